@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The link: what two kernels tell each other without any agent's help.
+ *
+ * Each kernel writes its own status page in the region and reads the other's: is
+ * it running, stopped, dead by panic or retired; where can it be rung; where is
+ * its log. Page and state survive the agent. The peer's page is never trusted
+ * further than its state word and doorbell word, which are checked when used.
+ */
+#include <linux/eventfd.h>
+#include <linux/panic_notifier.h>
+#include <linux/reboot.h>
+#include <linux/utsname.h>
+#include <linux/vmcore_info.h>
+
+#include "mk.h"
+
+static u32 link_region;			/* 0: no link */
+static struct mk_status_page *own, *peer;
+static u64 own_offset, peer_offset;
+static struct eventfd_ctx *event;
+static DEFINE_SPINLOCK(event_lock);	/* taken in interrupts */
+
+static void set_event(struct eventfd_ctx *new)
+{
+	struct eventfd_ctx *old;
+	unsigned long flags;
+
+	spin_lock_irqsave(&event_lock, flags);
+	old = event;
+	event = new;
+	spin_unlock_irqrestore(&event_lock, flags);
+	if (old)
+		eventfd_ctx_put(old);
+}
+
+void mk_link_rung(void)
+{
+	unsigned long flags;
+
+	mk_console_kick();
+	spin_lock_irqsave(&event_lock, flags);
+	if (event)
+		eventfd_signal(event);
+	spin_unlock_irqrestore(&event_lock, flags);
+}
+
+void mk_link_publish_doorbell(u64 word)
+{
+	if (own)
+		WRITE_ONCE(own->doorbell, word);
+}
+
+void mk_link_set_state(u32 state)
+{
+	if (!own)
+		return;
+	smp_store_release(&own->state, state);
+	if (peer)
+		mk_doorbell_ring(READ_ONCE(peer->doorbell));
+}
+
+bool mk_link_is_up(u32 region)
+{
+	return own && region == link_region;
+}
+
+bool mk_link_peer_retired(void)
+{
+	return peer && READ_ONCE(peer->magic) == MK_STATUS_MAGIC &&
+	       READ_ONCE(peer->state) == MK_STATE_RETIRED;
+}
+
+static void fill_own(void)
+{
+	memset(own, 0, sizeof(*own));
+	strscpy(own->release, utsname()->release);
+	own->doorbell = mk_doorbell_word();
+	own->magic = MK_STATUS_MAGIC;
+	smp_store_release(&own->state, MK_STATE_RUNNING);
+}
+
+static int map_pages(const struct mk_link *req)
+{
+	struct mk_status_page *own_page, *peer_page;
+
+	if (!PAGE_ALIGNED(req->own_status) || !PAGE_ALIGNED(req->peer_status) ||
+	    req->own_status == req->peer_status)
+		return -ERANGE;
+	own_page = mk_region_map(req->region, req->own_status, PAGE_SIZE);
+	if (IS_ERR(own_page))
+		return PTR_ERR(own_page);
+	peer_page = mk_region_map(req->region, req->peer_status, PAGE_SIZE);
+	if (IS_ERR(peer_page)) {
+		mk_region_unmap(req->region, own_page);
+		return PTR_ERR(peer_page);
+	}
+	own = own_page;
+	peer = peer_page;
+	own_offset = req->own_status;
+	peer_offset = req->peer_status;
+	link_region = req->region;
+	fill_own();
+	return 0;
+}
+
+static bool is_same(const struct mk_link *req)
+{
+	return link_region == req->region && own_offset == req->own_status &&
+	       peer_offset == req->peer_status;
+}
+
+int mk_link_set(void *arg)
+{
+	const struct mk_link *req = arg;
+	struct eventfd_ctx *ctx = NULL;
+	int ret;
+
+	if (link_region && !is_same(req))
+		return -EEXIST;
+	if (req->event_fd != -1) {
+		ctx = eventfd_ctx_fdget(req->event_fd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx) == -EINVAL ? -EBADF : PTR_ERR(ctx);
+	}
+	ret = link_region ? 0 : map_pages(req);
+	if (ret) {
+		if (ctx)
+			eventfd_ctx_put(ctx);
+		return ret;
+	}
+	set_event(ctx);
+	return 0;
+}
+
+static void drop_link(void)
+{
+	set_event(NULL);
+	if (!link_region)
+		return;
+	mk_region_unmap(link_region, own);
+	mk_region_unmap(link_region, peer);
+	own = peer = NULL;
+	link_region = 0;
+}
+
+int mk_link_unset(void *arg)
+{
+	const struct mk_ring *req = arg;
+
+	if (req->reserved)
+		return -EINVAL;
+	if (!mk_link_is_up(req->region))
+		return -ENOTCONN;
+	if (mk_retire_armed() || mk_console_is_on())
+		return -EBUSY;
+	drop_link();
+	return 0;
+}
+
+int mk_link_ring(void *arg)
+{
+	const struct mk_ring *req = arg;
+
+	if (req->reserved)
+		return -EINVAL;
+	if (!mk_link_is_up(req->region))
+		return -ENOTCONN;
+	return mk_doorbell_ring(READ_ONCE(peer->doorbell));
+}
+
+static int panicked(struct notifier_block *nb, unsigned long code, void *text)
+{
+	if (!own)
+		return NOTIFY_DONE;
+	strscpy(own->panic, text ?: "", sizeof(own->panic));
+	mk_link_set_state(MK_STATE_PANICKED);
+	return NOTIFY_DONE;
+}
+
+static struct notifier_block panic_nb = { .notifier_call = panicked, .priority = INT_MAX };
+
+int mk_link_init(void)
+{
+	return atomic_notifier_chain_register(&panic_notifier_list, &panic_nb);
+}
+
+void mk_link_exit(void)
+{
+	atomic_notifier_chain_unregister(&panic_notifier_list, &panic_nb);
+	drop_link();
+}
