@@ -76,6 +76,8 @@ static void fill_own(void)
 	memset(own, 0, sizeof(*own));
 	strscpy(own->release, utsname()->release);
 	own->doorbell = mk_doorbell_word();
+	own->vmcoreinfo = paddr_vmcoreinfo_note();
+	own->vmcoreinfo_size = VMCOREINFO_NOTE_SIZE;
 	own->magic = MK_STATUS_MAGIC;
 	smp_store_release(&own->state, MK_STATE_RUNNING);
 }
