@@ -14,6 +14,14 @@
 
 #define RESOURCE_NAME "System RAM (multikernel)"
 
+/* the link may be dropped afterwards; the machine stays ours */
+static bool sole;
+
+bool mk_absorb_is_sole(void)
+{
+	return sole;
+}
+
 static int absorb_block(u64 start, u64 size)
 {
 	int ret = add_memory_driver_managed(numa_mem_id(), start, size, RESOURCE_NAME, MHP_NONE);
@@ -51,6 +59,7 @@ int mk_absorb(void *arg)
 		return -EINVAL;
 	if (!mk_link_is_up(req->region) || !mk_link_peer_retired())
 		return -EBUSY;
+	sole = true;
 	for (u32 i = 0; i < req->nr_ranges; i++) {
 		ret = absorb_range(&req->ranges[i], &added);
 		if (ret)

@@ -70,7 +70,7 @@ static void stop_others(void)
 
 static bool machine_is_shared(void)
 {
-	return mk_is_spawned() && !mk_link_peer_retired();
+	return mk_is_spawned() && !mk_absorb_is_sole() && !mk_link_peer_retired();
 }
 
 /*

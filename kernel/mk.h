@@ -108,6 +108,8 @@ void __noreturn mk_retire_now(void);
 
 /* absorb.c */
 int mk_absorb(void *arg);
+/* Whether this spawned kernel has outlived the one that spawned it. */
+bool mk_absorb_is_sole(void);
 
 /* power.c */
 int mk_power_init(void);

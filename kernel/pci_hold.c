@@ -59,8 +59,10 @@ static int hold(struct pci_dev *dev, const struct pci_device_id *id)
 	return 0;
 }
 
+/* Whoever drove it may be dead and its buffers ours again: no more DMA. */
 static void let_go(struct pci_dev *dev)
 {
+	pci_clear_master(dev);
 	let_bridges_go(dev);
 	pm_runtime_put(&dev->dev);
 	atomic_dec(&nr_held);

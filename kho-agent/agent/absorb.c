@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Taking the machine that a retired kernel left: how to switch it off, CPUs, memory,
+ * PCI functions. Each step can be repeated; one that fails for some part doesn't
+ * keep the others from being taken.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/join.h"
+#include "agent/pci.h"
+#include "base/bits.h"
+#include "spawn/park.h"
+#include "system/memory.h"
+
+#define CPU_TIMEOUT_MS		5000
+#define ONLINE_TIMEOUT_MS	10000
+#define MAX_PIECES		256
+
+/* ---- CPUs ---- */
+
+/* The boot CPU came by itself; the others still run the retired kernel's idle loop. */
+static int fetch_cpu(struct kho_agent *agent, uint32_t apic_id, struct kho_err *err)
+{
+	const struct kho_handover *own = &agent->own;
+	const struct mk_cpu_start park = {
+		.apic_id = apic_id,
+		.region = agent->own_region,
+		.timeout_ms = CPU_TIMEOUT_MS,
+		.pgtable = kho_handover_phys(own, kho_handover_arena(own, "pgtable")->offset),
+		.entry = kho_park_entry(kho_handover_phys(own,
+			kho_handover_arena(own, "park")->offset)),
+	};
+
+	return apic_id == own->boot_apic_id ? 0 : kho_device_cpu_park(&agent->device, &park, err);
+}
+
+static int take_cpu(struct kho_agent *agent, uint32_t apic_id, struct kho_err *err)
+{
+	struct mk_cpu cpu;
+	int r = kho_device_cpu_state(&agent->device, apic_id, &cpu, err);
+
+	if (r < 0 || cpu.state == MK_CPU_ONLINE)
+		return r;
+	r = fetch_cpu(agent, apic_id, err);
+	return r < 0 ? r : kho_cpu_online(&agent->root, cpu.cpu, ONLINE_TIMEOUT_MS, err);
+}
+
+static int take_cpus(struct kho_agent *agent, struct kho_err *err)
+{
+	struct kho_err one;
+	int first = 0, r;
+
+	for (uint32_t i = 0; i < agent->own.nr_later_cpus; i++) {
+		r = take_cpu(agent, agent->own.later_cpus[i], &one);
+		if (r < 0 && !first) {
+			first = r;
+			*err = one;
+		}
+	}
+	return first;
+}
+
+/* ---- memory ---- */
+
+/* Cuts @hole out of the @nr pieces; returns how many there are then. */
+static size_t cut(struct mk_range *pieces, size_t nr, const struct mk_range *hole)
+{
+	uint64_t hole_end = hole->start + hole->size;
+	size_t kept = nr;
+
+	for (size_t i = 0; i < nr; i++) {
+		uint64_t start = pieces[i].start, end = start + pieces[i].size;
+
+		if (end <= hole->start || hole_end <= start)
+			continue;
+		pieces[i].size = start < hole->start ? hole->start - start : 0;
+		if (end > hole_end && kept < MAX_PIECES)
+			pieces[kept++] = (struct mk_range){ hole_end, end - hole_end };
+	}
+	return kept;
+}
+
+/* The machine's RAM but for what was this kernel's from the start. */
+static size_t find_left_memory(const struct kho_handover *own, struct mk_range *pieces)
+{
+	size_t nr = 0;
+
+	for (uint32_t i = 0; i < own->nr_ram; i++)
+		if (own->ram[i].type == 1)
+			pieces[nr++] = (struct mk_range){ own->ram[i].start, own->ram[i].size };
+	for (uint32_t i = 0; i < own->nr_ranges; i++)
+		nr = cut(pieces, nr, &own->ranges[i]);
+	return nr;
+}
+
+static int take_piece(struct kho_agent *agent, const struct mk_range *piece, uint64_t *total,
+		      struct kho_err *err)
+{
+	const struct kho_absorb absorb = {
+		.region = agent->own_region,
+		.ranges = piece,
+		.nr_ranges = 1,
+	};
+	/* movable: the next kernel in the chain will want it offline */
+	const struct kho_mem_ranges online = {
+		.ranges = piece,
+		.nr = 1,
+		.zone = KHO_ZONE_MOVABLE,
+	};
+	uint64_t added = 0, onlined = 0;
+	int r = kho_device_absorb(&agent->device, &absorb, &added, err);
+
+	if (r >= 0 && added)
+		r = kho_memory_online_ranges(&agent->root, &online, &onlined, err);
+	*total += onlined;
+	return r;
+}
+
+static int take_memory(struct kho_agent *agent, uint64_t *ret_total, struct kho_err *err)
+{
+	struct mk_range pieces[MAX_PIECES];
+	size_t nr = find_left_memory(&agent->own, pieces);
+	struct kho_err one;
+	int first = 0, r;
+
+	for (size_t i = 0; i < nr; i++) {
+		if (!pieces[i].size)
+			continue;
+		r = take_piece(agent, &pieces[i], ret_total, &one);
+		if (r < 0 && !first) {
+			first = r;
+			*err = one;
+		}
+	}
+	return first;
+}
+
+int kho_absorb_all(struct kho_session *session, struct kho_err *err)
+{
+	struct kho_agent *agent = session->agent;
+	uint64_t memory = 0;
+	unsigned int functions;
+	int r, cpus, mem;
+
+	r = kho_device_power(&agent->device, agent->own_region, &agent->own.power, err);
+	if (r < 0)
+		return kho_wrap(err, r, "power");
+	cpus = take_cpus(agent, err);
+	mem = take_memory(agent, &memory, cpus < 0 ? &(struct kho_err){} : err);
+	functions = kho_pci_absorb(session);
+	kho_agent_progress(agent, "taken over: %llu MiB of memory, %u PCI functions",
+			   (unsigned long long)(memory / KHO_MIB), functions);
+	return cpus < 0 ? kho_wrap(err, cpus, "CPUs") : mem < 0 ? kho_wrap(err, mem, "memory") : 0;
+}

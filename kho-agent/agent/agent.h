@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The agent: one daemon, the same in both kernels.
+ *
+ *	                 spawn                    hello             retire
+ *	 idle -> reserve -------> spawn ---------------> sync -------------> retire
+ *	   ^        |               |  no hello in time,   |  peer dead,        |
+ *	   |        | failed        |  refused, dead       |  or Reclaim        |
+ *	   +--------+---------------+----------------------+                    |
+ *	            everything is taken back                             this kernel ends;
+ *	                                                         in the new one: sync -> retire
+ *	                                                         -> idle, with the whole machine
+ *
+ * In a spawned kernel the agent starts in "spawn" (it has said hello and waits),
+ * goes to "sync" when the peer answers, to "retire" when the peer lets go, and to
+ * "idle" when all of the machine is this kernel's.
+ *
+ * What an agent must know to go on after a kill is in the module (regions, lent
+ * CPUs), in the region (handover tree) and in /run/kho-agent/reserved (what is
+ * offline on our account): see session.h and reserve.h.
+ */
+#ifndef KHO_AGENT_AGENT_H
+#define KHO_AGENT_AGENT_H
+
+#include <stdbool.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-varlink.h>
+
+#include "base/err.h"
+#include "spawn/tree.h"
+#include "system/clock.h"
+#include "system/cpus.h"
+#include "system/device.h"
+#include "system/sysroot.h"
+
+#define KHO_RUN_DIR	"/run/kho-agent"
+
+enum kho_phase {
+	KHO_PHASE_IDLE = 0,
+	KHO_PHASE_RESERVE,
+	KHO_PHASE_SPAWN,
+	KHO_PHASE_SYNC,
+	KHO_PHASE_RETIRE,
+	_KHO_PHASE_MAX,
+};
+
+struct kho_session;
+
+struct kho_agent {
+	sd_event *event;
+	sd_varlink_server *server;
+	struct kho_sysroot root;
+	struct kho_clock clock;
+	struct kho_device device;
+	struct mk_info info;		/* as it was at start */
+	enum kho_phase phase;
+	struct kho_err last;		/* how the last command ended; code 0: well */
+	uint64_t nonce;			/* of this start of the agent */
+
+	bool spawned;
+	/* spawned only: what this kernel was given */
+	struct kho_handover own;
+	uint32_t own_region;		/* the module's id of the control area */
+
+	struct kho_session *session;	/* with the peer, NULL: there's none */
+	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
+};
+
+const char *kho_phase_name(enum kho_phase phase);
+
+/* Tells the waiting client, if there's one, and the log. */
+void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Ends the waiting client's call: with @err, or well if its code is 0. */
+void kho_agent_answer(struct kho_agent *agent, const struct kho_err *err);
+
+/* Registers the methods of the API on @agent->server. */
+int kho_agent_api_init(struct kho_agent *agent, struct kho_err *err);
+
+#endif

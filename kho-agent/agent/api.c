@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The methods of the local API. Each takes its parameters apart, calls what does
+ * the work, and answers; Spawn, Retire, Grant and Revoke answer later, when the
+ * other kernel has (agent->waiter). Everyone may look; only root may change things.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "agent/dmesg.h"
+#include "agent/pci.h"
+#include "agent/spawn.h"
+#include "api/api.h"
+#include "base/file.h"
+#include "base/version.h"
+
+#define CONSOLE_MAX	(16u << 20)
+
+static int reply_error(sd_varlink *link, const struct kho_err *err)
+{
+	return sd_varlink_errorbo(link, KHO_API_ERROR,
+				  SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
+				  SD_JSON_BUILD_PAIR_STRING("message", err->msg));
+}
+
+static int reply_message(sd_varlink *link, const char *message)
+{
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("message", message));
+}
+
+static int refuse_others(sd_varlink *link, struct kho_err *err)
+{
+	uid_t uid;
+
+	if (sd_varlink_get_peer_uid(link, &uid) >= 0 && uid == 0)
+		return 0;
+	return kho_fail(err, -EPERM, "only root may do this; run it as root");
+}
+
+/* ---- the client that waits ---- */
+
+static int begin_wait(struct kho_agent *agent, sd_varlink *link, struct kho_err *err)
+{
+	int r = refuse_others(link, err);
+
+	if (r < 0)
+		return r;
+	if (agent->waiter)
+		return kho_fail(err, -EBUSY, "another command is under way; wait for it");
+	agent->waiter = sd_varlink_ref(link);
+	return 0;
+}
+
+void kho_agent_answer(struct kho_agent *agent, const struct kho_err *err)
+{
+	sd_varlink *link = agent->waiter;
+
+	agent->waiter = NULL;
+	if (!link)
+		return;
+	if (err->code < 0)
+		reply_error(link, err);
+	else if (agent->session && agent->session->hello_ns)
+		sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("message", "done"),
+				   SD_JSON_BUILD_PAIR_UNSIGNED("helloMs",
+					agent->session->hello_ns / 1000000));
+	else
+		reply_message(link, "done");
+	/* a machine that's about to end its life must not keep the answer */
+	sd_varlink_flush(link);
+	sd_varlink_unref(link);
+}
+
+static void on_disconnect(sd_varlink_server *server, sd_varlink *link, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+
+	(void)server;
+	if (agent->waiter != link)
+		return;
+	/* what was asked for goes on */
+	agent->waiter = sd_varlink_unref(link);
+}
+
+/* ---- methods ---- */
+
+static const char *peer_state_name(const struct kho_session *session)
+{
+	static const char *const names[] = {
+		[MK_STATE_NONE] = "none",
+		[MK_STATE_RUNNING] = "running",
+		[MK_STATE_STOPPED] = "stopped",
+		[MK_STATE_PANICKED] = "panicked",
+		[MK_STATE_RETIRED] = "retired",
+	};
+	uint32_t state = session ? session->peer->state : MK_STATE_NONE;
+
+	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
+}
+
+static int method_status(sd_varlink *link, sd_json_variant *parameters,
+			 sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	const struct kho_session *session = agent->session;
+	const struct kho_link *peer = session ? kho_channel_link(session->channel) : NULL;
+	bool connected = peer && kho_link_is_up(peer);
+	char id[KHO_UUID_TEXT] = "";
+	struct utsname name;
+	struct mk_info info;
+	struct kho_err err;
+
+	(void)parameters;
+	(void)flags;
+	if (kho_device_info(&agent->device, &info, &err) < 0)
+		return reply_error(link, &err);
+	uname(&name);
+	if (session)
+		kho_uuid_format(session->handover.upgrade_id, id);
+	return sd_varlink_replybo(
+		link,
+		SD_JSON_BUILD_PAIR_STRING("role", agent->spawned ? "spawned" : "first"),
+		SD_JSON_BUILD_PAIR_STRING("release", name.release),
+		SD_JSON_BUILD_PAIR_STRING("agentVersion", KHO_VERSION),
+		SD_JSON_BUILD_PAIR_STRING("phase", kho_phase_name(agent->phase)),
+		SD_JSON_BUILD_PAIR_STRING("message", agent->last.code ? agent->last.msg : ""),
+		SD_JSON_BUILD_PAIR_UNSIGNED("instance", agent->spawned ? agent->own.instance : 0),
+		SD_JSON_BUILD_PAIR_UNSIGNED("epoch", agent->spawned ? agent->own.epoch : 0),
+		SD_JSON_BUILD_PAIR_CONDITION(!!session, "upgradeId", SD_JSON_BUILD_STRING(id)),
+		SD_JSON_BUILD_PAIR_INTEGER("onlineCpus", sysconf(_SC_NPROCESSORS_ONLN)),
+		SD_JSON_BUILD_PAIR_UNSIGNED("lentCpus", info.nr_lent_cpus),
+		SD_JSON_BUILD_PAIR_INTEGER("memoryBytes",
+			sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE)),
+		SD_JSON_BUILD_PAIR_UNSIGNED("regionBytes", session ? session->region.size : 0),
+		SD_JSON_BUILD_PAIR_UNSIGNED("functionsHeld", info.nr_pci_held),
+		SD_JSON_BUILD_PAIR_UNSIGNED("functionsGranted", info.nr_pci_granted),
+		SD_JSON_BUILD_PAIR_STRING("peerState", peer_state_name(session)),
+		SD_JSON_BUILD_PAIR_CONDITION(connected, "peerRelease", SD_JSON_BUILD_STRING(
+			connected ? peer->peer.kernel_release : "")),
+		SD_JSON_BUILD_PAIR_BOOLEAN("connected", connected));
+}
+
+struct spawn_parameters {
+	const char *image, *cpus, *blocks, *cmdline;
+	uint64_t memory, timeout_sec;
+};
+
+static const sd_json_dispatch_field spawn_fields[] = {
+	{ "image", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+	  offsetof(struct spawn_parameters, image), SD_JSON_MANDATORY },
+	{ "cpus", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+	  offsetof(struct spawn_parameters, cpus), 0 },
+	{ "blocks", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+	  offsetof(struct spawn_parameters, blocks), 0 },
+	{ "commandLine", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+	  offsetof(struct spawn_parameters, cmdline), 0 },
+	{ "memoryBytes", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+	  offsetof(struct spawn_parameters, memory), 0 },
+	{ "timeoutSec", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+	  offsetof(struct spawn_parameters, timeout_sec), 0 },
+	{}
+};
+
+static int method_spawn(sd_varlink *link, sd_json_variant *parameters,
+			sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	struct spawn_parameters p = {};
+	struct kho_spawn_request request;
+	struct kho_err err;
+	int r = sd_varlink_dispatch(link, parameters, spawn_fields, &p);
+
+	(void)flags;
+	if (r != 0)
+		return r;
+	r = begin_wait(agent, link, &err);
+	if (r < 0)
+		return reply_error(link, &err);
+	request = (struct kho_spawn_request){
+		.image = p.image, .cpus = p.cpus, .blocks = p.blocks, .cmdline = p.cmdline,
+		.memory = p.memory, .timeout_ms = p.timeout_sec * 1000,
+	};
+	r = kho_spawn(agent, &request, &err);
+	agent->last = r < 0 ? err : (struct kho_err){};
+	if (r < 0)
+		kho_agent_answer(agent, &err);
+	return 0;
+}
+
+static int method_reclaim(sd_varlink *link, sd_json_variant *parameters,
+			  sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	struct kho_err err, gone;
+	int r = refuse_others(link, &err);
+
+	(void)parameters;
+	(void)flags;
+	if (r >= 0 && agent->phase == KHO_PHASE_RETIRE)
+		r = kho_fail(&err, -EBUSY, "this kernel is on its way out; nothing can be undone");
+	if (r >= 0 && agent->session && agent->session->role != &kho_old_role)
+		r = kho_fail(&err, -EINVAL, "this is the spawned kernel; reclaim from the other");
+	if (r >= 0)
+		r = kho_reclaim(agent, &err);
+	if (r < 0)
+		return reply_error(link, &err);
+	kho_fail(&gone, -ECANCELED, "the new kernel was taken down by khoctl reclaim");
+	kho_agent_answer(agent, &gone);
+	return reply_message(link, "everything is this kernel's again");
+}
+
+static int method_retire(sd_varlink *link, sd_json_variant *parameters,
+			 sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	struct kho_err err;
+	int r = begin_wait(agent, link, &err);
+
+	(void)parameters;
+	(void)flags;
+	if (r < 0)
+		return reply_error(link, &err);
+	r = kho_retire(agent, &err);
+	if (r < 0)
+		kho_agent_answer(agent, &err);
+	return 0;
+}
+
+static const sd_json_dispatch_field function_fields[] = {
+	{ "function", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, 0, SD_JSON_MANDATORY },
+	{}
+};
+
+static int move_function(struct kho_agent *agent, sd_varlink *link, sd_json_variant *parameters,
+			 int (*move)(struct kho_agent *, const struct kho_pci_addr *,
+				     struct kho_err *))
+{
+	struct kho_pci_addr addr;
+	const char *text = NULL;
+	struct kho_err err;
+	int r = sd_varlink_dispatch(link, parameters, function_fields, &text);
+
+	if (r != 0)
+		return r;
+	r = kho_parse_pci(text, &addr, &err);
+	if (r >= 0)
+		r = begin_wait(agent, link, &err);
+	if (r < 0)
+		return reply_error(link, &err);
+	r = move(agent, &addr, &err);
+	if (r < 0)
+		kho_agent_answer(agent, &err);
+	return 0;
+}
+
+static int method_grant(sd_varlink *link, sd_json_variant *parameters,
+			sd_varlink_method_flags_t flags, void *userdata)
+{
+	(void)flags;
+	return move_function(userdata, link, parameters, kho_pci_grant);
+}
+
+static int method_revoke(sd_varlink *link, sd_json_variant *parameters,
+			 sd_varlink_method_flags_t flags, void *userdata)
+{
+	(void)flags;
+	return move_function(userdata, link, parameters, kho_pci_revoke);
+}
+
+static int method_console(sd_varlink *link, sd_json_variant *parameters,
+			  sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	char *text = NULL;
+	struct kho_err err;
+	int r;
+
+	(void)parameters;
+	(void)flags;
+	if (agent->session && agent->session->role == &kho_old_role)
+		kho_console_drain(agent->session);
+	r = kho_file_read_string(KHO_CONSOLE_LOG, CONSOLE_MAX, &text, &err);
+	if (r < 0)
+		return reply_error(link, &err);
+	kho_text_printable(text);
+	r = sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("text", text));
+	free(text);
+	return r;
+}
+
+static const sd_json_dispatch_field input_fields[] = {
+	{ "text", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, 0, SD_JSON_MANDATORY },
+	{}
+};
+
+static int method_input(sd_varlink *link, sd_json_variant *parameters,
+			sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	const char *text = NULL;
+	struct kho_err err;
+	int r = sd_varlink_dispatch(link, parameters, input_fields, &text);
+
+	(void)flags;
+	if (r != 0)
+		return r;
+	r = refuse_others(link, &err);
+	if (r >= 0 && (!agent->session || agent->session->role != &kho_old_role))
+		r = kho_fail(&err, -ENOTCONN, "there's no spawned kernel to type to");
+	if (r >= 0)
+		r = kho_console_type(agent->session, text, &err);
+	return r < 0 ? reply_error(link, &err) : reply_message(link, "typed");
+}
+
+static const struct {
+	const char *name;
+	sd_varlink_method_t method;
+} methods[] = {
+	{ KHO_API_METHOD("Status"), method_status },
+	{ KHO_API_METHOD("Spawn"), method_spawn },
+	{ KHO_API_METHOD("Reclaim"), method_reclaim },
+	{ KHO_API_METHOD("Retire"), method_retire },
+	{ KHO_API_METHOD("Grant"), method_grant },
+	{ KHO_API_METHOD("Revoke"), method_revoke },
+	{ KHO_API_METHOD("Console"), method_console },
+	{ KHO_API_METHOD("Input"), method_input },
+};
+
+int kho_agent_api_init(struct kho_agent *agent, struct kho_err *err)
+{
+	int r = sd_varlink_server_new(&agent->server, SD_VARLINK_SERVER_INHERIT_USERDATA);
+
+	if (r < 0)
+		return kho_fail_errno(err, r, "the API can't be set up");
+	sd_varlink_server_set_userdata(agent->server, agent);
+	r = sd_varlink_server_add_interface(agent->server, kho_api_interface());
+	for (size_t i = 0; r >= 0 && i < sizeof(methods) / sizeof(methods[0]); i++)
+		r = sd_varlink_server_bind_method(agent->server, methods[i].name,
+						  methods[i].method);
+	if (r >= 0)
+		r = sd_varlink_server_bind_disconnect(agent->server, on_disconnect);
+	if (r >= 0)
+		r = sd_varlink_server_listen_address(agent->server, KHO_API_SOCKET, 0666);
+	if (r >= 0)
+		r = sd_varlink_server_attach_event(agent->server, agent->event,
+						   SD_EVENT_PRIORITY_NORMAL);
+	return r < 0 ? kho_fail_errno(err, r, "the API's socket %s", KHO_API_SOCKET) : 0;
+}

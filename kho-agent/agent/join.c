@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Joining the old kernel; join.h has the contract. */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/clock.h"
+#include "agent/join.h"
+#include "agent/pci.h"
+#include "base/bits.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "spawn/setup_data.h"
+#include "system/memmap.h"
+
+#define SETUP_DATA	"kernel/boot_params/setup_data"
+#define RECORD_MAX	4096
+
+/* ---- where the tree is ---- */
+
+static int read_record(const char *dir, const char *name, uint32_t type, char **ret, size_t *size)
+{
+	char path[640];
+	uint64_t found;
+
+	snprintf(path, sizeof(path), "%s/%s/type", dir, name);
+	if (kho_file_read_u64(path, &found, NULL) < 0 || found != type)
+		return -ENOENT;
+	snprintf(path, sizeof(path), "%s/%s/data", dir, name);
+	return kho_file_read(path, RECORD_MAX, ret, size, NULL);
+}
+
+static int find_record(const struct kho_sysroot *root, uint32_t type, char **ret, size_t *size)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/" SETUP_DATA, root->sys);
+	dir = opendir(path);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.' &&
+		    read_record(path, entry->d_name, type, ret, size) >= 0)
+			return 0;
+	return -ENOENT;
+}
+
+static int find_tree(const struct kho_sysroot *root, struct kho_setup_kho *ret,
+		     struct kho_err *err)
+{
+	_cleanup_free_ char *data = NULL;
+	size_t size;
+
+	if (find_record(root, KHO_SETUP_TYPE_KHO, &data, &size) < 0)
+		return kho_fail(err, -ENOENT, "this kernel was given no handover tree; "
+				"was it spawned by another version?");
+	return kho_setup_kho_parse(data, size, ret, err);
+}
+
+/* The reserved piece of our memory map that the tree lies in: the control area. */
+static int find_control_area(const struct kho_sysroot *root, const struct kho_setup_kho *kho,
+			     struct mk_range *ret, struct kho_err *err)
+{
+	struct kho_fw_map map = {};
+	int r = kho_fw_map_read(root, &map, err);
+
+	if (r < 0)
+		return r;
+	r = -EBADMSG;
+	for (size_t i = 0; i < map.nr; i++) {
+		const struct kho_fw_range *range = &map.ranges[i];
+
+		if (range->type == KHO_FW_RESERVED && kho->fdt_addr >= range->start &&
+		    kho_within(kho->fdt_addr - range->start, kho->fdt_size, range->size)) {
+			*ret = (struct mk_range){ range->start, range->size };
+			r = 0;
+		}
+	}
+	kho_fw_map_done(&map);
+	return r < 0 ? kho_fail(err, r, "the handover tree isn't in reserved memory; "
+				"this kernel must not touch it") : 0;
+}
+
+/* Claimed already if an earlier agent got that far. */
+static int adopt(struct kho_agent *agent, const struct mk_range *range, struct mk_region *ret,
+		 struct kho_err *err)
+{
+	const struct kho_claim claim = {
+		.kind = MK_REGION_RESERVED,
+		.ranges = range,
+		.nr_ranges = 1,
+	};
+
+	for (int i = 0; i < MK_MAX_REGIONS; i++)
+		if (agent->info.region_ids[i] &&
+		    kho_device_region(&agent->device, agent->info.region_ids[i], ret, NULL) >= 0 &&
+		    ret->kind == MK_REGION_RESERVED && ret->ranges[0].start == range->start)
+			return 0;
+	return kho_device_claim(&agent->device, &claim, ret, err);
+}
+
+static int read_tree(struct kho_agent *agent, const struct kho_setup_kho *kho,
+		     const struct mk_range *area, const struct kho_mapping *map,
+		     struct kho_err *err)
+{
+	struct kho_region_view view = { .ranges = area, .nr_ranges = 1, .base = map->data };
+	struct kho_mem mem = kho_region_mem(&view);
+	const char *fdt = (const char *)map->data + (kho->fdt_addr - area->start);
+	int r = kho_tree_read(fdt, kho->fdt_size, &mem, &agent->own, err);
+
+	if (r < 0)
+		return r;
+	if (agent->own.ranges[0].start != area->start)
+		return kho_fail(err, -EBADMSG, "the handover tree is of another region");
+	return 0;
+}
+
+static void open_console(struct kho_agent *agent)
+{
+	const struct kho_handover_arena *out = kho_handover_arena(&agent->own, "console-out");
+	const struct kho_handover_arena *in = kho_handover_arena(&agent->own, "console-in");
+	struct mk_console console = { .region = agent->own_region };
+	struct kho_err err;
+	int r;
+
+	if (!out || !in)
+		return;
+	console.out_ring = out->offset;
+	console.in_ring = in->offset;
+	r = kho_device_console(&agent->device, &console, &err);
+	if (r < 0 && r != -EEXIST)
+		kho_agent_progress(agent, "no console: %s", err.msg);
+}
+
+static void set_clock(struct kho_agent *agent)
+{
+	const struct kho_clock_sample sample = {
+		.tsc = agent->own.clock.tsc,
+		.realtime_ns = agent->own.clock.realtime_ns,
+		.monotonic_ns = agent->own.clock.monotonic_ns,
+		.window = agent->own.clock.window,
+	};
+	struct kho_err err;
+
+	if (kho_clock_adopt(agent, &sample, agent->own.clock.tsc_khz, &err) < 0)
+		kho_agent_progress(agent, "the clock was not set: %s", err.msg);
+}
+
+int kho_join(struct kho_agent *agent, struct kho_err *err)
+{
+	struct kho_session_spec spec = { .role = &kho_new_role, .handover = &agent->own };
+	struct kho_setup_kho kho;
+	struct mk_range area;
+	struct mk_region region;
+	int r = find_tree(&agent->root, &kho, err);
+
+	if (r >= 0)
+		r = find_control_area(&agent->root, &kho, &area, err);
+	if (r >= 0)
+		r = adopt(agent, &area, &region, err);
+	if (r >= 0)
+		r = kho_device_map(&agent->device, &region, &spec.map, err);
+	if (r < 0)
+		return kho_wrap(err, r, "join");
+	agent->own_region = region.id;
+	r = read_tree(agent, &kho, &area, &spec.map, err);
+	if (r >= 0) {
+		agent->info.boot_apic_id = agent->own.boot_apic_id;
+		open_console(agent);
+		set_clock(agent);
+		agent->phase = KHO_PHASE_SPAWN;
+		spec.region = &region;
+		r = kho_session_open(agent, &spec, err);
+	}
+	if (r < 0)
+		kho_device_unmap(&agent->device, &spec.map);
+	return r < 0 ? kho_wrap(err, r, "join") : 0;
+}
+
+/* ---- in the session ---- */
+
+static void on_up(struct kho_session *session)
+{
+	session->agent->phase = KHO_PHASE_SYNC;
+	kho_agent_progress(session->agent, "connected to %s",
+			   kho_channel_link(session->channel)->peer.kernel_release);
+	kho_clock_ask(session);
+}
+
+static void on_down(struct kho_session *session, const struct kho_link_event *event)
+{
+	struct kho_agent *agent = session->agent;
+	struct kho_err err = event->err;
+
+	if (event->kind == KHO_LINK_EVENT_DEAD && event->cause == KHO_LINK_PEER_RETIRED) {
+		agent->phase = KHO_PHASE_RETIRE;
+		if (kho_absorb_all(session, &err) < 0) {
+			kho_agent_progress(agent, "not all was taken over: %s", err.msg);
+			agent->last = err;
+			return;
+		}
+		agent->last = (struct kho_err){};
+		agent->phase = KHO_PHASE_IDLE;
+		kho_agent_progress(agent, "this kernel has the whole machine");
+		/* the next upgrade needs the module's link for itself */
+		kho_session_close(agent);
+		kho_device_unlink(&agent->device, agent->own_region, NULL);
+		return;
+	}
+	agent->last = err;
+	kho_agent_progress(agent, "lost the old kernel: %s", err.msg);
+}
+
+/* Copied: the message is void when the callback returns. */
+static void keep_functions(struct kho_session *session, const Kho__RetireReady *ready)
+{
+	size_t size = kho__retire_ready__get_packed_size(ready);
+	uint8_t *bytes = malloc(size ?: 1);
+	Kho__RetireReady *copy;
+
+	if (!bytes)
+		return;
+	kho__retire_ready__pack(ready, bytes);
+	copy = kho__retire_ready__unpack(NULL, size, bytes);
+	free(bytes);
+	if (!copy)
+		return;
+	for (size_t i = 0; i < session->nr_left; i++)
+		kho__pci_grant__free_unpacked(session->left[i], NULL);
+	free(session->left);
+	session->nr_left = copy->n_functions;
+	session->left = copy->functions;
+	copy->n_functions = 0;
+	copy->functions = NULL;
+	kho__retire_ready__free_unpacked(copy, NULL);
+}
+
+static void on_message(struct kho_session *session, const Kho__Envelope *envelope)
+{
+	switch (envelope->body_case) {
+	case KHO__ENVELOPE__BODY_CLOCK_SYNC_REPLY:
+		kho_clock_on_reply(session, envelope->clock_sync_reply);
+		break;
+	case KHO__ENVELOPE__BODY_PCI_GRANT:
+		kho_pci_on_grant(session, envelope->pci_grant);
+		break;
+	case KHO__ENVELOPE__BODY_PCI_REVOKE:
+		kho_pci_on_revoke(session, envelope->pci_revoke);
+		break;
+	case KHO__ENVELOPE__BODY_RETIRE_READY:
+		keep_functions(session, envelope->retire_ready);
+		break;
+	default:
+		break;
+	}
+}
+
+const struct kho_session_role kho_new_role = {
+	.role = KHO_ROLE_NEW,
+	.up = on_up,
+	.down = on_down,
+	.message = on_message,
+};

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kho-agent: finds out which kernel it runs in, takes up what an earlier agent may
+ * have left, and serves the API. agent.h has the phases.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+
+#include "agent/agent.h"
+#include "agent/join.h"
+#include "agent/session.h"
+#include "agent/spawn.h"
+#include "base/version.h"
+
+const char *kho_phase_name(enum kho_phase phase)
+{
+	static const char *const names[_KHO_PHASE_MAX] = {
+		[KHO_PHASE_IDLE] = "idle",
+		[KHO_PHASE_RESERVE] = "reserve",
+		[KHO_PHASE_SPAWN] = "spawn",
+		[KHO_PHASE_SYNC] = "sync",
+		[KHO_PHASE_RETIRE] = "retire",
+	};
+
+	return names[phase];
+}
+
+void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
+{
+	char text[1024];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	fprintf(stderr, SD_INFO "%s\n", text);
+	sd_notifyf(0, "STATUS=%s: %s", kho_phase_name(agent->phase), text);
+	if (!agent->waiter)
+		return;
+	/* to clients that didn't ask for more this is an error; they get the answer */
+	sd_varlink_notifybo(agent->waiter, SD_JSON_BUILD_PAIR_STRING("message", text));
+	sd_varlink_flush(agent->waiter);
+}
+
+static int set_up(struct kho_agent *agent, struct kho_err *err)
+{
+	int r;
+
+	agent->root = kho_sysroot_host();
+	agent->clock = kho_clock_host();
+	if (getrandom(&agent->nonce, sizeof(agent->nonce), 0) != sizeof(agent->nonce))
+		return kho_fail(err, -EIO, "no random numbers");
+	if (mkdir(KHO_RUN_DIR, 0755) < 0 && errno != EEXIST)
+		return kho_fail_errno(err, -errno, KHO_RUN_DIR);
+	r = sd_event_default(&agent->event);
+	if (r < 0)
+		return kho_fail_errno(err, r, "no event loop");
+	sd_event_set_watchdog(agent->event, true);
+	sd_event_set_signal_exit(agent->event, true);
+	r = kho_device_open(NULL, NULL, NULL, &agent->device, err);
+	if (r >= 0)
+		r = kho_device_info(&agent->device, &agent->info, err);
+	agent->spawned = agent->info.flags & MK_INFO_SPAWNED;
+	return r;
+}
+
+static int take_up(struct kho_agent *agent, struct kho_err *err)
+{
+	int r = agent->spawned ? kho_join(agent, err) : 0;
+
+	if (r >= 0 && agent->phase == KHO_PHASE_IDLE)
+		r = kho_spawn_recover(agent, err);
+	return r;
+}
+
+static int run(struct kho_agent *agent, struct kho_err *err)
+{
+	int r = set_up(agent, err);
+
+	if (r >= 0)
+		r = kho_agent_api_init(agent, err);
+	if (r >= 0)
+		r = take_up(agent, err);
+	if (r < 0)
+		return r;
+	sd_notifyf(0, "READY=1\nSTATUS=%s", kho_phase_name(agent->phase));
+	r = sd_event_loop(agent->event);
+	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct kho_agent *agent = calloc(1, sizeof(*agent));
+	struct kho_err err = {};
+	int r;
+
+	if (argc > 1) {
+		printf("kho-agent " KHO_VERSION "\n"
+		       "The daemon of live kernel upgrades; takes no arguments. See khoctl(8).\n");
+		return strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--help") == 0 ? 0 : 2;
+	}
+	if (!agent)
+		return 1;
+	signal(SIGPIPE, SIG_IGN);
+	r = run(agent, &err);
+	if (r < 0)
+		fprintf(stderr, SD_ERR "%s\n", err.msg);
+	sd_varlink_server_unref(agent->server);
+	kho_session_close(agent);
+	kho_device_close(&agent->device);
+	free(agent);
+	return r < 0 ? 1 : 0;
+}

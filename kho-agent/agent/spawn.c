@@ -1,0 +1,345 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Spawning, and what becomes of the session; spawn.h has the contract. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/clock.h"
+#include "agent/pci.h"
+#include "agent/spawn.h"
+#include "base/bits.h"
+#include "spawn/layout.h"
+#include "spawn/park.h"
+#include "spawn/pgtable.h"
+
+#define HELLO_TIMEOUT_MS	120000
+#define CPU_TIMEOUT_MS		5000
+#define APIC_IDS		4096	/* ids that are asked for */
+
+static int claim_and_map(struct kho_agent *agent, const struct kho_reserved *reserved,
+			 struct mk_region *region, struct kho_mapping *map, struct kho_err *err)
+{
+	const struct kho_claim claim = {
+		.kind = MK_REGION_OFFLINE,
+		.ranges = reserved->ranges,
+		.nr_ranges = reserved->nr_ranges,
+	};
+	int r = kho_device_claim(&agent->device, &claim, region, err);
+
+	return r < 0 ? r : kho_device_map(&agent->device, region, map, err);
+}
+
+static int start_cpu(struct kho_agent *agent, struct kho_session *session, uint32_t apic_id,
+		     uint64_t entry, struct kho_err *err)
+{
+	struct mk_cpu_start start = {
+		.apic_id = apic_id,
+		.region = session->region.id,
+		.timeout_ms = CPU_TIMEOUT_MS,
+		.pgtable = session->handover.ranges[0].start + KHO_OFF_PGTABLE,
+		.entry = entry,
+	};
+
+	if (agent->spawned) {
+		start.flags = MK_CPU_MAILBOX;
+		start.mailbox = kho_handover_phys(&agent->own,
+			kho_handover_arena(&agent->own, "mailbox")->offset);
+	}
+	return kho_device_cpu_start(&agent->device, &start, err);
+}
+
+/* The others first: the boot CPU will look for them at the mailbox. */
+static int start_cpus(struct kho_agent *agent, const struct kho_world *world, struct kho_err *err)
+{
+	struct kho_session *session = agent->session;
+	int r;
+
+	for (uint32_t i = 1; i < session->handover.nr_own_cpus; i++) {
+		r = start_cpu(agent, session, session->handover.own_cpus[i], world->park_entry, err);
+		if (r < 0)
+			return r;
+	}
+	session->started_ns = kho_now_ns();
+	return start_cpu(agent, session, session->handover.own_cpus[0], world->boot_entry, err);
+}
+
+static int on_no_hello(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_session *session = userdata;
+	struct kho_agent *agent = session->agent;
+	struct kho_err err, undo;
+
+	(void)source;
+	(void)usec;
+	kho_fail(&err, -ETIMEDOUT, "the new kernel's agent did not say hello in time; "
+		 "see khoctl console for how far it came");
+	if (kho_reclaim(agent, &undo) < 0)
+		kho_wrap(&err, -ETIMEDOUT, "and not all could be taken back (%s)", undo.msg);
+	kho_agent_answer(agent, &err);
+	return 0;
+}
+
+static int run_in_region(struct kho_agent *agent, struct kho_build *build, struct kho_err *err)
+{
+	struct kho_session_spec spec = { .role = &kho_old_role };
+	struct kho_mapping map = {};
+	struct mk_region region = {};
+	uint64_t timeout = build->request->timeout_ms ?: HELLO_TIMEOUT_MS;
+	int r = claim_and_map(agent, build->reserved, &region, &map, err);
+
+	if (r < 0)
+		return r;
+	r = kho_build_region(agent, build, &map, err);
+	spec.region = &region;
+	spec.handover = &build->handover;
+	spec.map = map;
+	if (r >= 0)
+		r = kho_session_open(agent, &spec, err);
+	if (r < 0) {
+		kho_device_unmap(&agent->device, &map);
+		return r;
+	}
+	agent->phase = KHO_PHASE_SPAWN;
+	r = kho_session_set_deadline(agent->session, timeout, on_no_hello, err);
+	return r < 0 ? r : start_cpus(agent, &build->world, err);
+}
+
+static int reserve_and_run(struct kho_agent *agent, struct kho_build *build, struct kho_err *err)
+{
+	const struct kho_spawn_request *request = build->request;
+	const struct kho_reserve_spec spec = {
+		.cpus = request->cpus,
+		.blocks = request->blocks,
+		.memory = request->memory,
+		.contiguous = build->contiguous,
+	};
+	struct kho_reserved reserved;
+	struct kho_err undo;
+	int r;
+
+	agent->phase = KHO_PHASE_RESERVE;
+	kho_agent_progress(agent, "reserving CPUs and memory");
+	r = kho_reserve(agent, &spec, &reserved, err);
+	if (r < 0) {
+		agent->phase = KHO_PHASE_IDLE;
+		return kho_wrap(err, r, "reserve");
+	}
+	build->reserved = &reserved;
+	kho_agent_progress(agent, "starting %s on %u CPUs", build->release, reserved.nr_cpus);
+	r = run_in_region(agent, build, err);
+	if (r < 0 && kho_reclaim(agent, &undo) < 0)
+		kho_wrap(err, r, "not all could be taken back (%s)", undo.msg);
+	return r < 0 ? kho_wrap(err, r, "spawn") : 0;
+}
+
+int kho_spawn(struct kho_agent *agent, const struct kho_spawn_request *request,
+	      struct kho_err *err)
+{
+	struct kho_build *build;
+	int r;
+
+	if (agent->phase != KHO_PHASE_IDLE)
+		return kho_fail(err, -EBUSY, "an upgrade is under way (%s); wait for it, or undo "
+				"it with khoctl reclaim", kho_phase_name(agent->phase));
+	build = calloc(1, sizeof(*build));
+	if (!build)
+		return kho_fail(err, -ENOMEM, "no memory to build a world");
+	build->request = request;
+	kho_agent_progress(agent, "checking %s", request->image);
+	r = kho_build_load(build, err);
+	if (r >= 0)
+		r = reserve_and_run(agent, build, err);
+	kho_build_done(build);
+	free(build);
+	return r;
+}
+
+/* ---- taking back ---- */
+
+/* A spawned kernel's CPUs have to end at its own mailbox, or it can't wake them. */
+static int take_cpu(struct kho_agent *agent, uint32_t apic_id, struct kho_err *err)
+{
+	struct mk_cpu_start park = {
+		.apic_id = apic_id,
+		.region = agent->own_region,
+		.timeout_ms = CPU_TIMEOUT_MS,
+	};
+
+	if (!agent->spawned)
+		return kho_device_cpu_stop(&agent->device, apic_id, err);
+	park.pgtable = kho_handover_phys(&agent->own,
+		kho_handover_arena(&agent->own, "pgtable")->offset);
+	park.entry = kho_park_entry(kho_handover_phys(&agent->own,
+		kho_handover_arena(&agent->own, "park")->offset));
+	return kho_device_cpu_park(&agent->device, &park, err);
+}
+
+/* Asks for every CPU there may be: what was lent is known to the module alone. */
+static int take_cpus(struct kho_agent *agent, struct kho_err *err)
+{
+	struct mk_cpu cpu;
+	int r;
+
+	for (uint32_t apic_id = 0; apic_id < APIC_IDS; apic_id++) {
+		if (kho_device_cpu_state(&agent->device, apic_id, &cpu, NULL) < 0 ||
+		    cpu.state != MK_CPU_LENT)
+			continue;
+		r = take_cpu(agent, apic_id, err);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+static int release_region(struct kho_agent *agent, uint32_t id, struct kho_err *err)
+{
+	int r = kho_device_unlink(&agent->device, id, err);
+
+	if (r < 0 && r != -ENOTCONN)
+		return r;
+	return kho_device_release(&agent->device, id, err);
+}
+
+/* The region that was lent out, if there's one. */
+static uint32_t find_lent_region(struct kho_agent *agent, struct mk_region *region)
+{
+	struct mk_info info;
+
+	if (kho_device_info(&agent->device, &info, NULL) < 0)
+		return 0;
+	for (int i = 0; i < MK_MAX_REGIONS; i++)
+		if (info.region_ids[i] &&
+		    kho_device_region(&agent->device, info.region_ids[i], region, NULL) >= 0 &&
+		    region->kind == MK_REGION_OFFLINE)
+			return info.region_ids[i];
+	return 0;
+}
+
+int kho_reclaim(struct kho_agent *agent, struct kho_err *err)
+{
+	struct mk_region region;
+	uint32_t id;
+	int r = take_cpus(agent, err);
+
+	if (r < 0)
+		return r;
+	if (agent->session && agent->session->role == &kho_old_role) {
+		/* nobody drives them now: back to their drivers here */
+		r = kho_pci_take_all_back(agent, err);
+		kho_session_close(agent);
+	}
+	id = find_lent_region(agent, &region);
+	if (r >= 0 && id)
+		r = release_region(agent, id, err);
+	if (r >= 0)
+		r = kho_reserve_give_back(agent, err);
+	if (r >= 0)
+		agent->phase = KHO_PHASE_IDLE;
+	return r < 0 ? kho_wrap(err, r, "reclaim") : 0;
+}
+
+/* ---- what happens in a session ---- */
+
+static void on_up(struct kho_session *session)
+{
+	struct kho_agent *agent = session->agent;
+	const struct kho_link *link = kho_channel_link(session->channel);
+	struct kho_err none = {};
+
+	kho_session_set_deadline(session, 0, NULL, NULL);
+	if (agent->phase != KHO_PHASE_SPAWN)
+		return;
+	session->hello_ns = kho_now_ns() - session->started_ns;
+	agent->phase = KHO_PHASE_SYNC;
+	kho_agent_progress(agent, "hello from %s after %" PRIu64 " ms", link->peer.kernel_release,
+			   session->hello_ns / 1000000);
+	kho_agent_answer(agent, &none);
+}
+
+/*
+ * The new kernel is dead, silent or not to be worked with. Until it is this
+ * kernel's successor, all it has is taken back. Once this kernel is on its way
+ * out, there's no way back: the session's end is what was wanted.
+ */
+static void on_down(struct kho_session *session, const struct kho_link_event *event)
+{
+	struct kho_agent *agent = session->agent;
+	struct kho_err err = event->err, undo;
+
+	kho_console_drain(session);
+	if (agent->phase == KHO_PHASE_RETIRE)
+		return;
+	kho_agent_progress(agent, "lost the new kernel: %s", err.msg);
+	if (session->peer->magic == MK_STATUS_MAGIC && session->peer->state == MK_STATE_PANICKED)
+		kho_wrap(&err, err.code, "the new kernel panicked (%.200s); see khoctl console",
+			 (const char *)session->peer->panic);
+	if (kho_reclaim(agent, &undo) < 0)
+		kho_wrap(&err, err.code, "not all could be taken back (%s)", undo.msg);
+	agent->last = err;
+	kho_agent_answer(agent, &err);
+}
+
+static void on_message(struct kho_session *session, const Kho__Envelope *envelope)
+{
+	switch (envelope->body_case) {
+	case KHO__ENVELOPE__BODY_CLOCK_SYNC_REQUEST:
+		kho_clock_on_request(session, envelope);
+		break;
+	case KHO__ENVELOPE__BODY_PCI_RESULT:
+		kho_pci_result(session, envelope->pci_result);
+		break;
+	default:
+		break;
+	}
+}
+
+const struct kho_session_role kho_old_role = {
+	.role = KHO_ROLE_OLD,
+	.up = on_up,
+	.down = on_down,
+	.message = on_message,
+	.look = kho_console_drain,
+};
+
+/* ---- after a kill ---- */
+
+static int reopen(struct kho_agent *agent, const struct mk_region *region, struct kho_err *err)
+{
+	struct kho_session_spec spec = { .role = &kho_old_role, .region = region };
+	struct kho_handover *handover = calloc(1, sizeof(*handover));
+	struct kho_region_view view = { .ranges = region->ranges, .nr_ranges = region->nr_ranges };
+	struct kho_mem mem;
+	int r;
+
+	if (!handover)
+		return kho_fail(err, -ENOMEM, "no memory for a session");
+	r = kho_device_map(&agent->device, region, &spec.map, err);
+	if (r >= 0) {
+		view.base = spec.map.data;
+		mem = kho_region_mem(&view);
+		r = kho_tree_read((char *)spec.map.data + KHO_OFF_TREE, KHO_PAGE_SIZE, &mem,
+				  handover, err);
+		spec.handover = handover;
+		if (r >= 0)
+			r = kho_session_open(agent, &spec, err);
+		if (r < 0)
+			kho_device_unmap(&agent->device, &spec.map);
+	}
+	free(handover);
+	return r;
+}
+
+int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err)
+{
+	struct mk_region region;
+	int r;
+
+	if (!find_lent_region(agent, &region))
+		return kho_reserve_give_back(agent, err);
+	agent->phase = KHO_PHASE_SPAWN;
+	r = reopen(agent, &region, err);
+	if (r < 0)
+		return kho_reclaim(agent, err);
+	return kho_session_set_deadline(agent->session, HELLO_TIMEOUT_MS, on_no_hello, err);
+}

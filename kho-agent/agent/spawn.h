@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The old kernel's part: spawning another kernel, taking everything back from it,
+ * and retiring in its favour.
+ */
+#ifndef KHO_AGENT_SPAWN_H
+#define KHO_AGENT_SPAWN_H
+
+#include "agent/reserve.h"
+#include "agent/session.h"
+
+struct kho_spawn_request {
+	const char *image;		/* folder of a target image */
+	const char *cpus;		/* see struct kho_reserve_spec */
+	const char *blocks;
+	uint64_t memory;
+	const char *cmdline;		/* more for the command line, may be NULL */
+	uint64_t timeout_ms;		/* until hello, 0: the default */
+};
+
+/*
+ * Reserves, builds and starts. Returns as soon as the new kernel runs; the session's
+ * role sees to the rest. On failure nothing is left taken.
+ */
+int kho_spawn(struct kho_agent *agent, const struct kho_spawn_request *request,
+	      struct kho_err *err);
+
+/*
+ * Stops the new kernel's CPUs, whatever they do, and makes all that was given this
+ * kernel's again. Whatever state things are in; may be called again.
+ */
+int kho_reclaim(struct kho_agent *agent, struct kho_err *err);
+
+/*
+ * After a start of the agent: goes on with the session of an agent that was killed,
+ * or takes back what that one had reserved.
+ */
+int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err);
+
+/* Hands the rest of the machine over; ends this kernel if all goes well. */
+int kho_retire(struct kho_agent *agent, struct kho_err *err);
+
+/* The roles' callbacks. */
+extern const struct kho_session_role kho_old_role;
+
+/* world.c: what a spawned kernel is told, and the bytes it starts from. */
+struct kho_build {
+	const struct kho_spawn_request *request;
+	const struct kho_reserved *reserved;
+	void *kernel, *initramfs;
+	size_t kernel_size, initramfs_size;
+	char *cmdline;
+	char release[65];
+	uint64_t contiguous;		/* bytes that the first range must have */
+	struct kho_handover handover;
+	struct kho_world world;
+};
+
+/* Loads and verifies the image; what's loaded is to be freed by kho_build_done(). */
+int kho_build_load(struct kho_build *build, struct kho_err *err);
+void kho_build_done(struct kho_build *build);
+
+/* Fills the mapped region: world, tree, lanes, console. */
+int kho_build_region(struct kho_agent *agent, struct kho_build *build,
+		     const struct kho_mapping *map, struct kho_err *err);
+
+#endif

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The interface as data: what introspection shows and calls are checked against. */
+#include "api/api.h"
+
+#define IN(name, type)		SD_VARLINK_DEFINE_INPUT(name, SD_VARLINK_##type, 0)
+#define IN_OPT(name, type)	SD_VARLINK_DEFINE_INPUT(name, SD_VARLINK_##type, SD_VARLINK_NULLABLE)
+#define OUT(name, type)		SD_VARLINK_DEFINE_OUTPUT(name, SD_VARLINK_##type, 0)
+#define OUT_OPT(name, type)	SD_VARLINK_DEFINE_OUTPUT(name, SD_VARLINK_##type, SD_VARLINK_NULLABLE)
+
+static SD_VARLINK_DEFINE_METHOD(
+	Status,
+	SD_VARLINK_FIELD_COMMENT("first: booted by firmware; spawned: by another kernel"),
+	OUT(role, STRING),
+	OUT(release, STRING),
+	OUT(agentVersion, STRING),
+	SD_VARLINK_FIELD_COMMENT("idle, reserve, spawn, sync or retire"),
+	OUT(phase, STRING),
+	SD_VARLINK_FIELD_COMMENT("How the last upgrade or command ended"),
+	OUT(message, STRING),
+	SD_VARLINK_FIELD_COMMENT("This kernel's number in the chain since the machine was reset"),
+	OUT(instance, INT),
+	OUT(epoch, INT),
+	OUT_OPT(upgradeId, STRING),
+	OUT(onlineCpus, INT),
+	OUT(lentCpus, INT),
+	OUT(memoryBytes, INT),
+	OUT(regionBytes, INT),
+	OUT(functionsHeld, INT),
+	OUT(functionsGranted, INT),
+	SD_VARLINK_FIELD_COMMENT("none, running, stopped, panicked or retired"),
+	OUT(peerState, STRING),
+	OUT_OPT(peerRelease, STRING),
+	SD_VARLINK_FIELD_COMMENT("Whether the two agents talk to each other"),
+	OUT(connected, BOOL));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(
+	Spawn, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("Folder of a target image (khoctl image build)"),
+	IN(image, STRING),
+	SD_VARLINK_FIELD_COMMENT("CPU list, or by default the upper half of the spare ones"),
+	IN_OPT(cpus, STRING),
+	SD_VARLINK_FIELD_COMMENT("Bytes of memory to give; by default a quarter of the machine's"),
+	IN_OPT(memoryBytes, INT),
+	SD_VARLINK_FIELD_COMMENT("Memory blocks to give, by number; instead of memoryBytes"),
+	IN_OPT(blocks, STRING),
+	SD_VARLINK_FIELD_COMMENT("Appended to the command line of the image"),
+	IN_OPT(commandLine, STRING),
+	SD_VARLINK_FIELD_COMMENT("Until the new agent says hello; 120 by default"),
+	IN_OPT(timeoutSec, INT),
+	OUT_OPT(message, STRING),
+	OUT_OPT(helloMs, INT));
+
+static SD_VARLINK_DEFINE_METHOD(Reclaim, OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(Retire, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD(
+	Grant,
+	SD_VARLINK_FIELD_COMMENT("PCI address as in 0000:00:04.0"),
+	IN(function, STRING), OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD(Revoke, IN(function, STRING), OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(
+	Console, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("Go on as more comes"),
+	IN_OPT(follow, BOOL),
+	OUT_OPT(text, STRING));
+
+static SD_VARLINK_DEFINE_METHOD(Input, IN(text, STRING), OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD(
+	Dmesg,
+	SD_VARLINK_FIELD_COMMENT("The peer kernel's log, read out of its memory"),
+	OUT(text, STRING));
+
+static SD_VARLINK_DEFINE_METHOD(
+	Bench,
+	OUT(roundTripNs, INT),
+	OUT(bulkBytesPerSec, INT),
+	OUT(memcpyBytesPerSec, INT));
+
+static SD_VARLINK_DEFINE_ERROR(
+	Failed,
+	SD_VARLINK_FIELD_COMMENT("Number of the errno"),
+	SD_VARLINK_DEFINE_FIELD(code, SD_VARLINK_INT, 0),
+	SD_VARLINK_FIELD_COMMENT("Cause and remedy"),
+	SD_VARLINK_DEFINE_FIELD(message, SD_VARLINK_STRING, 0));
+
+static SD_VARLINK_DEFINE_INTERFACE(
+	upgrade, KHO_API_INTERFACE,
+	SD_VARLINK_INTERFACE_COMMENT("Live kernel upgrades"),
+	SD_VARLINK_SYMBOL_COMMENT("What this kernel is and what is under way"),
+	&vl_method_Status,
+	SD_VARLINK_SYMBOL_COMMENT("Boots another kernel beside this one"),
+	&vl_method_Spawn,
+	SD_VARLINK_SYMBOL_COMMENT("Takes everything back from a spawned kernel"),
+	&vl_method_Reclaim,
+	SD_VARLINK_SYMBOL_COMMENT("Gives the machine to the spawned kernel"),
+	&vl_method_Retire,
+	SD_VARLINK_SYMBOL_COMMENT("Gives a PCI function to the spawned kernel"),
+	&vl_method_Grant,
+	SD_VARLINK_SYMBOL_COMMENT("Takes a PCI function back"),
+	&vl_method_Revoke,
+	SD_VARLINK_SYMBOL_COMMENT("What the spawned kernel prints"),
+	&vl_method_Console,
+	SD_VARLINK_SYMBOL_COMMENT("Types on the spawned kernel's console"),
+	&vl_method_Input,
+	&vl_method_Dmesg,
+	SD_VARLINK_SYMBOL_COMMENT("Measures the channel to the peer"),
+	&vl_method_Bench,
+	&vl_error_Failed);
+
+const sd_varlink_interface *kho_api_interface(void)
+{
+	return &vl_interface_upgrade;
+}

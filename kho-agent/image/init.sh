@@ -1,0 +1,161 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# PID 1 of a target image: brings the new kernel up to the point where our agent
+# can run, then keeps the agent running. Installed as /usr/share/kho-agent/init.
+#
+#	1. mount what every Linux has
+#	2. host name, loopback, the multikernel module
+#	3. run the hooks, /etc/kho-agent/init.d/*.sh, one after the other in the order
+#	   of their names; one that wants to stay puts itself into the background
+#	4. start kho-agent and, when it ends, start it again: at once the first time,
+#	   then with a growing pause, $MAX_RESTARTS times in a row at most. An agent
+#	   that ran for $STEADY seconds begins a new row.
+#
+# It never ends, since a kernel whose PID 1 ends panics. What it says goes to the
+# kernel's log, and so does what the agent prints, because that is what the other
+# kernel can read. Signals are those of busybox's own init: TERM restarts, USR2
+# powers off, USR1 halts, so `reboot`, `poweroff` and `halt` work.
+#
+# POSIX shell, meant for busybox; waiting by `wait` also reaps orphans.
+
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+HOME=/root
+export PATH HOME
+umask 022
+
+MAX_RESTARTS=10
+STEADY=60
+agent=
+
+say() {
+	{ echo "<5>kho-init: $*" >/dev/kmsg; } 2>/dev/null
+}
+
+# mount_at TYPE DIRECTORY OPTIONS
+mount_at() {
+	# a process less each time: they are what takes long here
+	[ -d "$2" ] || mkdir -p "$2"
+	mount -t "$1" -o "$3" "$1" "$2"
+}
+
+mount_all() {
+	mount_at proc /proc nosuid,nodev,noexec || say "can't mount /proc"
+	mount_at sysfs /sys nosuid,nodev,noexec || say "can't mount /sys"
+	mount_at devtmpfs /dev nosuid,mode=755 || say "can't mount /dev"
+	mount_at devpts /dev/pts nosuid,noexec,gid=5,mode=620,ptmxmode=666 ||
+		say "can't mount /dev/pts"
+	mount_at tmpfs /dev/shm nosuid,nodev,mode=1777 || say "can't mount /dev/shm"
+	mount_at tmpfs /run nosuid,nodev,mode=755 || say "can't mount /run"
+	mount_at cgroup2 /sys/fs/cgroup nosuid,nodev,noexec || say "can't mount /sys/fs/cgroup"
+	# not every kernel has these, and nothing depends on them
+	[ ! -d /sys/kernel/debug ] || mount_at debugfs /sys/kernel/debug nosuid,nodev,noexec
+	[ ! -d /sys/kernel/tracing ] || mount_at tracefs /sys/kernel/tracing nosuid,nodev,noexec
+	[ ! -d /sys/fs/bpf ] || mount_at bpf /sys/fs/bpf nosuid,nodev,noexec,mode=700
+	mkdir -p /run/lock /run/kho-agent
+}
+
+# What udev would add to /dev
+link_descriptors() {
+	ln -sfn /proc/self/fd /dev/fd
+	ln -sfn fd/0 /dev/stdin
+	ln -sfn fd/1 /dev/stdout
+	ln -sfn fd/2 /dev/stderr
+}
+
+set_up_system() {
+	# or else the log takes ten lines from user space every five seconds
+	echo on >/proc/sys/kernel/printk_devkmsg
+	hostname -F /etc/hostname
+	ip link set lo up
+}
+
+load_module() {
+	modprobe -q multikernel && return
+	for file in /usr/lib/kho-agent/multikernel.ko*; do
+		insmod "$file" && return
+	done
+	say "can't load multikernel.ko: the agent will not reach the other kernel"
+}
+
+run_hooks() {
+	for hook in /etc/kho-agent/init.d/*.sh; do
+		[ -f "$hook" ] || continue
+		sh "$hook" || say "hook $hook failed with status $?"
+	done
+}
+
+# PID 1 gets no signal that it doesn't ask for
+shut_down() {
+	action=$1
+	trap '' TERM INT USR1 USR2
+	say "$action"
+	if [ "$agent" ]; then
+		kill -TERM "$agent"
+		tenths=0
+		while kill -0 "$agent" 2>/dev/null && [ "$tenths" -lt 100 ]; do
+			usleep 100000
+			tenths=$((tenths + 1))
+		done
+	fi
+	kill -TERM -1 2>/dev/null
+	usleep 500000
+	kill -KILL -1 2>/dev/null
+	sync
+	umount -a -r
+	busybox "$action" -f
+	say "$action did not happen"
+	idle
+}
+
+idle() {
+	while :; do
+		sleep 86400 &
+		wait $!
+	done
+}
+
+uptime_seconds() {
+	read -r up rest </proc/uptime || up=0.
+	echo "${up%%.*}"
+}
+
+# One life of the agent; how long it was is left in $lived
+run_agent() {
+	born=$(uptime_seconds)
+	kho-agent </dev/null &
+	agent=$!
+	wait "$agent"
+	status=$?
+	agent=
+	lived=$(($(uptime_seconds) - born))
+}
+
+supervise() {
+	restarts=0
+	while :; do
+		run_agent
+		[ "$lived" -lt "$STEADY" ] || restarts=0
+		say "kho-agent ended with status $status after $lived s"
+		[ "$restarts" -lt "$MAX_RESTARTS" ] || break
+		[ "$restarts" -eq 0 ] || sleep "$restarts"
+		restarts=$((restarts + 1))
+	done
+	say "kho-agent ended $((MAX_RESTARTS + 1)) times in a row: not started again"
+}
+
+trap 'shut_down reboot' TERM INT
+trap 'shut_down poweroff' USR2
+trap 'shut_down halt' USR1
+
+mount_all 2>/dev/null
+log=/dev/null
+[ -c /dev/kmsg ] && log=/dev/kmsg	# an exec that can't open it would end the shell
+exec </dev/null >$log 2>&1
+say "$(uname -r) is up after $(uptime_seconds) s"
+link_descriptors &
+set_up_system
+load_module
+run_hooks
+supervise
+idle

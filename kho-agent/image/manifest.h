@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A target image's manifest: what's in it, and the digests by which it's known
+ * to be whole. A text of sections and "key = value" lines:
+ *
+ *	# target image of kho-agent
+ *	[image]
+ *	format = 1
+ *	name = trixie-backports
+ *	release = 7.3.4+deb13-cloud-amd64
+ *	created = 2026-11-22T22:24:00Z
+ *	created-by = khoctl 0.1
+ *	compression = zstd
+ *	modules = 1
+ *
+ *	[files]
+ *	vmlinuz = <SHA-256> <size>
+ *	initramfs.img = <SHA-256> <size>
+ *	cmdline = <SHA-256> <size>
+ *
+ *	[modules]
+ *	kernel/drivers/block/virtio_blk.ko.xz =
+ *
+ * Keys and sections that aren't known are passed over, so that a later version
+ * can add some; one that would mislead a reader counts format up.
+ */
+#ifndef KHO_IMAGE_MANIFEST_H
+#define KHO_IMAGE_MANIFEST_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "image/sha256.h"
+#include "image/sink.h"
+#include "image/strset.h"
+
+#define KHO_MANIFEST_FORMAT	1
+#define KHO_MANIFEST_MAX	(256u << 10)	/* bytes */
+#define KHO_MANIFEST_MODULES	2048		/* at most */
+
+/* Each longest text, with its terminator. */
+#define KHO_IMAGE_NAME_MAX	64
+#define KHO_RELEASE_MAX		65
+
+enum kho_image_file {
+	KHO_IMAGE_KERNEL,
+	KHO_IMAGE_INITRAMFS,
+	KHO_IMAGE_CMDLINE,
+	KHO_IMAGE_NR_FILES
+};
+
+struct kho_image_digest {
+	uint8_t sha256[KHO_SHA256_SIZE];
+	uint64_t size;				/* bytes */
+};
+
+struct kho_manifest {
+	char name[KHO_IMAGE_NAME_MAX];
+	char release[KHO_RELEASE_MAX];		/* as uname -r */
+	char created[32];			/* UTC, as above */
+	char created_by[KHO_IMAGE_NAME_MAX];
+	char compression[16];
+	struct kho_image_digest files[KHO_IMAGE_NR_FILES];
+	struct kho_strset modules;		/* paths below /usr/lib/modules/<release> */
+};
+
+/* "vmlinuz", "initramfs.img", "cmdline" */
+const char *kho_image_file_name(enum kho_image_file file);
+
+/*
+ * -EINVAL unless it's of letters, digits, '.', '_', '+', '~', '-', begins with
+ * neither '.' nor '-', and is short enough.
+ */
+int kho_image_check_name(const char *name, struct kho_err *err);
+int kho_image_check_release(const char *release, struct kho_err *err);
+
+/*
+ *   -EBADMSG          not a manifest: the line is named, or what's missing
+ *   -EPROTONOSUPPORT  of a later format
+ * On success @ret is to be freed by kho_manifest_done().
+ */
+int kho_manifest_parse(const char *data, size_t size, struct kho_manifest *ret,
+		       struct kho_err *err);
+void kho_manifest_done(struct kho_manifest *manifest);
+
+/* -EINVAL: a text is empty or can't be written in a line. Or what the sink returns. */
+int kho_manifest_write(const struct kho_manifest *manifest, struct kho_sink *sink,
+		       struct kho_err *err);
+
+#endif

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Talking to the agent, and saying how it went. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "khoctl/khoctl.h"
+
+struct pending {
+	struct kho_call *call;
+	sd_json_variant *answer;
+	int exit_code;
+	bool done;
+};
+
+int kho_usage_error(const char *fmt, ...)
+{
+	va_list args;
+
+	fputs("khoctl: ", stderr);
+	va_start(args, fmt);
+	vfprintf(stderr, fmt, args);
+	va_end(args);
+	fputs("; see khoctl --help\n", stderr);
+	return KHO_EXIT_USAGE;
+}
+
+void kho_print_json(sd_json_variant *answer)
+{
+	sd_json_variant_dump(answer, SD_JSON_FORMAT_NEWLINE, stdout, NULL);
+	fflush(stdout);
+}
+
+const char *kho_field_text(sd_json_variant *answer, const char *name)
+{
+	sd_json_variant *field = sd_json_variant_by_key(answer, name);
+
+	return field && sd_json_variant_is_string(field) ? sd_json_variant_string(field) : NULL;
+}
+
+uint64_t kho_field_number(sd_json_variant *answer, const char *name)
+{
+	sd_json_variant *field = sd_json_variant_by_key(answer, name);
+
+	return field && sd_json_variant_is_unsigned(field) ? sd_json_variant_unsigned(field) : 0;
+}
+
+void kho_show_progress(sd_json_variant *parameters)
+{
+	const char *message = kho_field_text(parameters, "message");
+
+	if (message)
+		fprintf(stderr, "  %s\n", message);
+}
+
+/* What was never tried, because of how things are, is a refusal. */
+static int exit_code_of(uint64_t code)
+{
+	switch (code) {
+	case ETIMEDOUT:
+		return KHO_EXIT_TIMEOUT;
+	case EINVAL: case EBUSY: case ENOENT: case ENODEV: case ERANGE: case EEXIST:
+	case ENOEXEC: case ENOTCONN: case EALREADY: case E2BIG: case ENOSPC: case EBADMSG:
+	case EPROTONOSUPPORT: case EOPNOTSUPP: case EPERM: case EXDEV: case ENXIO:
+		return KHO_EXIT_REFUSED;
+	default:
+		return KHO_EXIT_FAILED;
+	}
+}
+
+static int report_error(const char *error_id, sd_json_variant *parameters)
+{
+	const char *message = kho_field_text(parameters, "message");
+	const char *parameter = kho_field_text(parameters, "parameter");
+
+	if (arg_json && parameters)
+		kho_print_json(parameters);
+	if (message)
+		fprintf(stderr, "khoctl: %s\n", message);
+	else
+		fprintf(stderr, "khoctl: the agent answered %s%s%s\n", error_id,
+			parameter ? ": " : "", parameter ?: "");
+	if (strcmp(error_id, KHO_API_ERROR) == 0)
+		return exit_code_of(kho_field_number(parameters, "code"));
+	if (strcmp(error_id, SD_VARLINK_ERROR_DISCONNECTED) == 0)
+		return KHO_EXIT_NO_AGENT;
+	return KHO_EXIT_FAILED;
+}
+
+static int got_reply(sd_varlink *link, sd_json_variant *parameters, const char *error_id,
+		     sd_varlink_reply_flags_t flags, void *userdata)
+{
+	struct pending *pending = userdata;
+
+	(void)link;
+	if (!error_id && flags & SD_VARLINK_REPLY_CONTINUES) {
+		pending->call->progress(parameters);
+		return 0;
+	}
+	pending->done = true;
+	if (error_id)
+		pending->exit_code = report_error(error_id, parameters);
+	else
+		pending->answer = sd_json_variant_ref(parameters);
+	return 0;
+}
+
+static int call_failed(int r)
+{
+	fprintf(stderr, "khoctl: the call to the agent failed: %s\n", strerror(-r));
+	return KHO_EXIT_FAILED;
+}
+
+static int run(sd_varlink *link, struct pending *pending)
+{
+	int r;
+
+	sd_varlink_set_userdata(link, pending);
+	sd_varlink_set_relative_timeout(link, UINT64_MAX);
+	r = sd_varlink_bind_reply(link, got_reply);
+	if (r < 0)
+		return call_failed(r);
+	r = pending->call->progress ?
+		sd_varlink_observe(link, pending->call->method, pending->call->parameters) :
+		sd_varlink_invoke(link, pending->call->method, pending->call->parameters);
+	if (r < 0)
+		return call_failed(r);
+	while (!pending->done) {
+		r = sd_varlink_process(link);
+		if (r == 0)
+			r = sd_varlink_wait(link, UINT64_MAX);
+		if (r < 0)
+			return call_failed(r);
+	}
+	return pending->exit_code;
+}
+
+int kho_call(struct kho_call *call, sd_json_variant **ret)
+{
+	__attribute__((cleanup(sd_varlink_flush_close_unrefp))) sd_varlink *link = NULL;
+	struct pending pending = { .call = call };
+	int r;
+
+	r = sd_varlink_connect_address(&link, arg_socket);
+	if (r < 0) {
+		fprintf(stderr, "khoctl: no agent answers at %s (%s); is kho-agent.service running?\n",
+			arg_socket, strerror(-r));
+		sd_json_variant_unref(call->parameters);
+		return KHO_EXIT_NO_AGENT;
+	}
+	r = run(link, &pending);
+	sd_json_variant_unref(call->parameters);
+	if (r == KHO_EXIT_OK && ret)
+		*ret = pending.answer;
+	else
+		sd_json_variant_unref(pending.answer);
+	return r;
+}
+
+int kho_call_and_print(struct kho_call *call)
+{
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	int r = kho_call(call, &answer);
+
+	if (r != KHO_EXIT_OK)
+		return r;
+	if (arg_json)
+		kho_print_json(answer);
+	else if (kho_field_text(answer, "message"))
+		puts(kho_field_text(answer, "message"));
+	return KHO_EXIT_OK;
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* khoctl image build, show: target images. Needs no agent. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/version.h"
+#include "image/build.h"
+#include "image/dir.h"
+#include "khoctl/khoctl.h"
+
+#define MAX_LIST 64
+
+struct list {
+	const char *items[MAX_LIST + 1];
+	size_t nr;
+};
+
+struct build_options {
+	struct kho_image_spec spec;
+	struct list modules, programs;
+	struct kho_image_extra extras[MAX_LIST];
+};
+
+static const struct option build_long_options[] = {
+	{ "output", required_argument, NULL, 'o' },
+	{ "append", required_argument, NULL, 'a' },
+	{ "module", required_argument, NULL, 'm' },
+	{ "program", required_argument, NULL, 'p' },
+	{ "file", required_argument, NULL, 'f' },
+	{ "replace", no_argument, NULL, 'r' },
+	{ "json", no_argument, NULL, 'j' },
+	{}
+};
+
+static int add(struct list *list, const char *item)
+{
+	if (list->nr == MAX_LIST)
+		return kho_usage_error("more than %d of one kind", MAX_LIST);
+	list->items[list->nr++] = item;
+	return 0;
+}
+
+/* SOURCE or SOURCE:DEST */
+static int add_extra(struct build_options *opts, char *text)
+{
+	struct kho_image_extra *extra = &opts->extras[opts->spec.nr_extras];
+	char *colon = strchr(text, ':');
+
+	if (opts->spec.nr_extras == MAX_LIST)
+		return kho_usage_error("more than %d files", MAX_LIST);
+	if (colon)
+		*colon = '\0';
+	extra->source = text;
+	extra->dest = colon ? colon + 1 : NULL;
+	opts->spec.nr_extras++;
+	return 0;
+}
+
+static int parse_build_option(int option, struct build_options *opts)
+{
+	switch (option) {
+	case 'o':
+		opts->spec.output_dir = optarg;
+		return 0;
+	case 'a':
+		opts->spec.cmdline = optarg;
+		return 0;
+	case 'm':
+		return add(&opts->modules, optarg);
+	case 'p':
+		return add(&opts->programs, optarg);
+	case 'f':
+		return add_extra(opts, optarg);
+	case 'r':
+		opts->spec.replace = true;
+		return 0;
+	case 'j':
+		arg_json = true;
+		return 0;
+	default:
+		return KHO_EXIT_USAGE;
+	}
+}
+
+static int report(struct kho_err *err)
+{
+	fprintf(stderr, "khoctl: %s\n", err->msg);
+	return err->code == -EINVAL ? KHO_EXIT_REFUSED : KHO_EXIT_FAILED;
+}
+
+static int show_dir(const char *path)
+{
+	struct kho_image_dir dir = { .fd = -EBADF };
+	struct kho_err err;
+	int r = kho_image_dir_open(path, &dir, &err);
+
+	if (r >= 0)
+		r = kho_image_dir_verify(&dir, &err);
+	if (r < 0) {
+		kho_image_dir_done(&dir);
+		return report(&err);
+	}
+	if (arg_json)
+		printf("{\"name\":\"%s\",\"release\":\"%s\",\"path\":\"%s\"}\n", dir.manifest.name,
+		       dir.manifest.release, path);
+	else
+		printf("%s: kernel %s, made %s, whole\n", path, dir.manifest.release,
+		       dir.manifest.created);
+	kho_image_dir_done(&dir);
+	return KHO_EXIT_OK;
+}
+
+static int build(int argc, char **argv)
+{
+	struct build_options opts = {
+		.spec = {
+			.output_dir = KHO_IMAGE_DIR,
+			.root = "/",
+			.created_by = "khoctl " KHO_VERSION,
+			.optional_modules = kho_image_common_modules,
+		},
+	};
+	char path[512];
+	struct kho_err err;
+	int option, r;
+
+	while ((option = getopt_long(argc, argv, "", build_long_options, NULL)) != -1) {
+		r = parse_build_option(option, &opts);
+		if (r)
+			return r;
+	}
+	if (optind != argc - 2)
+		return kho_usage_error("image build takes a name and a kernel release");
+	opts.spec.name = argv[optind];
+	opts.spec.release = argv[optind + 1];
+	opts.spec.created = time(NULL);
+	opts.spec.modules = opts.modules.items;
+	opts.spec.programs = opts.programs.items;
+	opts.spec.extras = opts.extras;
+	if (kho_image_build(&opts.spec, &err) < 0)
+		return report(&err);
+	snprintf(path, sizeof(path), "%s/%s", opts.spec.output_dir, opts.spec.name);
+	return show_dir(path);
+}
+
+int verb_image(int argc, char **argv)
+{
+	if (argc >= 2 && strcmp(argv[1], "build") == 0)
+		return build(argc - 1, argv + 1);
+	if (argc == 3 && strcmp(argv[1], "show") == 0)
+		return show_dir(argv[2]);
+	return kho_usage_error("image takes build NAME RELEASE, or show FOLDER");
+}

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the verbs of khoctl share: the call to the agent, output, exit codes.
+ *
+ * Results go to standard output, as text or (--json) as one JSON object; progress
+ * and errors go to standard error. Exit codes are stable: see enum kho_exit.
+ */
+#ifndef KHO_KHOCTL_KHOCTL_H
+#define KHO_KHOCTL_KHOCTL_H
+
+#include <stdbool.h>
+#include <systemd/sd-json.h>
+#include <systemd/sd-varlink.h>
+
+enum kho_exit {
+	KHO_EXIT_OK = 0,
+	KHO_EXIT_FAILED = 1,		/* it was tried and did not work */
+	KHO_EXIT_USAGE = 2,		/* the command line makes no sense */
+	KHO_EXIT_REFUSED = 3,		/* not tried: something is in the way */
+	KHO_EXIT_NO_AGENT = 4,		/* the agent doesn't answer */
+	KHO_EXIT_TIMEOUT = 5,		/* a deadline passed; everything was undone */
+};
+
+extern bool arg_json;
+extern const char *arg_socket;
+
+/* A verb's main: argv[0] is the verb. Returns an exit code. */
+typedef int (*kho_verb_fn)(int argc, char **argv);
+
+int verb_status(int argc, char **argv);
+int verb_spawn(int argc, char **argv);
+int verb_upgrade(int argc, char **argv);
+int verb_reclaim(int argc, char **argv);
+int verb_retire(int argc, char **argv);
+int verb_grant(int argc, char **argv);
+int verb_revoke(int argc, char **argv);
+int verb_console(int argc, char **argv);
+int verb_dmesg(int argc, char **argv);
+int verb_bench(int argc, char **argv);
+int verb_image(int argc, char **argv);
+
+/* Called for every notification of a call with progress. */
+typedef void (*kho_progress_fn)(sd_json_variant *parameters);
+
+/* Prints {message} on standard error. */
+void kho_show_progress(sd_json_variant *parameters);
+
+struct kho_call {
+	const char *method;		/* KHO_API_METHOD(...) */
+	sd_json_variant *parameters;	/* owned by the call; NULL: none */
+	kho_progress_fn progress;	/* NULL: a plain call */
+};
+
+/*
+ * Calls the agent. On success *@ret is the answer (a reference). On failure the
+ * message was printed, and the exit code says how it failed.
+ */
+int kho_call(struct kho_call *call, sd_json_variant **ret);
+
+/* Calls, then prints the answer as JSON or its {message}. */
+int kho_call_and_print(struct kho_call *call);
+
+/* Prints @answer as JSON on standard output. */
+void kho_print_json(sd_json_variant *answer);
+
+/* A field of an answer; NULL or 0 if it isn't there. */
+const char *kho_field_text(sd_json_variant *answer, const char *name);
+uint64_t kho_field_number(sd_json_variant *answer, const char *name);
+
+/* Says what's wrong with the command line; returns KHO_EXIT_USAGE. */
+int kho_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

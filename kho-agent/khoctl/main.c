@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * khoctl: the operator's command. Each verb is one function in a file of its own
+ * and one row of the table below, from which the help is printed, too.
+ */
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/api.h"
+#include "base/version.h"
+#include "khoctl/khoctl.h"
+
+bool arg_json;
+const char *arg_socket = KHO_API_SOCKET;
+
+static const struct {
+	const char *name;
+	kho_verb_fn run;
+	const char *arguments;
+	const char *help;
+} verbs[] = {
+	{ "status", verb_status, "", "what this kernel is and what is under way" },
+	{ "upgrade", verb_upgrade, "IMAGE [OPTION...]", "spawn IMAGE, then retire this kernel" },
+	{ "spawn", verb_spawn, "IMAGE [OPTION...]", "boot IMAGE beside this kernel" },
+	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
+	{ "retire", verb_retire, "", "give the machine to the spawned kernel" },
+	{ "grant", verb_grant, "PCI-ADDRESS", "give a PCI function to the spawned kernel" },
+	{ "revoke", verb_revoke, "PCI-ADDRESS", "take a PCI function back" },
+	{ "console", verb_console, "[--follow] [--type=TEXT]", "what the spawned kernel prints" },
+	{ "dmesg", verb_dmesg, "", "the spawned kernel's log, out of its memory" },
+	{ "bench", verb_bench, "", "measure the channel to the spawned kernel" },
+	{ "image", verb_image, "build|show ...", "make or check a target image" },
+};
+
+static void print_help(void)
+{
+	printf("khoctl [--json] [--socket=PATH] VERB [ARGUMENT...]\n\n"
+	       "Replaces the running kernel while the machine goes on.\n\n");
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		printf("  %-9s %-26s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+	printf("\nOptions of spawn and upgrade:\n"
+	       "  --cpus=LIST      CPUs to give, as in 2-3; by default half of the spare ones\n"
+	       "  --memory=SIZE    memory to give, as in 1G; by default a quarter\n"
+	       "  --blocks=LIST    memory blocks to give, instead of --memory\n"
+	       "  --append=TEXT    more for the new kernel's command line\n"
+	       "  --timeout=SEC    until the new agent says hello, by default 120\n"
+	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out\n");
+}
+
+static const struct option options[] = {
+	{ "help", no_argument, NULL, 'h' },
+	{ "json", no_argument, NULL, 'j' },
+	{ "socket", required_argument, NULL, 's' },
+	{ "version", no_argument, NULL, 'V' },
+	{}
+};
+
+static int run_verb(int argc, char **argv)
+{
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[0], verbs[i].name) == 0)
+			return verbs[i].run(argc, argv);
+	return kho_usage_error("there's no verb '%s'", argv[0]);
+}
+
+int main(int argc, char **argv)
+{
+	int option;
+
+	/* '+': options behind the verb are the verb's */
+	while ((option = getopt_long(argc, argv, "+hj", options, NULL)) != -1) {
+		switch (option) {
+		case 'h':
+			print_help();
+			return KHO_EXIT_OK;
+		case 'V':
+			puts("khoctl " KHO_VERSION);
+			return KHO_EXIT_OK;
+		case 'j':
+			arg_json = true;
+			break;
+		case 's':
+			arg_socket = optarg;
+			break;
+		default:
+			return KHO_EXIT_USAGE;
+		}
+	}
+	if (optind == argc)
+		return kho_usage_error("a verb is missing");
+	argc -= optind;
+	argv += optind;
+	optind = 0;
+	return run_verb(argc, argv);
+}

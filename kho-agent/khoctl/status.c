@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* khoctl status. */
+#include <stdio.h>
+
+#include "api/api.h"
+#include "base/bits.h"
+#include "khoctl/khoctl.h"
+
+static unsigned long long number(sd_json_variant *answer, const char *name)
+{
+	return kho_field_number(answer, name);
+}
+
+static void print_peer(sd_json_variant *s)
+{
+	sd_json_variant *connected = sd_json_variant_by_key(s, "connected");
+
+	printf("    peer: %s, %s%s\n", kho_field_text(s, "peerRelease") ?: "(not known yet)",
+	       kho_field_text(s, "peerState"),
+	       connected && sd_json_variant_boolean(connected) ? ", connected" : "");
+	printf("  region: %llu MiB, %llu CPUs lent\n",
+	       number(s, "regionBytes") / KHO_MIB, number(s, "lentCpus"));
+}
+
+static void print_status(sd_json_variant *s)
+{
+	printf("  kernel: %s (%s, number %llu since reset)\n",
+	       kho_field_text(s, "release"), kho_field_text(s, "role"),
+	       number(s, "instance"));
+	printf("   phase: %s\n", kho_field_text(s, "phase"));
+	printf("    cpus: %llu online\n", number(s, "onlineCpus"));
+	printf("  memory: %llu MiB\n", number(s, "memoryBytes") / KHO_MIB);
+	printf("     pci: %llu functions granted to this kernel, %llu given away\n",
+	       number(s, "functionsGranted"), number(s, "functionsHeld"));
+	if (number(s, "regionBytes"))
+		print_peer(s);
+	if (kho_field_text(s, "message") && *kho_field_text(s, "message"))
+		printf("    last: %s\n", kho_field_text(s, "message"));
+}
+
+int verb_status(int argc, char **argv)
+{
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	struct kho_call call = { .method = KHO_API_METHOD("Status") };
+	int r;
+
+	if (argc != 1)
+		return kho_usage_error("%s takes no argument", argv[0]);
+	r = kho_call(&call, &answer);
+	if (r != KHO_EXIT_OK)
+		return r;
+	if (arg_json)
+		kho_print_json(answer);
+	else
+		print_status(answer);
+	return KHO_EXIT_OK;
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The new kernel's command line: what a spawned kernel always needs, then what
+ * the operator wants. Ours comes first, so that a "--" in theirs doesn't hide it.
+ *
+ *	no_ipi_broadcast=1   a broadcast would reach the other kernel's CPUs
+ *	pci=off              no probing by port 0xcf8 under the other kernel's feet
+ *	tsc_early_khz=N      there's no timer to calibrate the TSC against
+ *	maxcpus=N            CPUs that come later stay offline until they come
+ */
+#ifndef KHO_SPAWN_CMDLINE_H
+#define KHO_SPAWN_CMDLINE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct kho_err;
+
+struct kho_cmdline_spec {
+	const char *user;		/* may be NULL; spaces and newlines at its end are cut */
+	const char *extra;		/* further options of the agent, may be NULL */
+	uint32_t tsc_khz;
+	size_t nr_cpus;			/* the new kernel's own */
+	size_t limit;			/* longest text the kernel takes, without NUL */
+};
+
+/*
+ * Writes the text and its NUL to @ret.
+ *
+ * -EINVAL  control characters, an unfinished quotation, or no TSC frequency
+ * -EEXIST  an option that is set here was given as well
+ * -E2BIG   longer than the kernel or @size allows
+ */
+int kho_cmdline_build(const struct kho_cmdline_spec *spec, char *ret, size_t size,
+		      struct kho_err *err);
+
+#endif

@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# proto/*.proto -> $(B)/proto/*.pb-c.[ch]
+# kho-agent/<library folders>/*.[cS] + the above -> $(B)/libkho.a
+# kho-agent/{agent,khoctl}/*.c + libkho.a -> $(B)/bin/{kho-agent,khoctl}
+#
+# A new file in one of the folders is picked up without a line here.
+
+LIB_DIRS := base spawn channel system image api
+PROTOS   := $(wildcard proto/*.proto)
+LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S))
+PROTO_C  := $(PROTOS:proto/%.proto=$(B)/proto/%.pb-c.c)
+PROTO_H  := $(PROTO_C:.c=.h)
+PROTO_O  := $(PROTO_C:.c=.o)
+LIB_OBJ  := $(LIB_SRC:%=$(B)/obj/%.o)
+
+# program NAME FOLDER: defined only while the folder has sources
+AGENT_OBJ  := $(patsubst %,$(B)/obj/%.o,$(wildcard kho-agent/agent/*.c))
+KHOCTL_OBJ := $(patsubst %,$(B)/obj/%.o,$(wildcard kho-agent/khoctl/*.c))
+PROGRAMS   := $(if $(AGENT_OBJ),$(B)/bin/kho-agent) $(if $(KHOCTL_OBJ),$(B)/bin/khoctl)
+
+$(B)/bin/kho-agent: $(AGENT_OBJ)
+$(B)/bin/khoctl: $(KHOCTL_OBJ)
+
+$(PROGRAMS): $(B)/libkho.a
+	$(call msg,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libkho.a $(PKG_LIBS)
+
+$(B)/libkho.a: $(LIB_OBJ) $(PROTO_O)
+	$(call msg,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# Generated headers come first: no source's dependencies are known before its
+# first compile.
+$(B)/obj/%.c.o: %.c | $(PROTO_H)
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(DEPFLAGS) -c -o $@ $<
+
+$(B)/obj/%.S.o: %.S
+	$(call msg,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(INCS) $(DEPFLAGS) -g -c -o $@ $<
+
+$(B)/proto/%.pb-c.c $(B)/proto/%.pb-c.h &: proto/%.proto
+	$(call msg,PROTOC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(PROTOC_C) --proto_path=proto --c_out=$(@D) $<
+
+# Not ours to keep free of warnings
+$(B)/proto/%.pb-c.o: $(B)/proto/%.pb-c.c
+	$(call msg,CC,$<)
+	$(Q)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) $(DEPFLAGS) -c -o $@ $<
+
+-include $(LIB_OBJ:.o=.d) $(PROTO_O:.o=.d) $(AGENT_OBJ:.o=.d) $(KHOCTL_OBJ:.o=.d)

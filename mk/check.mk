@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make check and its tiers. Each tier appends one line a test to a results file
+# ($KHO_RESULTS) and goes on after a failure; mk/results.py sums them up.
+
+FUZZ_SECONDS ?= 5
+TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" FUZZ_PROGS="$(FUZZ_PROGS)" \
+	FUZZ_SECONDS=$(FUZZ_SECONDS)
+
+.PHONY: check check-all unit lint fuzz fuzzers
+check: all tests fuzzers lab-image ## everything: build, lint, unit tests, a short fuzz, lab
+	$(Q)$(TIER_ENV) TESTS="$(TESTS)" mk/check.sh lint unit fuzz lab
+
+check-all: check ## make check, then the unit tests again under ASan and UBSan, and the benches
+	$(Q)$(MAKE) --no-print-directory SAN=1 unit
+	$(Q)$(MAKE) --no-print-directory bench-spawn
+
+unit: tests ## unit tests (SAN=1: under ASan and UBSan)
+	$(Q)$(TIER_ENV) mk/check.sh unit
+
+lint: $(PROTO_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
+	$(Q)mk/check.sh lint
+
+fuzzers: $(FUZZ_PROGS)
+
+fuzz: fuzzers ## run each fuzz target for FUZZ_SECONDS=5
+	$(Q)$(TIER_ENV) mk/check.sh fuzz

@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Runs tiers of tests (lint, unit, fuzz, lab), each to its end whatever the one
+# before did, and closes with one line that sums up all. A tier that breaks
+# without having recorded a failure counts as one. UNIT_PROGS, FUZZ_PROGS and
+# TESTS are lists of names.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+mkdir -p build/logs
+export KHO_RESULTS=$PWD/build/results
+: >"$KHO_RESULTS"
+
+# shellcheck disable=SC2086	# lists of names
+tier() {
+	case $1 in
+	lint) mk/lint.py ;;
+	unit) mk/unit.py ${UNIT_PROGS:-} ;;
+	fuzz) mk/fuzz.py ${FUZZ_PROGS:-} ;;
+	lab) tests/lab/run ${TESTS:-} ;;
+	esac
+}
+
+for name in "$@"; do
+	echo "==> $name"
+	failures=$(grep -c ^fail "$KHO_RESULTS")
+	tier "$name" && continue
+	[[ $(grep -c ^fail "$KHO_RESULTS") -gt $failures ]] ||
+		echo "fail 1 0 $name/broke" >>"$KHO_RESULTS"
+done
+echo
+exec python3 mk/results.py

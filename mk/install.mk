@@ -1,0 +1,26 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make install [DESTDIR=]: the programs, the module of each kernel it was built
+# for, and the systemd units.
+
+SBINDIR ?= /usr/sbin
+BINDIR  ?= /usr/bin
+UNITDIR ?= /usr/lib/systemd/system
+MODDIR  ?= /usr/lib/modules
+SHAREDIR ?= /usr/share/kho-agent
+UNITS   := $(wildcard kho-agent/units/*.service kho-agent/units/*.socket)
+
+.PHONY: install install-built
+install: all install-built ## install programs, modules and units; DESTDIR= for a staged tree
+
+# what is built by now; the lab's image comes by this one
+install-built:
+	$(Q)$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR)
+	$(Q)$(if $(wildcard $(B)/bin/kho-agent),$(INSTALL) $(B)/bin/kho-agent $(DESTDIR)$(SBINDIR)/)
+	$(Q)$(if $(wildcard $(B)/bin/khoctl),$(INSTALL) $(B)/bin/khoctl $(DESTDIR)$(BINDIR)/)
+	$(Q)$(INSTALL) -D kho-agent/image/init.sh $(DESTDIR)$(SHAREDIR)/init
+	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)
+	$(Q)for ko in $(MODULES); do \
+		dir=$(DESTDIR)$(MODDIR)/$$(basename $$(dirname $$ko))/updates; \
+		$(INSTALL) -D -m 644 $$ko $$dir/multikernel.ko || exit; \
+	done

@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The lab's machines (tests/lab/). The guest's system is made once and cached;
+# an image of it with the programs of this build is made when they change.
+
+LAB_GUEST := $(wildcard tests/lab/guest/*)
+
+.PHONY: lab lab-image demo bench-spawn
+lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
+	$(Q)TESTS="$(TESTS)" mk/check.sh lab
+
+lab-image: build/lab/disk.img ## make the image that lab machines boot from
+
+demo: lab-image ## show one upgrade: 6.12 spawns 7.x, hands over, disappears
+	$(Q)tests/lab/run --demo demo
+
+bench-spawn: lab-image ## spawn time and channel throughput, as ratios
+	$(Q)tests/lab/run --bench bench_spawn
+
+build/lab/disk.img: $(PROGRAMS) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell mk/install.mk
+	$(call msg,IMAGE,$@)
+	$(Q)tests/lab/guest/make-image.sh $(@D)
+
+build/lab/lab-shell: tests/lab/guest/lab-shell.c
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -o $@ $<

@@ -1,0 +1,58 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""One line a test, and the closing line that sums up every tier.
+
+A tier makes a Results, add()s what it ran and finish()es. The lines go to the
+file $KHO_RESULTS, which mk/check.sh names; run as a program, this sums up that
+file and exits non-zero if anything failed, or if nothing ran.
+"""
+
+import os
+import sys
+
+WORD = {"pass": "ok", "fail": "FAIL", "skip": "skip"}
+
+
+class Results:
+    """What one tier ran."""
+
+    def __init__(self, tier):
+        self._tier = tier
+        self._path = os.environ.get("KHO_RESULTS")
+        self._failed = 0
+
+    def add(self, verdict, name, seconds=0.0, count=1, detail=""):
+        """Shows and records a test, or count tests in one line."""
+        many = f" ({count} tests)" if count > 1 else ""
+        print(f"  {WORD[verdict]:8} {self._tier}/{name}{many} {seconds:.1f} s", flush=True)
+        if detail:
+            print("\n".join(f"      {line}" for line in detail.splitlines()), flush=True)
+        self._failed += verdict == "fail"
+        if self._path and count:
+            with open(self._path, "a", encoding="utf-8") as out:
+                out.write(f"{verdict} {count} {seconds:.1f} {self._tier}/{name}\n")
+
+    def finish(self):
+        """The tier's exit status."""
+        return 1 if self._failed else 0
+
+
+def main():
+    """Sums up $KHO_RESULTS."""
+    totals = {"pass": 0, "fail": 0, "skip": 0}
+    failed = []
+    with open(os.environ["KHO_RESULTS"], encoding="utf-8") as lines:
+        for line in lines:
+            verdict, count, _seconds, name = line.split(maxsplit=3)
+            totals[verdict] += int(count)
+            if verdict == "fail":
+                failed.append(name.strip())
+    for name in failed:
+        print(f"FAILED: {name}")
+    skipped = f", {totals['skip']} skipped" if totals["skip"] else ""
+    print(f"{totals['pass']} passed, {totals['fail']} failed{skipped}")
+    sys.exit(1 if totals["fail"] or not totals["pass"] else 0)
+
+
+if __name__ == "__main__":
+    main()

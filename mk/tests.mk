@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/unit/test_*.c -> $(B)/tests/test_* (Check programs, linked with libkho.a;
+#                        tests/unit/*.c of other names are linked into each)
+# tests/fuzz/fuzz_*.c -> build/fuzz/fuzz_* (libFuzzer, the library compiled anew
+#                        by clang with coverage and sanitizers)
+
+TEST_SRC    := $(wildcard tests/unit/test_*.c)
+TEST_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(TEST_SRC),$(wildcard tests/unit/*.c)))
+TEST_PROGS  := $(TEST_SRC:tests/unit/%.c=$(B)/tests/%)
+CHECK_LIBS  := $(shell pkg-config --libs check 2>/dev/null)
+
+$(B)/tests/%: $(B)/obj/tests/unit/%.c.o $(TEST_COMMON) $(B)/libkho.a
+	$(call msg,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
+
+# Check's own macros: fixtures need no prototypes, its format attributes are wrong
+$(B)/obj/tests/%.c.o: WARN += -Wno-missing-prototypes -Wno-format-extra-args
+$(B)/obj/tests/%.c.o: INCS += -Itests
+
+FUZZ_SRC    := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_PROGS  := $(FUZZ_SRC:tests/fuzz/%.c=build/fuzz/%)
+FUZZ_OBJ    := $(LIB_SRC:%=build/fuzz/obj/%.o) $(PROTO_C:%=build/fuzz/obj/%.o)
+FUZZ_FLAGS  := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+build/fuzz/%: build/fuzz/obj/tests/fuzz/%.c.o $(FUZZ_OBJ)
+	$(call msg,FUZZLINK,$@)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+
+build/fuzz/obj/%.c.o: %.c | $(PROTO_H)
+	$(call msg,FUZZCC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CSTD) -O1 -g $(INCS) -Itests $(PKG_FLAGS) $(FUZZ_FLAGS) $(DEPFLAGS) -c -o $@ $<
+
+build/fuzz/obj/%.S.o: %.S
+	$(call msg,AS,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(INCS) $(DEPFLAGS) -c -o $@ $<
+
+.SECONDARY:
+-include $(TEST_SRC:%.c=$(B)/obj/%.c.d) $(TEST_COMMON:.o=.d) $(FUZZ_SRC:%.c=build/fuzz/obj/%.c.d) \
+	$(FUZZ_OBJ:.o=.d)

@@ -1,0 +1,86 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Makes what the lab's machines boot from, in $1 (build/lab):
+#
+#	disk.img		the guest system with our programs, a raw ext4 disk
+#	{old,new}.vmlinuz	the two stock kernels
+#	{old,new}.initrd	a first init for each, just enough to mount the disk
+#
+# Our programs are laid over the cached tree by an overlay mount, so that tree
+# stays clean and nothing is copied but into the image. Runs in the build root.
+set -euo pipefail
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=mk/common.sh
+. "$here/../../../mk/common.sh"
+disk_size=2G
+
+# overlay TREE UPPER: mounts a writable view of TREE at UPPER/root
+overlay() {
+	mkdir -p "$2"
+	mount -t tmpfs tmpfs "$2"
+	mkdir "$2/root" "$2/upper" "$2/work"
+	mount -t overlay -o "lowerdir=$1,upperdir=$2/upper,workdir=$2/work" overlay "$2/root"
+}
+
+# install_ours ROOT
+install_ours() {
+	local role
+	make --no-print-directory -s install-built DESTDIR="$1"
+	install -D build/lab/lab-shell "$1/usr/lib/kho-lab/lab-shell"
+	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
+	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
+	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"
+	install -D -m 644 "$here/image-hook.sh" "$1/etc/kho-agent/init.d/lab.sh"
+	ln -sf /usr/lib/systemd/system/kho-agent.service "$1/etc/systemd/system/multi-user.target.wants/"
+	for role in old new; do
+		depmod -b "$1" "$(<"/opt/kernels/$role/release")"
+	done
+}
+
+# target_images ROOT: one for each kernel, made by the guest's own khoctl
+target_images() {
+	local role
+	mkdir -p "$1/var/lib/kho-agent/images"
+	for role in old new; do
+		chroot "$1" khoctl image build "$role" "$(<"/opt/kernels/$role/release")" \
+			--module=virtio_pci --module=virtio_blk --module=virtio_net --module=ext4 \
+			--program=/usr/lib/kho-lab/lab-shell --file=/etc/kho-agent/init.d
+	done
+}
+
+# initrd ROLE FILE
+initrd() {
+	local release dir number=10 module
+	release=$(<"/opt/kernels/$1/release")
+	dir=$(mktemp -d)
+	mkdir "$dir/bin" "$dir/modules"
+	cp /bin/busybox "$dir/bin/"
+	install "$here/init" "$dir/init"
+	while read -r _ module _; do
+		[[ $module == /* ]] || continue
+		xz -dc "$module" >"$dir/modules/$number-$(basename "${module%.xz}")"
+		number=$((number + 1))
+	done < <(modprobe -S "$release" --show-depends virtio_blk; modprobe -S "$release" --show-depends ext4)
+	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$2"
+	rm -rf "$dir"
+}
+
+main() {
+	local out=$1 tree role work
+	tree=$("$here/make-system.sh")
+	work=$(mktemp -d)
+	overlay "$tree" "$work"
+	install_ours "$work/root"
+	target_images "$work/root"
+	rm -f "$out/disk.tmp"
+	mke2fs -q -t ext4 -L lab -E lazy_itable_init=1,nodiscard -d "$work/root" "$out/disk.tmp" "$disk_size"
+	umount "$work/root" "$work"
+	for role in old new; do
+		cp -L "/opt/kernels/$role/vmlinuz" "$out/$role.vmlinuz"
+		cp "/opt/kernels/$role/release" "$out/$role.release"
+		initrd "$role" "$out/$role.initrd"
+	done
+	mv "$out/disk.tmp" "$out/disk.img"
+}
+main "$@"

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Runs one test in this process: used by tests/lab/run, one process a test."""
+
+import importlib.util
+import os
+import subprocess
+import traceback
+from pathlib import Path
+
+from .lab import Lab, Skip
+
+TAIL_LINES = 25
+FAILED, SKIPPED = 1, 77
+
+
+def load(path):
+    """Imports a test file."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def show_consoles(lab):
+    """The end of every console and log that has something."""
+    for path in sorted(lab.out.rglob("*.log")):
+        lines = path.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        if lines and path.name != "lab0.log":
+            print(f"--- end of {path}")
+            print("\n".join(f"    {line}" for line in lines), flush=True)
+
+
+def own_network():
+    """A network namespace for this process: taps need no names of their own."""
+    os.unshare(os.CLONE_NEWNET)
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+
+
+def run_one(path, images):
+    """Runs one test file; returns an exit status."""
+    own_network()
+    module = load(Path(path))
+    lab = Lab(Path(path).stem.removeprefix("test_"), images)
+    try:
+        module.test(lab)
+    except Skip as reason:
+        lab.step(f"skipped: {reason}")
+        return SKIPPED
+    except Exception:  # whatever it was, it is this test's failure
+        traceback.print_exc()
+        lab.close()
+        show_consoles(lab)
+        return FAILED
+    finally:
+        lab.close()
+    if lab.restarts:
+        lab.step(f"machines started again in their own boot: {lab.restarts}")
+    return 0

@@ -1,0 +1,743 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Memory blocks on a fake tree: reading, planning around refusals, taking all or
+ * nothing, giving back as it was; and the firmware's memory map.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/bits.h"
+#include "base/cleanup.h"
+#include "system/memmap.h"
+#include "system/memory.h"
+#include "unit/fake_tree.h"
+
+#define MEM_DIR		"sys/devices/system/memory"
+#define BLOCK		(128 * KHO_MIB)
+#define NR_BLOCKS	24		/* 0-7 DMA32, a hole, 16-31 Normal */
+
+/* The fake kernel. */
+struct machine {
+	uint64_t available;		/* bytes */
+	bool refuses[64];		/* -EBUSY for these blocks */
+	int refusal;			/* or this errno */
+	bool lies;			/* says yes, does nothing */
+	bool keeps_offline;		/* onlining fails */
+};
+
+static struct fake_tree tree;
+static struct machine machine;
+static struct kho_err err;
+
+static void put_word(unsigned int block, const char *name, const char *text)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), MEM_DIR "/memory%u/%s", block, name);
+	fake_put(&tree, path, text);
+}
+
+static void put_available(void)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "MemTotal:        4194304 kB\nMemFree:         1 kB\n"
+		 "MemAvailable:   %llu kB\nBuffers:           1208 kB\n",
+		 (unsigned long long)(machine.available / KHO_KIB));
+	fake_put(&tree, "proc/meminfo", text);
+}
+
+static void put_block(unsigned int block, const char *state, const char *zones)
+{
+	put_word(block, "state", state);
+	put_word(block, "valid_zones", zones);
+	put_word(block, "removable", "1\n");
+}
+
+static bool is_offline(unsigned int block)
+{
+	struct kho_mem_map map;
+	bool found = false;
+	size_t i;
+
+	ck_assert_int_eq(kho_memory_read(&tree.root, &map, &err), 0);
+	for (i = 0; i < map.nr; i++)
+		if (map.blocks[i].index == block)
+			found = map.blocks[i].state == KHO_MEM_OFFLINE;
+	kho_mem_map_done(&map);
+	return found;
+}
+
+static size_t count_offline(void)
+{
+	unsigned int block;
+	size_t nr = 0;
+
+	for (block = 0; block < 32; block++)
+		nr += is_offline(block);
+	return nr;
+}
+
+static int memory_kernel(struct fake_tree *t, const char *path, const char *value)
+{
+	unsigned int block;
+
+	(void)t;
+	ck_assert_int_eq(sscanf(path, MEM_DIR "/memory%u/state", &block), 1);
+	if (machine.lies)
+		return 0;
+	if (strcmp(value, "offline") == 0) {
+		if (machine.refuses[block])
+			return machine.refusal ? machine.refusal : -EBUSY;
+		put_block(block, "offline\n", "Normal Movable\n");
+		machine.available -= BLOCK;
+	} else {
+		if (machine.keeps_offline)
+			return -EBUSY;
+		put_block(block, "online\n", strcmp(value, "online_movable") == 0 ? "Movable\n" :
+			  "Normal\n");
+		machine.available += BLOCK;
+	}
+	put_available();
+	return 0;
+}
+
+static void setup(void)
+{
+	unsigned int block;
+
+	machine = (struct machine) { .available = 3 * KHO_GIB };
+	fake_tree_init(&tree);
+	tree.on_write = memory_kernel;
+	fake_put(&tree, MEM_DIR "/block_size_bytes", "8000000\n");
+	fake_put(&tree, MEM_DIR "/auto_online_blocks", "offline\n");
+	fake_put(&tree, MEM_DIR "/soft_offline_page", "");
+	put_block(0, "online\n", "none\n");
+	for (block = 1; block < 8; block++)
+		put_block(block, "online\n", "DMA32\n");
+	for (block = 16; block < 32; block++)
+		put_block(block, "online\n", "Normal\n");
+	put_available();
+	err = (struct kho_err) { 0 };
+}
+
+static void teardown(void)
+{
+	fake_tree_done(&tree);
+}
+
+/* ---- reading ---- */
+
+START_TEST(blocks_are_read)
+{
+	_cleanup_(kho_mem_map_done) struct kho_mem_map map = { 0 };
+
+	put_block(5, "offline\n", "Normal Movable\n");
+	put_block(6, "going-offline\n", "Movable\n");
+	put_word(7, "removable", "0\n");
+	fake_remove(&tree, MEM_DIR "/memory16/removable");
+	ck_assert_int_eq(kho_memory_read(&tree.root, &map, &err), 0);
+	ck_assert_uint_eq(map.block_size, BLOCK);
+	ck_assert_uint_eq(map.nr, NR_BLOCKS);
+	ck_assert_uint_eq(map.blocks[0].index, 0);
+	ck_assert_int_eq(map.blocks[0].zone, KHO_ZONE_NONE);
+	ck_assert_int_eq(map.blocks[1].zone, KHO_ZONE_DMA32);
+	ck_assert_int_eq(map.blocks[5].state, KHO_MEM_OFFLINE);
+	ck_assert_int_eq(map.blocks[5].zone, KHO_ZONE_NORMAL);
+	ck_assert_int_eq(map.blocks[6].state, KHO_MEM_CHANGING);
+	ck_assert_int_eq(map.blocks[6].zone, KHO_ZONE_MOVABLE);
+	ck_assert(!map.blocks[7].removable);
+	ck_assert_uint_eq(map.blocks[8].index, 16);
+	ck_assert(map.blocks[8].removable);
+	ck_assert_uint_eq(map.blocks[23].index, 31);
+}
+END_TEST
+
+START_TEST(blocks_make_no_sense)
+{
+	struct kho_mem_map map = { .nr = 77 };
+
+	put_word(3, "state", "sideways\n");
+	ck_assert_int_eq(kho_memory_read(&tree.root, &map, &err), -EBADMSG);
+	ck_assert_ptr_nonnull(strstr(err.msg, "memory3"));
+	put_word(3, "state", "online\n");
+	fake_put(&tree, MEM_DIR "/block_size_bytes", "8000001\n");
+	ck_assert_int_eq(kho_memory_read(&tree.root, &map, &err), -EBADMSG);
+	fake_put(&tree, MEM_DIR "/block_size_bytes", "0\n");
+	ck_assert_int_eq(kho_memory_read(&tree.root, &map, &err), -EBADMSG);
+	fake_put(&tree, MEM_DIR "/block_size_bytes", "8000000\n");
+	put_block(0, "online\n", "Normal\n");
+	fake_put(&tree, MEM_DIR "/memory137438953471/state", "online\n");
+	ck_assert_int_eq(kho_memory_read(&tree.root, &map, &err), -EBADMSG);
+	fake_remove(&tree, MEM_DIR "/block_size_bytes");
+	ck_assert_int_eq(kho_memory_read(&tree.root, &map, &err), -EOPNOTSUPP);
+	ck_assert_uint_eq(map.nr, 77);
+}
+END_TEST
+
+START_TEST(available_is_read)
+{
+	static const char *const bad[] = {
+		"", "MemAvailable: 5 kB\n", "\nMemAvailable: 5 MB\n", "\nMemAvailable:\n",
+		"\nMemAvailable: kB\n", "\nMemAvailable: -5 kB\n", "\nMemAvailable: 5",
+		"\nMemAvailable: 99999999999999999999 kB\n", "\nMemAvailable: 18446744073709551615 kB\n",
+		"\nMemAvailable: 11111111111111111111111111111111111 kB\n",
+	};
+	uint64_t available = 0;
+	size_t i;
+
+	ck_assert_int_eq(kho_memory_available(&tree.root, &available, &err), 0);
+	ck_assert_uint_eq(available, 3 * KHO_GIB);
+	for (i = 0; i < KHO_ARRAY_SIZE(bad); i++) {
+		fake_put(&tree, "proc/meminfo", bad[i]);
+		ck_assert_int_eq(kho_memory_available(&tree.root, &available, &err), -EBADMSG);
+	}
+	ck_assert_uint_eq(available, 3 * KHO_GIB);
+}
+END_TEST
+
+/* ---- one block ---- */
+
+START_TEST(block_goes_off_and_on)
+{
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 20, 1000, &err), 0);
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 20, 1000, &err), 0);
+	ck_assert_int_eq(kho_memory_online(&tree.root, 20, KHO_ZONE_NORMAL, &err), 0);
+	ck_assert_int_eq(kho_memory_online(&tree.root, 20, KHO_ZONE_NORMAL, &err), 0);
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 20, 1000, &err), 0);
+	ck_assert_int_eq(kho_memory_online(&tree.root, 20, KHO_ZONE_MOVABLE, &err), 0);
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 20, 1000, &err), 0);
+	ck_assert_int_eq(kho_memory_online(&tree.root, 20, KHO_ZONE_NONE, &err), 0);
+	ck_assert_str_eq(tree.log, MEM_DIR "/memory20/state=offline\n"
+			 MEM_DIR "/memory20/state=online_kernel\n"
+			 MEM_DIR "/memory20/state=offline\n"
+			 MEM_DIR "/memory20/state=online_movable\n"
+			 MEM_DIR "/memory20/state=offline\n"
+			 MEM_DIR "/memory20/state=online\n");
+}
+END_TEST
+
+START_TEST(block_stays)
+{
+	machine.refuses[20] = true;
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 20, 1000, &err), -EBUSY);
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 99, 1000, &err), -ENOENT);
+	machine.lies = true;
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 21, 1000, &err), -EIO);
+	machine.lies = false;
+	tree.ms_per_write = 2000;
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 21, 1000, &err), -ETIMEDOUT);
+	tree.ms_per_write = 0;
+	ck_assert_int_eq(kho_memory_offline(&tree.root, 21, 1000, &err), 0);
+	machine.keeps_offline = true;
+	ck_assert_int_eq(kho_memory_online(&tree.root, 21, KHO_ZONE_NONE, &err), -EBUSY);
+	ck_assert_ptr_nonnull(strstr(err.msg, "release its region"));
+}
+END_TEST
+
+START_TEST(absorbed_blocks_go_on)
+{
+	struct mk_range ranges[] = {
+		{ 4 * BLOCK, 2 * BLOCK }, { 20 * BLOCK + 1, 2 * BLOCK }, { UINT64_MAX, UINT64_MAX },
+	};
+	struct kho_mem_ranges what = { ranges, KHO_ARRAY_SIZE(ranges), KHO_ZONE_MOVABLE };
+	uint64_t size = 0;
+	unsigned int block;
+
+	for (block = 3; block < 7; block++)
+		put_block(block, "offline\n", "Normal Movable\n");
+	for (block = 19; block < 24; block++)
+		put_block(block, "offline\n", "Normal Movable\n");
+	ck_assert_int_eq(kho_memory_online_ranges(&tree.root, &what, &size, &err), 0);
+	ck_assert_uint_eq(size, 3 * BLOCK);
+	ck_assert_str_eq(tree.log, MEM_DIR "/memory4/state=online_movable\n"
+			 MEM_DIR "/memory5/state=online_movable\n"
+			 MEM_DIR "/memory21/state=online_movable\n");
+	machine.keeps_offline = true;
+	put_block(5, "offline\n", "Normal Movable\n");
+	ck_assert_int_eq(kho_memory_online_ranges(&tree.root, &what, &size, &err), -EBUSY);
+	ck_assert_uint_eq(size, 0);
+}
+END_TEST
+
+/* ---- planning ---- */
+
+START_TEST(plan_refuses_nonsense)
+{
+	struct kho_mem_block blocks[] = { { .index = 1, .zone = KHO_ZONE_NORMAL, .removable = true } };
+	struct kho_mem_map map = { .block_size = BLOCK, .nr = 1, .blocks = blocks };
+	struct kho_memplan plan = { .want = 77 };
+
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) { 0 }, &err),
+			 -EINVAL);
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
+				.size = 1, .first_size = 2 }, &err), -EINVAL);
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
+				.size = 1, .max_ranges = 33 }, &err), -EINVAL);
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
+				.size = BLOCK + 1 }, &err), -ENOSPC);
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
+				.size = UINT64_MAX, .first_size = UINT64_MAX }, &err), -ENOSPC);
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
+				.size = BLOCK }, &err), 0);
+	ck_assert_uint_eq(plan.want, 1);
+	kho_memplan_done(&plan);
+}
+END_TEST
+
+/* What can't be taken is never named. */
+START_TEST(plan_skips_what_cannot_go)
+{
+	struct kho_mem_block blocks[] = {
+		{ .index = 0, .zone = KHO_ZONE_NORMAL, .removable = true },
+		{ .index = 1, .zone = KHO_ZONE_NONE, .removable = true },
+		{ .index = 2, .zone = KHO_ZONE_DEVICE, .removable = true },
+		{ .index = 3, .zone = KHO_ZONE_NORMAL, .removable = false },
+		{ .index = 4, .zone = KHO_ZONE_NORMAL, .removable = true, .state = KHO_MEM_OFFLINE },
+		{ .index = 5, .zone = KHO_ZONE_NORMAL, .removable = true, .state = KHO_MEM_CHANGING },
+		{ .index = 6, .zone = KHO_ZONE_NORMAL, .removable = true },
+	};
+	struct kho_mem_map map = { .block_size = BLOCK, .nr = 7, .blocks = blocks };
+	struct kho_memplan_spec spec = { .size = BLOCK };
+	struct kho_memplan plan;
+	size_t block = 77;
+
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &spec, &err), 0);
+	ck_assert_int_eq(kho_memplan_next(&plan, &block, &err), 1);
+	ck_assert_uint_eq(block, 6);
+	kho_memplan_refused(&plan, 6);
+	ck_assert_int_eq(kho_memplan_next(&plan, &block, &err), -ENOSPC);
+	ck_assert_ptr_nonnull(strstr(err.msg, "1 refused"));
+	/* marks of what isn't a candidate don't change */
+	kho_memplan_taken(&plan, 0);
+	kho_memplan_taken(&plan, 6);
+	kho_memplan_taken(&plan, 7);
+	ck_assert_uint_eq(plan.nr_taken, 0);
+	kho_memplan_done(&plan);
+
+	spec.use_offline = true;
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &spec, &err), 0);
+	ck_assert_int_eq(kho_memplan_next(&plan, &block, &err), 1);
+	ck_assert_uint_eq(block, 4);
+	kho_memplan_done(&plan);
+}
+END_TEST
+
+/* Plays the plan against blocks that refuse; gives the ranges as text. */
+static const char *play(const struct kho_mem_map *map, const struct kho_memplan_spec *spec,
+			const char *refusing)
+{
+	static char text[1024];
+	struct mk_range ranges[MK_MAX_RANGES];
+	struct kho_memplan plan;
+	size_t block, nr, i, used = 0;
+	int r;
+
+	text[0] = '\0';
+	ck_assert_int_eq(kho_memplan_init(&plan, map, spec, &err), 0);
+	while ((r = kho_memplan_next(&plan, &block, &err)) > 0)
+		if (strchr(refusing, 'a' + (int)block))
+			kho_memplan_refused(&plan, block);
+		else
+			kho_memplan_taken(&plan, block);
+	while (r == 0 && kho_memplan_surplus(&plan, &block) > 0)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "-%zu ", block);
+	if (r < 0) {
+		kho_memplan_done(&plan);
+		return "no";
+	}
+	ck_assert_int_eq(kho_memplan_ranges(&plan, ranges, &nr, &err), 0);
+	for (i = 0; i < nr; i++)
+		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%llu+%llu",
+					 i ? " " : "", ranges[i].start / BLOCK,
+					 ranges[i].size / BLOCK);
+	kho_memplan_done(&plan);
+	return text;
+}
+
+START_TEST(plan_goes_around_refusals)
+{
+	struct kho_mem_block blocks[26];
+	struct kho_mem_map map = { .block_size = BLOCK, .nr = 16, .blocks = blocks };
+	struct kho_memplan_spec spec = { .size = 4 * BLOCK, .first_size = 2 * BLOCK };
+	size_t i;
+
+	for (i = 0; i < 26; i++)
+		blocks[i] = (struct kho_mem_block) {
+			.index = i + 100, .zone = KHO_ZONE_NORMAL, .removable = true,
+		};
+	/* letters are positions: 'p' is block 115, the highest */
+	ck_assert_str_eq(play(&map, &spec, ""), "112+4");
+	ck_assert_str_eq(play(&map, &spec, "p"), "111+4");
+	/* 115 went already when 114 refused */
+	ck_assert_str_eq(play(&map, &spec, "o"), "111+3 115+1");
+	/* the window breaks, and what was taken for it is part of the result */
+	ck_assert_str_eq(play(&map, &spec, "om"), "110+2 113+1 115+1");
+	ck_assert_str_eq(play(&map, &spec, "omk"), "-11 108+2 113+1 115+1");
+	/* first_size isn't to be had at all */
+	ck_assert_str_eq(play(&map, &spec, "bdfhjlnp"), "no");
+	ck_assert_ptr_nonnull(strstr(err.msg, "no 2 adjacent"));
+	/* enough single blocks */
+	spec.first_size = 0;
+	ck_assert_str_eq(play(&map, &spec, "bdfhjlnp"), "108+1 110+1 112+1 114+1");
+	spec.max_ranges = 3;
+	ck_assert_str_eq(play(&map, &spec, "bdfhjlnp"), "no");
+	ck_assert_ptr_nonnull(strstr(err.msg, "too many ranges"));
+	ck_assert_str_eq(play(&map, &spec, "abcdefghijklmnop"), "no");
+	/* holes in physical memory break runs */
+	spec = (struct kho_memplan_spec) { .size = 2 * BLOCK, .first_size = 2 * BLOCK };
+	for (i = 8; i < 26; i++)
+		blocks[i].index = 200 + 2 * i;
+	ck_assert_str_eq(play(&map, &spec, ""), "106+2");
+}
+END_TEST
+
+START_TEST(plan_prefers_the_cheap)
+{
+	struct kho_mem_block blocks[16];
+	struct kho_mem_map map = { .block_size = BLOCK, .nr = 16, .blocks = blocks };
+	struct kho_memplan_spec spec = { .size = 3 * BLOCK, .first_size = 2 * BLOCK };
+	size_t i;
+
+	for (i = 0; i < 16; i++)
+		blocks[i] = (struct kho_mem_block) {
+			.index = i + 100, .zone = KHO_ZONE_NORMAL, .removable = true,
+		};
+	blocks[4].zone = KHO_ZONE_MOVABLE;
+	blocks[5].zone = KHO_ZONE_MOVABLE;
+	ck_assert_str_eq(play(&map, &spec, ""), "104+3");
+	blocks[8].state = KHO_MEM_OFFLINE;
+	blocks[9].state = KHO_MEM_OFFLINE;
+	spec.use_offline = true;
+	ck_assert_str_eq(play(&map, &spec, ""), "108+3");
+}
+END_TEST
+
+START_TEST(plan_gives_back_what_is_too_much)
+{
+	struct kho_mem_block blocks[16];
+	struct kho_mem_map map = { .block_size = BLOCK, .nr = 16, .blocks = blocks };
+	struct kho_memplan_spec spec = { .size = 4 * BLOCK, .first_size = 4 * BLOCK };
+	size_t i;
+
+	for (i = 0; i < 16; i++)
+		blocks[i] = (struct kho_mem_block) {
+			.index = i + 100, .zone = KHO_ZONE_NORMAL, .removable = true,
+		};
+	/* 115, 114, 113 went for a window that 112 broke: given back, lowest first */
+	ck_assert_str_eq(play(&map, &spec, "m"), "-13 -14 -15 108+4");
+	/* runs of equal length, and the first must stay whole */
+	spec = (struct kho_memplan_spec) { .size = 2 * BLOCK, .first_size = 2 * BLOCK };
+	ck_assert_str_eq(play(&map, &spec, "o"), "-15 112+2");
+}
+END_TEST
+
+START_TEST(surplus_never_breaks_the_first_range)
+{
+	struct kho_mem_block blocks[8];
+	struct kho_mem_map map = { .block_size = BLOCK, .nr = 8, .blocks = blocks };
+	struct kho_memplan_spec spec = { .size = 3 * BLOCK, .first_size = 2 * BLOCK };
+	struct kho_memplan plan;
+	size_t i, block, nr;
+	struct mk_range ranges[MK_MAX_RANGES];
+
+	for (i = 0; i < 8; i++)
+		blocks[i] = (struct kho_mem_block) {
+			.index = i + 100, .zone = KHO_ZONE_NORMAL, .removable = true,
+		};
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &spec, &err), 0);
+	kho_memplan_taken(&plan, 0);
+	kho_memplan_taken(&plan, 1);
+	kho_memplan_taken(&plan, 4);
+	kho_memplan_taken(&plan, 5);
+	ck_assert_int_eq(kho_memplan_surplus(&plan, &block), 1);
+	ck_assert_uint_eq(block, 4);
+	ck_assert_int_eq(kho_memplan_surplus(&plan, &block), 0);
+	ck_assert_int_eq(kho_memplan_ranges(&plan, ranges, &nr, &err), 0);
+	ck_assert_uint_eq(nr, 2);
+	ck_assert_uint_eq(ranges[0].start, 100 * BLOCK);
+	ck_assert_uint_eq(ranges[0].size, 2 * BLOCK);
+	ck_assert_uint_eq(ranges[1].start, 105 * BLOCK);
+	ck_assert(kho_memplan_tried(&plan, 5) && !kho_memplan_tried(&plan, 4));
+	kho_memplan_done(&plan);
+}
+END_TEST
+
+/* ---- taking ---- */
+
+static struct kho_mem_request request(unsigned int blocks, unsigned int first)
+{
+	return (struct kho_mem_request) {
+		.spec = { .size = blocks * BLOCK, .first_size = first * BLOCK },
+		.min_available = KHO_GIB,
+		.timeout_ms = 60000,
+	};
+}
+
+START_TEST(take_and_give_back)
+{
+	struct kho_mem_request want = request(6, 3);
+	struct kho_mem_taken taken;
+
+	machine.refuses[26] = machine.refuses[21] = true;
+	put_block(22, "online\n", "Movable\n");
+	ck_assert_msg(kho_memory_take(&tree.root, &want, &taken, &err) == 0, "%s", err.msg);
+	ck_assert_uint_eq(taken.block_size, BLOCK);
+	ck_assert_uint_eq(taken.nr_refused, 2);
+	ck_assert_uint_eq(taken.nr_blocks, 6);
+	ck_assert_uint_eq(count_offline(), 6);
+	/* around block 22, which is movable, and then from the top */
+	ck_assert_uint_eq(taken.nr_ranges, 2);
+	ck_assert_uint_eq(taken.ranges[0].start, 22 * BLOCK);
+	ck_assert_uint_eq(taken.ranges[0].size, 4 * BLOCK);
+	ck_assert_uint_eq(taken.ranges[1].start, 30 * BLOCK);
+	ck_assert_uint_eq(taken.ranges[1].size, 2 * BLOCK);
+	ck_assert_uint_eq(taken.blocks[0].index, 22);
+	ck_assert_int_eq(taken.blocks[0].zone, KHO_ZONE_MOVABLE);
+	ck_assert_int_eq(taken.blocks[1].zone, KHO_ZONE_NORMAL);
+	ck_assert(taken.blocks[5].was_online);
+
+	tree.log[0] = '\0';
+	ck_assert_int_eq(kho_memory_give_back(&tree.root, &taken, &err), 0);
+	ck_assert_uint_eq(count_offline(), 0);
+	ck_assert_ptr_nonnull(strstr(tree.log, "memory22/state=online_movable"));
+	ck_assert_ptr_nonnull(strstr(tree.log, "memory23/state=online_kernel"));
+	kho_mem_taken_done(&taken);
+}
+END_TEST
+
+START_TEST(give_back_goes_on_after_a_failure)
+{
+	struct kho_mem_request want = request(3, 0);
+	struct kho_mem_taken taken;
+
+	ck_assert_int_eq(kho_memory_take(&tree.root, &want, &taken, &err), 0);
+	fake_remove(&tree, MEM_DIR "/memory29");
+	ck_assert_int_eq(kho_memory_give_back(&tree.root, &taken, &err), -ENOENT);
+	ck_assert_ptr_nonnull(strstr(err.msg, "memory29"));
+	ck_assert_uint_eq(count_offline(), 0);
+	kho_mem_taken_done(&taken);
+}
+END_TEST
+
+START_TEST(take_uses_what_is_offline)
+{
+	struct kho_mem_request want = request(2, 2);
+	struct kho_mem_taken taken;
+
+	put_block(18, "offline\n", "Normal Movable\n");
+	want.spec.use_offline = true;
+	ck_assert_int_eq(kho_memory_take(&tree.root, &want, &taken, &err), 0);
+	ck_assert_uint_eq(taken.nr_blocks, 2);
+	ck_assert_uint_eq(taken.blocks[0].index, 18);
+	ck_assert(!taken.blocks[0].was_online);
+	ck_assert(taken.blocks[1].was_online);
+	/* what was offline before stays so */
+	ck_assert_int_eq(kho_memory_give_back(&tree.root, &taken, &err), 0);
+	ck_assert(is_offline(18));
+	ck_assert(!is_offline(19));
+	kho_mem_taken_done(&taken);
+}
+END_TEST
+
+static void assert_take_fails(const struct kho_mem_request *want, int code, const char *text)
+{
+	struct kho_mem_taken taken = { .nr_blocks = 77 };
+
+	ck_assert_int_eq(kho_memory_take(&tree.root, want, &taken, &err), code);
+	ck_assert_int_eq(err.code, code);
+	ck_assert_msg(strstr(err.msg, text) != NULL, "%s", err.msg);
+	ck_assert_ptr_nonnull(strchr(err.msg, ';'));
+	ck_assert_uint_eq(taken.nr_blocks, 77);
+}
+
+START_TEST(take_rolls_back)
+{
+	struct kho_mem_request want = request(6, 2);
+	unsigned int block;
+
+	for (block = 1; block < 28; block++)
+		machine.refuses[block] = true;
+	assert_take_fails(&want, -ENOSPC, "4 of 6");
+	ck_assert_ptr_nonnull(strstr(err.msg, "Device or resource busy"));
+	ck_assert_uint_eq(count_offline(), 0);
+
+	/* refusals by other codes are refusals too */
+	machine.refusal = -EINVAL;
+	assert_take_fails(&want, -ENOSPC, "Invalid argument");
+	ck_assert_uint_eq(count_offline(), 0);
+
+	/* but these stop it at once */
+	machine.refusal = -EPERM;
+	tree.log[0] = '\0';
+	assert_take_fails(&want, -EPERM, "root");
+	ck_assert_uint_eq(count_offline(), 0);
+	ck_assert_ptr_nonnull(strstr(tree.log, "memory27/state=offline"));
+	ck_assert_ptr_null(strstr(tree.log, "memory26/state=offline"));
+}
+END_TEST
+
+START_TEST(take_says_what_it_could_not_undo)
+{
+	struct kho_mem_request want = request(6, 2);
+	unsigned int block;
+
+	for (block = 1; block < 28; block++)
+		machine.refuses[block] = true;
+	machine.keeps_offline = true;
+	assert_take_fails(&want, -ENOSPC, "4 blocks are still offline");
+	ck_assert_uint_eq(count_offline(), 4);
+}
+END_TEST
+
+START_TEST(take_keeps_the_floor)
+{
+	struct kho_mem_request want = request(17, 2);
+
+	/* 17 blocks are 2176 MiB, 3072 - 2176 < 1024 */
+	assert_take_fails(&want, -ENOMEM, "less than 1024 MiB");
+	ck_assert_str_eq(tree.log, "");
+	/* somebody else takes memory meanwhile */
+	want = request(10, 2);
+	machine.available = 10 * BLOCK + KHO_GIB;
+	put_available();
+	machine.available -= 3 * BLOCK;
+	assert_take_fails(&want, -ENOMEM, "less than 1024 MiB");
+	ck_assert_ptr_nonnull(strstr(tree.log, "=offline"));
+	ck_assert_uint_eq(count_offline(), 0);
+}
+END_TEST
+
+START_TEST(take_keeps_the_deadline)
+{
+	struct kho_mem_request want = request(6, 2);
+
+	want.timeout_ms = 0;
+	assert_take_fails(&want, -EINVAL, "no time");
+	want.timeout_ms = 3500;
+	tree.ms_per_write = 1000;
+	assert_take_fails(&want, -ETIMEDOUT, "3 of 6");
+	ck_assert_uint_eq(count_offline(), 0);
+	/* each block takes too long by itself: all are refused, none is waited for */
+	want.timeout_ms = 1000000;
+	want.block_timeout_ms = 500;
+	assert_take_fails(&want, -ENOSPC, "given up");
+}
+END_TEST
+
+START_TEST(take_asks_for_too_much)
+{
+	struct kho_mem_request want = request(40, 2);
+
+	assert_take_fails(&want, -ENOSPC, "only 23 memory blocks of 128 MiB");
+	want = request(0, 0);
+	assert_take_fails(&want, -EINVAL, "no memory was asked for");
+}
+END_TEST
+
+/* ---- firmware ---- */
+
+static void put_entry(unsigned int n, const char *start, const char *end, const char *type)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "sys/firmware/memmap/%u/start", n);
+	fake_put(&tree, path, start);
+	snprintf(path, sizeof(path), "sys/firmware/memmap/%u/end", n);
+	fake_put(&tree, path, end);
+	snprintf(path, sizeof(path), "sys/firmware/memmap/%u/type", n);
+	fake_put(&tree, path, type);
+}
+
+START_TEST(firmware_map_is_read)
+{
+	static const struct kho_fw_range expected[] = {
+		{ 0x0, 0x9fc00, KHO_FW_RAM },
+		{ 0x9fc00, 0x400, KHO_FW_RESERVED },
+		{ 0x100000, 0x7fede000, KHO_FW_RAM },
+		{ 0x7ffde000, 0x1000, KHO_FW_ACPI },
+		{ 0x7ffdf000, 0x1000, KHO_FW_NVS },
+		{ 0x100000000, 0x80000000, KHO_FW_PMEM },
+		{ 0x200000000, 0x1000, KHO_FW_UNUSABLE },
+	};
+	struct kho_fw_map map;
+	size_t i;
+
+	put_entry(10, "0x200000000\n", "0x200000fff\n", "Unusable memory\n");
+	put_entry(2, "0x100000\n", "0x7ffddfff\n", "System RAM\n");
+	put_entry(0, "0x0\n", "0x9fbff\n", "System RAM\n");
+	put_entry(1, "0x9fc00\n", "0x9ffff\n", "Something new\n");
+	put_entry(3, "0x7ffde000\n", "0x7ffdefff\n", "ACPI Tables\n");
+	put_entry(4, "0x7ffdf000\n", "0x7ffdffff\n", "ACPI Non-volatile Storage\n");
+	put_entry(5, "0x100000000\n", "0x17fffffff\n", "Persistent Memory\n");
+	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), 0);
+	ck_assert_uint_eq(map.nr, KHO_ARRAY_SIZE(expected));
+	for (i = 0; i < map.nr; i++) {
+		ck_assert_uint_eq(map.ranges[i].start, expected[i].start);
+		ck_assert_uint_eq(map.ranges[i].size, expected[i].size);
+		ck_assert_int_eq(map.ranges[i].type, expected[i].type);
+	}
+	kho_fw_map_done(&map);
+}
+END_TEST
+
+START_TEST(firmware_map_is_refused)
+{
+	struct kho_fw_map map = { .nr = 77 };
+
+	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), -EOPNOTSUPP);
+	put_entry(0, "0x1000\n", "0xfff\n", "System RAM\n");
+	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), -EBADMSG);
+	put_entry(0, "0x0\n", "0xffffffffffffffff\n", "System RAM\n");
+	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), -EBADMSG);
+	put_entry(0, "0x0\n", "junk\n", "System RAM\n");
+	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), -EINVAL);
+	ck_assert_uint_eq(map.nr, 77);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+	Suite *s = suite_create("memory");
+	TCase *memory = tcase_create("memory");
+
+	tcase_add_checked_fixture(memory, setup, teardown);
+	tcase_add_test(memory, blocks_are_read);
+	tcase_add_test(memory, blocks_make_no_sense);
+	tcase_add_test(memory, available_is_read);
+	tcase_add_test(memory, block_goes_off_and_on);
+	tcase_add_test(memory, block_stays);
+	tcase_add_test(memory, absorbed_blocks_go_on);
+	tcase_add_test(memory, plan_refuses_nonsense);
+	tcase_add_test(memory, plan_skips_what_cannot_go);
+	tcase_add_test(memory, plan_goes_around_refusals);
+	tcase_add_test(memory, plan_prefers_the_cheap);
+	tcase_add_test(memory, plan_gives_back_what_is_too_much);
+	tcase_add_test(memory, surplus_never_breaks_the_first_range);
+	tcase_add_test(memory, take_and_give_back);
+	tcase_add_test(memory, give_back_goes_on_after_a_failure);
+	tcase_add_test(memory, take_uses_what_is_offline);
+	tcase_add_test(memory, take_rolls_back);
+	tcase_add_test(memory, take_says_what_it_could_not_undo);
+	tcase_add_test(memory, take_keeps_the_floor);
+	tcase_add_test(memory, take_keeps_the_deadline);
+	tcase_add_test(memory, take_asks_for_too_much);
+	tcase_add_test(memory, firmware_map_is_read);
+	tcase_add_test(memory, firmware_map_is_refused);
+	suite_add_tcase(s, memory);
+	return s;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(suite());
+	int failed;
+
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
