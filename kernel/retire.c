@@ -103,8 +103,11 @@ bool mk_retire_armed(void)
 	return bridge_pgd;
 }
 
-static void silence_lapic(void)
+/* Their interrupts would find the other kernel's descriptors. */
+static void silence_interrupts(void)
 {
+	outb(0xff, 0x21);		/* both 8259s, which ISA devices reach by LINT0 */
+	outb(0xff, 0xa1);
 	apic->write(APIC_LVTT, APIC_LVT_MASKED);
 	apic->write(APIC_LVTPC, APIC_LVT_MASKED);
 	apic->write(APIC_LVT0, APIC_LVT_MASKED);
@@ -116,7 +119,7 @@ void __noreturn mk_retire_now(void)
 	u64 cr3 = __pa(bridge_pgd);
 
 	mk_pci_silence();
-	silence_lapic();
+	silence_interrupts();
 	pr_emerg("retired: this CPU is the other kernel's now\n");
 	mk_link_set_state(MK_STATE_RETIRED);
 	asm volatile("mov %0, %%cr3\n\t"

@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "base/crc32c.h"
 #include "channel/bulk.h"
+#include "channel/bulk_crc.h"
 
 int kho_bulk_writer_init(struct kho_bulk_writer *writer, struct kho_ring *ring,
 			 uint32_t stream, bool crc, struct kho_err *err)
@@ -54,8 +55,8 @@ static ssize_t payload_room(struct kho_bulk_writer *writer, size_t size)
 
 static uint32_t spans_crc(const struct kho_span spans[2])
 {
-	return kho_crc32c_add(kho_crc32c(spans[0].base, spans[0].size),
-			      spans[1].base, spans[1].size);
+	return kho_bulk_crc_add(kho_bulk_crc_add(0, spans[0].base, spans[0].size),
+				spans[1].base, spans[1].size);
 }
 
 static ssize_t read_spans(int fd, const struct kho_span spans[2])
@@ -111,7 +112,7 @@ ssize_t kho_bulk_write(struct kho_bulk_writer *writer, const void *data, size_t 
 		if (r < 0)
 			return r;
 		if (writer->flags & KHO_BULK_CRC)
-			crc = kho_crc32c(from + done, (size_t)some);
+			crc = kho_bulk_crc_add(0, from + done, (size_t)some);
 		r = publish(writer, (uint32_t)some, crc, writer->flags);
 		if (r < 0)
 			return r;

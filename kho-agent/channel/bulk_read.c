@@ -8,6 +8,7 @@
 #include "base/bits.h"
 #include "base/crc32c.h"
 #include "channel/bulk.h"
+#include "channel/bulk_crc.h"
 
 #define FLAGS_KNOWN	(KHO_BULK_CRC | KHO_BULK_END)
 
@@ -139,7 +140,7 @@ ssize_t kho_bulk_read(struct kho_bulk_reader *reader, void *data, size_t size)
 	if (r < 0)
 		return r;
 	if (!reader->checked && some)
-		reader->crc_done = kho_crc32c_add(reader->crc_done, data, some);
+		reader->crc_done = kho_bulk_crc_add(reader->crc_done, data, some);
 	r = delivered(reader, (uint32_t)some);
 	return r < 0 ? r : (ssize_t)some;
 }
@@ -157,7 +158,7 @@ static int payload_spans(struct kho_bulk_reader *reader, struct kho_span spans[2
 	if (reader->checked)
 		return 0;
 	for (int i = 0; i < 2; i++)
-		crc = kho_crc32c_add(crc, spans[i].base, spans[i].size);
+		crc = kho_bulk_crc_add(crc, spans[i].base, spans[i].size);
 	if (crc != reader->crc)
 		return lost(reader, "a chunk's payload has a wrong CRC", NULL);
 	reader->checked = true;

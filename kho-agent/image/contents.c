@@ -101,8 +101,8 @@ static int put_skeleton(const struct contents *contents, struct kho_err *err)
 	};
 	static const char *const links[][2] = {
 		{ "bin", "usr/bin" }, { "sbin", "usr/sbin" }, { "lib", "usr/lib" },
-		{ "lib64", "usr/lib64" }, { "var/run", "/run" }, { "etc/mtab", "/proc/self/mounts" },
-		{ "usr/bin/sh", "busybox" },
+		{ "lib64", "usr/lib64" }, { "var/run", "/run" },
+		{ "etc/mtab", "/proc/self/mounts" }, { "usr/bin/sh", "busybox" },
 	};
 	size_t i;
 	int r = 0;

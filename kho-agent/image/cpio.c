@@ -111,8 +111,8 @@ static int add_parents(struct kho_cpio *cpio, const char *path, struct kho_err *
 static int check_size(const struct kho_cpio_entry *entry, struct kho_err *err)
 {
 	if (S_ISREG(entry->mode) && entry->size > UINT32_MAX)
-		return kho_fail(err, -EFBIG, "archive: /%s has %zu bytes, the format ends at 4 GiB; "
-				"leave it out", entry->path, entry->size);
+		return kho_fail(err, -EFBIG, "archive: /%s has %zu bytes, the format ends at 4 GiB"
+				"; leave it out", entry->path, entry->size);
 	if (S_ISLNK(entry->mode) && (entry->size == 0 || entry->size >= PATH_MAX))
 		return kho_fail(err, entry->size ? -ENAMETOOLONG : -EINVAL,
 				"archive: /%s: target of the link has %zu characters; "

@@ -108,8 +108,8 @@ static int read_manifest(struct kho_image_dir *dir, struct kho_err *err)
 	if (r < 0)
 		return r;
 	if (size > KHO_MANIFEST_MAX)
-		return kho_fail(err, -EBADMSG, "%s/%s has %llu bytes, no manifest has more than %u; "
-				"build the image anew", dir->path, KHO_IMAGE_MANIFEST,
+		return kho_fail(err, -EBADMSG, "%s/%s has %llu bytes, no manifest has more than %u"
+				"; build the image anew", dir->path, KHO_IMAGE_MANIFEST,
 				(unsigned long long)size, KHO_MANIFEST_MAX);
 	r = read_whole(fd, size, &data);
 	if (r < 0)

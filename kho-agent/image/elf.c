@@ -39,8 +39,8 @@ static int check_segments(const struct kho_elf_file *file, struct kho_err *err)
 				"library; give one of those", header->e_type);
 	if (header->e_phentsize != sizeof(Elf64_Phdr) || header->e_phnum == 0 ||
 	    header->e_phnum > MAX_SEGMENTS || !kho_within(header->e_phoff, size, file->size))
-		return kho_fail(err, -EBADMSG, "ELF: %u program headers of %u bytes at offset %llu; "
-				"the file is damaged, install it anew", header->e_phnum,
+		return kho_fail(err, -EBADMSG, "ELF: %u program headers of %u bytes at offset %llu"
+				"; the file is damaged, install it anew", header->e_phnum,
 				header->e_phentsize, (unsigned long long)header->e_phoff);
 	return 0;
 }
@@ -114,8 +114,8 @@ static int read_string(const struct kho_elf_file *file, const struct dynamic *dy
 static int add_needed(struct kho_elf *elf, const char *name, struct kho_err *err)
 {
 	if (elf->nr_needed == KHO_ELF_MAX_NEEDED)
-		return kho_fail(err, -E2BIG, "ELF: needs more than %d libraries; link it with fewer",
-				KHO_ELF_MAX_NEEDED);
+		return kho_fail(err, -E2BIG, "ELF: needs more than %d libraries; link it with "
+				"fewer", KHO_ELF_MAX_NEEDED);
 	if (name[0] == '\0')
 		return kho_fail(err, -EBADMSG, "ELF: needs a library without a name; "
 				"the file is damaged, install it anew");
@@ -156,8 +156,8 @@ static int read_dynamic(const struct kho_elf_file *file, const Elf64_Phdr *ph,
 	int r;
 
 	if (!kho_within(ph->p_offset, ph->p_filesz, file->size) || dyn.nr > MAX_DYNAMIC)
-		return kho_fail(err, -EBADMSG, "ELF: its dynamic section of %llu bytes lies outside "
-				"the file or is too large; the file is damaged, install it anew",
+		return kho_fail(err, -EBADMSG, "ELF: its dynamic section of %llu bytes lies "
+				"outside the file or is too large; the file is damaged, install it anew",
 				(unsigned long long)ph->p_filesz);
 	r = find_strings(file, &dyn, err);
 	for (i = 0; r == 0 && i < dyn.nr; i++)

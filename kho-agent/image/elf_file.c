@@ -10,8 +10,8 @@ int kho_elf_file_copy(const struct kho_elf_file *file, uint64_t offset, size_t s
 		      struct kho_err *err)
 {
 	if (!kho_within(offset, size, file->size))
-		return kho_fail(err, -EBADMSG, "ELF: %zu bytes at offset %llu lie outside the file; "
-				"it's truncated or damaged, install it anew",
+		return kho_fail(err, -EBADMSG, "ELF: %zu bytes at offset %llu lie outside the file"
+				"; it's truncated or damaged, install it anew",
 				size, (unsigned long long)offset);
 	memcpy(ret, file->data + offset, size);
 	return 0;

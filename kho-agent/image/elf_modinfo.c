@@ -78,8 +78,8 @@ int kho_elf_modinfo(const void *data, size_t size, const char *key, const char *
 	if (r < 0)
 		return r;
 	if (file.header.e_type != ET_REL)
-		return kho_fail(err, -EOPNOTSUPP, "ELF: type %u is no kernel module; give a .ko file",
-				file.header.e_type);
+		return kho_fail(err, -EOPNOTSUPP, "ELF: type %u is no kernel module; give a .ko "
+				"file", file.header.e_type);
 	r = find_modinfo(&file, &info, err);
 	if (r < 0)
 		return r;

@@ -73,8 +73,8 @@ static bool is_plain(const char *text, size_t max)
 int kho_image_check_name(const char *name, struct kho_err *err)
 {
 	if (!is_plain(name, KHO_IMAGE_NAME_MAX))
-		return kho_fail(err, -EINVAL, "'%.64s' is no name for an image; use 1 to %d letters, "
-				"digits, '.', '_', '+', '~', '-', and begin with none of . and -",
+		return kho_fail(err, -EINVAL, "'%.64s' is no name for an image; use 1 to %d "
+				"letters, digits, '.', '_', '+', '~', '-', and begin with none of . and -",
 				name, KHO_IMAGE_NAME_MAX - 1);
 	return 0;
 }
@@ -82,8 +82,8 @@ int kho_image_check_name(const char *name, struct kho_err *err)
 int kho_image_check_release(const char *release, struct kho_err *err)
 {
 	if (!is_plain(release, KHO_RELEASE_MAX))
-		return kho_fail(err, -EINVAL, "'%.64s' is no kernel release; give what uname -r says "
-				"under that kernel", release);
+		return kho_fail(err, -EINVAL, "'%.64s' is no kernel release; give what uname -r "
+				"says under that kernel", release);
 	return 0;
 }
 
@@ -330,8 +330,8 @@ static int check_complete(const struct parser *parser, struct kho_err *err)
 	if (!parser->format || !parser->counted ||
 	    parser->texts != (1u << KHO_ARRAY_SIZE(text_keys)) - 1 ||
 	    parser->files != (1u << KHO_IMAGE_NR_FILES) - 1)
-		return kho_fail(err, -EBADMSG, "manifest: it's incomplete (format, a text or a file "
-				"is missing); build the image anew");
+		return kho_fail(err, -EBADMSG, "manifest: it's incomplete (format, a text or a "
+				"file is missing); build the image anew");
 	if (manifest->modules.nr != parser->nr_modules)
 		return kho_fail(err, -EBADMSG, "manifest: %zu of %u modules are listed; "
 				"build the image anew", manifest->modules.nr, parser->nr_modules);

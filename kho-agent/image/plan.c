@@ -286,8 +286,8 @@ static int find_module(struct kho_image_plan *plan, struct kho_err *err)
 		return r;
 	suffix = kho_image_module_suffix(plan->module);
 	if (!suffix)
-		return kho_fail(err, -EINVAL, "%s is no module's name; give a .ko, .ko.xz, .ko.zst or "
-				".ko.gz file", plan->module);
+		return kho_fail(err, -EINVAL, "%s is no module's name; give a .ko, .ko.xz, .ko.zst "
+				"or .ko.gz file", plan->module);
 	r = kho_rootfs_read(&plan->root, plan->module, MAX_MODULE, &file, err);
 	if (r < 0)
 		return kho_wrap(err, r, "multikernel.ko");

@@ -313,7 +313,8 @@ int kho_rootfs_list(const struct kho_rootfs *root, const char *path, struct kho_
 	r = kho_rootfs_find(root, path, NULL, &entry, err);
 	if (r < 0)
 		return r;
-	fd = openat(root->fd, from_root(entry.path), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	fd = openat(root->fd, from_root(entry.path),
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return kho_fail_errno(err, -errno, "%s%s can't be listed", root->path, entry.path);
 	dir = fdopendir(fd);

@@ -40,7 +40,8 @@ static const struct line lines[] = {
 	WIDE("SYMBOL(prb)", prb, HEX),
 	WIDE("SYMBOL(init_top_pgt)", init_top_pgt, HEX),
 	WIDE("NUMBER(phys_base)", phys_base, SIGNED),
-	WIDE("NUMBER(pgtable_l5_enabled)", la57, DECIMAL),
+	{ .key = "NUMBER(pgtable_l5_enabled)", .offset = offsetof(struct kho_vmcoreinfo, la57),
+	  .size = 8, .form = DECIMAL, .optional = true },
 	{ .key = "NUMBER(sme_mask)", .offset = offsetof(struct kho_vmcoreinfo, sme_mask),
 	  .size = 8, .form = SIGNED, .optional = true },
 	LAYOUT("SIZE(printk_ringbuffer)", ring_size),
@@ -225,11 +226,12 @@ static int take_release(const char *line, size_t size, struct kho_vmcoreinfo *in
 	size_t i, key = strlen(START);
 
 	if (size <= key || size - key >= sizeof(info->release))
-		return kho_fail(err, -EBADMSG, "VMCOREINFO has no kernel release; give other memory");
+		return kho_fail(err, -EBADMSG,
+				"VMCOREINFO has no kernel release; give other memory");
 	for (i = key; i < size; i++)
 		if (line[i] <= ' ' || line[i] > '~')
 			return kho_fail(err, -EBADMSG,
-					"VMCOREINFO's kernel release is garbage; give other memory");
+					"VMCOREINFO's release is garbage; give other memory");
 	memcpy(info->release, line + key, size - key);
 	return 0;
 }

@@ -106,29 +106,31 @@ int kho_clock_sample(const struct kho_clock *clock, unsigned int rounds,
 	return 0;
 }
 
-/* Ticks between two readings in nanoseconds; 128 bits hold any of them. */
-static __int128 ticks_to_ns(uint64_t from, uint64_t to, uint32_t tsc_khz)
+/* Ticks from the sample to @tsc in nanoseconds; 128 bits hold any of them. */
+static __int128 since_sample(const struct kho_clock_sample *sample, uint32_t tsc_khz,
+			     uint64_t tsc)
 {
-	bool forward = to >= from;
-	unsigned __int128 ticks = forward ? to - from : from - to;
+	bool forward = tsc >= sample->tsc;
+	unsigned __int128 ticks = forward ? tsc - sample->tsc : sample->tsc - tsc;
 	__int128 ns = (__int128)(ticks * 1000000u / tsc_khz);
 
 	return forward ? ns : -ns;
 }
 
-static int convert(const struct kho_clock_sample *sample, int64_t at_sample, uint32_t tsc_khz,
-		   uint64_t tsc, int64_t *ret_ns, struct kho_err *err)
+static int check_khz(uint32_t tsc_khz, struct kho_err *err)
 {
-	__int128 ns;
-
 	if (!tsc_khz)
 		return kho_fail(err, -EINVAL, "clock: the record has no TSC frequency; pass "
 				"tsc_khz of the kernel that made it");
-	ns = at_sample + ticks_to_ns(sample->tsc, tsc, tsc_khz);
+	return 0;
+}
+
+static int give_ns(__int128 ns, uint64_t tsc, int64_t *ret_ns, struct kho_err *err)
+{
 	if (ns < 0 || ns > INT64_MAX)
-		return kho_fail(err, -ERANGE, "clock: TSC %llu against a sample at %llu gives no "
-				"possible time; the record is not of this machine or is corrupt",
-				(unsigned long long)tsc, (unsigned long long)sample->tsc);
+		return kho_fail(err, -ERANGE, "clock: TSC %llu is at no possible time by this "
+				"record; it's not of this machine, or corrupt",
+				(unsigned long long)tsc);
 	*ret_ns = (int64_t)ns;
 	return 0;
 }
@@ -136,13 +138,21 @@ static int convert(const struct kho_clock_sample *sample, int64_t at_sample, uin
 int kho_clock_realtime_at(const struct kho_clock_sample *sample, uint32_t tsc_khz, uint64_t tsc,
 			  int64_t *ret_ns, struct kho_err *err)
 {
-	return convert(sample, sample->realtime_ns, tsc_khz, tsc, ret_ns, err);
+	int r = check_khz(tsc_khz, err);
+
+	if (r < 0)
+		return r;
+	return give_ns(sample->realtime_ns + since_sample(sample, tsc_khz, tsc), tsc, ret_ns, err);
 }
 
 int kho_clock_monotonic_at(const struct kho_clock_sample *sample, uint32_t tsc_khz, uint64_t tsc,
 			   int64_t *ret_ns, struct kho_err *err)
 {
-	return convert(sample, sample->monotonic_ns, tsc_khz, tsc, ret_ns, err);
+	int r = check_khz(tsc_khz, err);
+
+	if (r < 0)
+		return r;
+	return give_ns(sample->monotonic_ns + since_sample(sample, tsc_khz, tsc), tsc, ret_ns, err);
 }
 
 static int set_once(const struct kho_clock *clock, const struct kho_clock_sample *sample,

@@ -34,7 +34,7 @@ static int read_cpuinfo(const struct kho_sysroot *root, struct kho_cpuinfo *ret,
 {
 	_cleanup_free_ char *text = NULL;
 	char path[KHO_SYSROOT_PATH];
-	size_t size;
+	size_t size = 0;
 	int r;
 
 	r = kho_sysroot_path(path, root->proc, err, "cpuinfo");

@@ -48,7 +48,7 @@ static int to_sysfs_name(const char *name, char ret[KHO_KMOD_NAME], struct kho_e
 {
 	size_t i;
 
-	for (i = 0; name[i] && i < KHO_KMOD_NAME - 1; i++) {
+	for (i = 0; i < KHO_KMOD_NAME - 1 && name[i]; i++) {
 		if (!is_name_char(name[i]) || name[0] == '-')
 			break;
 		ret[i] = name[i] == '-' ? '_' : name[i];

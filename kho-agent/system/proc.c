@@ -149,6 +149,8 @@ static int fill_actions(posix_spawn_file_actions_t *actions, int out, int err)
 		r = posix_spawn_file_actions_adddup2(actions, out, STDOUT_FILENO);
 	if (r == 0)
 		r = posix_spawn_file_actions_adddup2(actions, err, STDERR_FILENO);
+	if (r == 0)
+		r = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
 	return -r;
 }
 

@@ -79,7 +79,8 @@ static size_t find_candidates(const struct kho_cpu_list *list, const struct kho_
 				.cpu = cpu,
 				.whole_core = core_is_whole(list, spare, cpu),
 			};
-	qsort(candidates, nr, sizeof(*candidates), by_preference);
+	if (nr > 1)
+		qsort(candidates, nr, sizeof(*candidates), by_preference);
 	return nr;
 }
 

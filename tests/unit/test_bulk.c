@@ -13,6 +13,7 @@
 
 #include "base/crc32c.h"
 #include "channel/bulk.h"
+#include "channel/bulk_crc.h"
 #include "unit/golden.h"
 
 #define DATA	8192u		/* of the lane: chunks of 1024, 992 of them payload */
@@ -221,6 +222,20 @@ START_TEST(reset_drops_a_half_read_chunk)
 }
 END_TEST
 
+START_TEST(sum_in_strands_is_the_same_sum)
+{
+	static const size_t sizes[] = { 0, 1, 3071, 3072, 3073, 6143, 6144, 9999, 19000 };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++)
+		for (size_t start = 0; start < 9; start++) {
+			ck_assert_uint_eq(kho_bulk_crc_add(0, pattern + start, sizes[i]),
+					  kho_crc32c(pattern + start, sizes[i]));
+			ck_assert_uint_eq(kho_bulk_crc_add(0x12345678, pattern + start, sizes[i]),
+					  kho_crc32c_add(0x12345678, pattern + start, sizes[i]));
+		}
+}
+END_TEST
+
 /* ---- garbage ---- */
 
 static void put_wire(struct kho_bulk_wire wire, bool right_check)
@@ -371,6 +386,7 @@ static Suite *bulk_suite(void)
 	tcase_add_test(streams, stream_from_file_to_file);
 	tcase_add_test(streams, one_chunk_in_several_ways);
 	tcase_add_test(streams, reset_drops_a_half_read_chunk);
+	tcase_add_test(streams, sum_in_strands_is_the_same_sum);
 	suite_add_tcase(suite, streams);
 	tcase_add_checked_fixture(garbage, setup, NULL);
 	tcase_add_test(garbage, impossible_headers);

@@ -221,10 +221,12 @@ END_TEST
 /* A note is a hint: what's wrong with it is no error. */
 static const char *const odd_notes[] = {
 	"", "[", "{", "}", "[{}]", "{\"soname\":[\"x\"]}", "{\"priority\":\"required\"}",
-	"{\"priority\":\"required\",\"soname\":[]}", "{\"priority\":\"required\",\"soname\":[\"\"]}",
+	"{\"priority\":\"required\",\"soname\":[]}",
+	"{\"priority\":\"required\",\"soname\":[\"\"]}",
 	"{\"priority\":\"required\",\"soname\":[\"a/b\"]}",
 	"{\"priority\":\"required\",\"soname\":[\"a\\u0041\"]}",
-	"{\"priority\":\"requiredx\",\"soname\":[\"a\"]}", "{\"priority\":\"required\",\"soname\":[\"a",
+	"{\"priority\":\"requiredx\",\"soname\":[\"a\"]}",
+	"{\"priority\":\"required\",\"soname\":[\"a",
 	"{\"priority\":\"required\",\"soname\":"
 	"[\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"]}",
 };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Memory blocks on a fake tree: reading, planning around refusals, taking all or
- * nothing, giving back as it was; and the firmware's memory map.
+ * Memory blocks on a fake tree: reading, offlining, taking all or nothing, giving
+ * back as it was.
  */
 #include <check.h>
 #include <errno.h>
@@ -11,7 +11,6 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
-#include "system/memmap.h"
 #include "system/memory.h"
 #include "unit/fake_tree.h"
 
@@ -263,209 +262,6 @@ START_TEST(absorbed_blocks_go_on)
 }
 END_TEST
 
-/* ---- planning ---- */
-
-START_TEST(plan_refuses_nonsense)
-{
-	struct kho_mem_block blocks[] = { { .index = 1, .zone = KHO_ZONE_NORMAL, .removable = true } };
-	struct kho_mem_map map = { .block_size = BLOCK, .nr = 1, .blocks = blocks };
-	struct kho_memplan plan = { .want = 77 };
-
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) { 0 }, &err),
-			 -EINVAL);
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
-				.size = 1, .first_size = 2 }, &err), -EINVAL);
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
-				.size = 1, .max_ranges = 33 }, &err), -EINVAL);
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
-				.size = BLOCK + 1 }, &err), -ENOSPC);
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
-				.size = UINT64_MAX, .first_size = UINT64_MAX }, &err), -ENOSPC);
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &(struct kho_memplan_spec) {
-				.size = BLOCK }, &err), 0);
-	ck_assert_uint_eq(plan.want, 1);
-	kho_memplan_done(&plan);
-}
-END_TEST
-
-/* What can't be taken is never named. */
-START_TEST(plan_skips_what_cannot_go)
-{
-	struct kho_mem_block blocks[] = {
-		{ .index = 0, .zone = KHO_ZONE_NORMAL, .removable = true },
-		{ .index = 1, .zone = KHO_ZONE_NONE, .removable = true },
-		{ .index = 2, .zone = KHO_ZONE_DEVICE, .removable = true },
-		{ .index = 3, .zone = KHO_ZONE_NORMAL, .removable = false },
-		{ .index = 4, .zone = KHO_ZONE_NORMAL, .removable = true, .state = KHO_MEM_OFFLINE },
-		{ .index = 5, .zone = KHO_ZONE_NORMAL, .removable = true, .state = KHO_MEM_CHANGING },
-		{ .index = 6, .zone = KHO_ZONE_NORMAL, .removable = true },
-	};
-	struct kho_mem_map map = { .block_size = BLOCK, .nr = 7, .blocks = blocks };
-	struct kho_memplan_spec spec = { .size = BLOCK };
-	struct kho_memplan plan;
-	size_t block = 77;
-
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &spec, &err), 0);
-	ck_assert_int_eq(kho_memplan_next(&plan, &block, &err), 1);
-	ck_assert_uint_eq(block, 6);
-	kho_memplan_refused(&plan, 6);
-	ck_assert_int_eq(kho_memplan_next(&plan, &block, &err), -ENOSPC);
-	ck_assert_ptr_nonnull(strstr(err.msg, "1 refused"));
-	/* marks of what isn't a candidate don't change */
-	kho_memplan_taken(&plan, 0);
-	kho_memplan_taken(&plan, 6);
-	kho_memplan_taken(&plan, 7);
-	ck_assert_uint_eq(plan.nr_taken, 0);
-	kho_memplan_done(&plan);
-
-	spec.use_offline = true;
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &spec, &err), 0);
-	ck_assert_int_eq(kho_memplan_next(&plan, &block, &err), 1);
-	ck_assert_uint_eq(block, 4);
-	kho_memplan_done(&plan);
-}
-END_TEST
-
-/* Plays the plan against blocks that refuse; gives the ranges as text. */
-static const char *play(const struct kho_mem_map *map, const struct kho_memplan_spec *spec,
-			const char *refusing)
-{
-	static char text[1024];
-	struct mk_range ranges[MK_MAX_RANGES];
-	struct kho_memplan plan;
-	size_t block, nr, i, used = 0;
-	int r;
-
-	text[0] = '\0';
-	ck_assert_int_eq(kho_memplan_init(&plan, map, spec, &err), 0);
-	while ((r = kho_memplan_next(&plan, &block, &err)) > 0)
-		if (strchr(refusing, 'a' + (int)block))
-			kho_memplan_refused(&plan, block);
-		else
-			kho_memplan_taken(&plan, block);
-	while (r == 0 && kho_memplan_surplus(&plan, &block) > 0)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "-%zu ", block);
-	if (r < 0) {
-		kho_memplan_done(&plan);
-		return "no";
-	}
-	ck_assert_int_eq(kho_memplan_ranges(&plan, ranges, &nr, &err), 0);
-	for (i = 0; i < nr; i++)
-		used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%llu+%llu",
-					 i ? " " : "", ranges[i].start / BLOCK,
-					 ranges[i].size / BLOCK);
-	kho_memplan_done(&plan);
-	return text;
-}
-
-START_TEST(plan_goes_around_refusals)
-{
-	struct kho_mem_block blocks[26];
-	struct kho_mem_map map = { .block_size = BLOCK, .nr = 16, .blocks = blocks };
-	struct kho_memplan_spec spec = { .size = 4 * BLOCK, .first_size = 2 * BLOCK };
-	size_t i;
-
-	for (i = 0; i < 26; i++)
-		blocks[i] = (struct kho_mem_block) {
-			.index = i + 100, .zone = KHO_ZONE_NORMAL, .removable = true,
-		};
-	/* letters are positions: 'p' is block 115, the highest */
-	ck_assert_str_eq(play(&map, &spec, ""), "112+4");
-	ck_assert_str_eq(play(&map, &spec, "p"), "111+4");
-	/* 115 went already when 114 refused */
-	ck_assert_str_eq(play(&map, &spec, "o"), "111+3 115+1");
-	/* the window breaks, and what was taken for it is part of the result */
-	ck_assert_str_eq(play(&map, &spec, "om"), "110+2 113+1 115+1");
-	ck_assert_str_eq(play(&map, &spec, "omk"), "-11 108+2 113+1 115+1");
-	/* first_size isn't to be had at all */
-	ck_assert_str_eq(play(&map, &spec, "bdfhjlnp"), "no");
-	ck_assert_ptr_nonnull(strstr(err.msg, "no 2 adjacent"));
-	/* enough single blocks */
-	spec.first_size = 0;
-	ck_assert_str_eq(play(&map, &spec, "bdfhjlnp"), "108+1 110+1 112+1 114+1");
-	spec.max_ranges = 3;
-	ck_assert_str_eq(play(&map, &spec, "bdfhjlnp"), "no");
-	ck_assert_ptr_nonnull(strstr(err.msg, "too many ranges"));
-	ck_assert_str_eq(play(&map, &spec, "abcdefghijklmnop"), "no");
-	/* holes in physical memory break runs */
-	spec = (struct kho_memplan_spec) { .size = 2 * BLOCK, .first_size = 2 * BLOCK };
-	for (i = 8; i < 26; i++)
-		blocks[i].index = 200 + 2 * i;
-	ck_assert_str_eq(play(&map, &spec, ""), "106+2");
-}
-END_TEST
-
-START_TEST(plan_prefers_the_cheap)
-{
-	struct kho_mem_block blocks[16];
-	struct kho_mem_map map = { .block_size = BLOCK, .nr = 16, .blocks = blocks };
-	struct kho_memplan_spec spec = { .size = 3 * BLOCK, .first_size = 2 * BLOCK };
-	size_t i;
-
-	for (i = 0; i < 16; i++)
-		blocks[i] = (struct kho_mem_block) {
-			.index = i + 100, .zone = KHO_ZONE_NORMAL, .removable = true,
-		};
-	blocks[4].zone = KHO_ZONE_MOVABLE;
-	blocks[5].zone = KHO_ZONE_MOVABLE;
-	ck_assert_str_eq(play(&map, &spec, ""), "104+3");
-	blocks[8].state = KHO_MEM_OFFLINE;
-	blocks[9].state = KHO_MEM_OFFLINE;
-	spec.use_offline = true;
-	ck_assert_str_eq(play(&map, &spec, ""), "108+3");
-}
-END_TEST
-
-START_TEST(plan_gives_back_what_is_too_much)
-{
-	struct kho_mem_block blocks[16];
-	struct kho_mem_map map = { .block_size = BLOCK, .nr = 16, .blocks = blocks };
-	struct kho_memplan_spec spec = { .size = 4 * BLOCK, .first_size = 4 * BLOCK };
-	size_t i;
-
-	for (i = 0; i < 16; i++)
-		blocks[i] = (struct kho_mem_block) {
-			.index = i + 100, .zone = KHO_ZONE_NORMAL, .removable = true,
-		};
-	/* 115, 114, 113 went for a window that 112 broke: given back, lowest first */
-	ck_assert_str_eq(play(&map, &spec, "m"), "-13 -14 -15 108+4");
-	/* runs of equal length, and the first must stay whole */
-	spec = (struct kho_memplan_spec) { .size = 2 * BLOCK, .first_size = 2 * BLOCK };
-	ck_assert_str_eq(play(&map, &spec, "o"), "-15 112+2");
-}
-END_TEST
-
-START_TEST(surplus_never_breaks_the_first_range)
-{
-	struct kho_mem_block blocks[8];
-	struct kho_mem_map map = { .block_size = BLOCK, .nr = 8, .blocks = blocks };
-	struct kho_memplan_spec spec = { .size = 3 * BLOCK, .first_size = 2 * BLOCK };
-	struct kho_memplan plan;
-	size_t i, block, nr;
-	struct mk_range ranges[MK_MAX_RANGES];
-
-	for (i = 0; i < 8; i++)
-		blocks[i] = (struct kho_mem_block) {
-			.index = i + 100, .zone = KHO_ZONE_NORMAL, .removable = true,
-		};
-	ck_assert_int_eq(kho_memplan_init(&plan, &map, &spec, &err), 0);
-	kho_memplan_taken(&plan, 0);
-	kho_memplan_taken(&plan, 1);
-	kho_memplan_taken(&plan, 4);
-	kho_memplan_taken(&plan, 5);
-	ck_assert_int_eq(kho_memplan_surplus(&plan, &block), 1);
-	ck_assert_uint_eq(block, 4);
-	ck_assert_int_eq(kho_memplan_surplus(&plan, &block), 0);
-	ck_assert_int_eq(kho_memplan_ranges(&plan, ranges, &nr, &err), 0);
-	ck_assert_uint_eq(nr, 2);
-	ck_assert_uint_eq(ranges[0].start, 100 * BLOCK);
-	ck_assert_uint_eq(ranges[0].size, 2 * BLOCK);
-	ck_assert_uint_eq(ranges[1].start, 105 * BLOCK);
-	ck_assert(kho_memplan_tried(&plan, 5) && !kho_memplan_tried(&plan, 4));
-	kho_memplan_done(&plan);
-}
-END_TEST
-
 /* ---- taking ---- */
 
 static struct kho_mem_request request(unsigned int blocks, unsigned int first)
@@ -638,96 +434,27 @@ START_TEST(take_asks_for_too_much)
 }
 END_TEST
 
-/* ---- firmware ---- */
-
-static void put_entry(unsigned int n, const char *start, const char *end, const char *type)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "sys/firmware/memmap/%u/start", n);
-	fake_put(&tree, path, start);
-	snprintf(path, sizeof(path), "sys/firmware/memmap/%u/end", n);
-	fake_put(&tree, path, end);
-	snprintf(path, sizeof(path), "sys/firmware/memmap/%u/type", n);
-	fake_put(&tree, path, type);
-}
-
-START_TEST(firmware_map_is_read)
-{
-	static const struct kho_fw_range expected[] = {
-		{ 0x0, 0x9fc00, KHO_FW_RAM },
-		{ 0x9fc00, 0x400, KHO_FW_RESERVED },
-		{ 0x100000, 0x7fede000, KHO_FW_RAM },
-		{ 0x7ffde000, 0x1000, KHO_FW_ACPI },
-		{ 0x7ffdf000, 0x1000, KHO_FW_NVS },
-		{ 0x100000000, 0x80000000, KHO_FW_PMEM },
-		{ 0x200000000, 0x1000, KHO_FW_UNUSABLE },
-	};
-	struct kho_fw_map map;
-	size_t i;
-
-	put_entry(10, "0x200000000\n", "0x200000fff\n", "Unusable memory\n");
-	put_entry(2, "0x100000\n", "0x7ffddfff\n", "System RAM\n");
-	put_entry(0, "0x0\n", "0x9fbff\n", "System RAM\n");
-	put_entry(1, "0x9fc00\n", "0x9ffff\n", "Something new\n");
-	put_entry(3, "0x7ffde000\n", "0x7ffdefff\n", "ACPI Tables\n");
-	put_entry(4, "0x7ffdf000\n", "0x7ffdffff\n", "ACPI Non-volatile Storage\n");
-	put_entry(5, "0x100000000\n", "0x17fffffff\n", "Persistent Memory\n");
-	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), 0);
-	ck_assert_uint_eq(map.nr, KHO_ARRAY_SIZE(expected));
-	for (i = 0; i < map.nr; i++) {
-		ck_assert_uint_eq(map.ranges[i].start, expected[i].start);
-		ck_assert_uint_eq(map.ranges[i].size, expected[i].size);
-		ck_assert_int_eq(map.ranges[i].type, expected[i].type);
-	}
-	kho_fw_map_done(&map);
-}
-END_TEST
-
-START_TEST(firmware_map_is_refused)
-{
-	struct kho_fw_map map = { .nr = 77 };
-
-	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), -EOPNOTSUPP);
-	put_entry(0, "0x1000\n", "0xfff\n", "System RAM\n");
-	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), -EBADMSG);
-	put_entry(0, "0x0\n", "0xffffffffffffffff\n", "System RAM\n");
-	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), -EBADMSG);
-	put_entry(0, "0x0\n", "junk\n", "System RAM\n");
-	ck_assert_int_eq(kho_fw_map_read(&tree.root, &map, &err), -EINVAL);
-	ck_assert_uint_eq(map.nr, 77);
-}
-END_TEST
-
 static Suite *suite(void)
 {
 	Suite *s = suite_create("memory");
-	TCase *memory = tcase_create("memory");
+	TCase *tc = tcase_create("memory");
 
-	tcase_add_checked_fixture(memory, setup, teardown);
-	tcase_add_test(memory, blocks_are_read);
-	tcase_add_test(memory, blocks_make_no_sense);
-	tcase_add_test(memory, available_is_read);
-	tcase_add_test(memory, block_goes_off_and_on);
-	tcase_add_test(memory, block_stays);
-	tcase_add_test(memory, absorbed_blocks_go_on);
-	tcase_add_test(memory, plan_refuses_nonsense);
-	tcase_add_test(memory, plan_skips_what_cannot_go);
-	tcase_add_test(memory, plan_goes_around_refusals);
-	tcase_add_test(memory, plan_prefers_the_cheap);
-	tcase_add_test(memory, plan_gives_back_what_is_too_much);
-	tcase_add_test(memory, surplus_never_breaks_the_first_range);
-	tcase_add_test(memory, take_and_give_back);
-	tcase_add_test(memory, give_back_goes_on_after_a_failure);
-	tcase_add_test(memory, take_uses_what_is_offline);
-	tcase_add_test(memory, take_rolls_back);
-	tcase_add_test(memory, take_says_what_it_could_not_undo);
-	tcase_add_test(memory, take_keeps_the_floor);
-	tcase_add_test(memory, take_keeps_the_deadline);
-	tcase_add_test(memory, take_asks_for_too_much);
-	tcase_add_test(memory, firmware_map_is_read);
-	tcase_add_test(memory, firmware_map_is_refused);
-	suite_add_tcase(s, memory);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, blocks_are_read);
+	tcase_add_test(tc, blocks_make_no_sense);
+	tcase_add_test(tc, available_is_read);
+	tcase_add_test(tc, block_goes_off_and_on);
+	tcase_add_test(tc, block_stays);
+	tcase_add_test(tc, absorbed_blocks_go_on);
+	tcase_add_test(tc, take_and_give_back);
+	tcase_add_test(tc, give_back_goes_on_after_a_failure);
+	tcase_add_test(tc, take_uses_what_is_offline);
+	tcase_add_test(tc, take_rolls_back);
+	tcase_add_test(tc, take_says_what_it_could_not_undo);
+	tcase_add_test(tc, take_keeps_the_floor);
+	tcase_add_test(tc, take_keeps_the_deadline);
+	tcase_add_test(tc, take_asks_for_too_much);
+	suite_add_tcase(s, tc);
 	return s;
 }
 

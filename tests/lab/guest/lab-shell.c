@@ -286,16 +286,10 @@ static void request(char *line)
 	send_result();
 }
 
-/* A polled UART, raw. Opening one with a bad irq works for root on purpose. */
-static void set_up_tty(const char *path)
+static void set_up_tty(void)
 {
-	struct serial_struct serial;
 	struct termios tio;
 
-	if (strstr(path, "/ttyS") && ioctl(port, TIOCGSERIAL, &serial) == 0) {
-		serial.irq = 0;
-		ioctl(port, TIOCSSERIAL, &serial);
-	}
 	if (tcgetattr(port, &tio) < 0)
 		return;
 	cfmakeraw(&tio);
@@ -303,6 +297,33 @@ static void set_up_tty(const char *path)
 	tio.c_cflag |= CLOCAL | CREAD;
 	tio.c_cflag &= ~CRTSCTS;
 	tcsetattr(port, TCSANOW, &tio);
+}
+
+static int open_port(const char *path)
+{
+	port = open(path, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (port < 0)
+		perror(path);
+	return port;
+}
+
+/*
+ * The open that finds no interrupt leaves the tty unusable (EIO) until it's opened
+ * again.
+ */
+static int open_polled(const char *path)
+{
+	struct serial_struct serial;
+
+	if (open_port(path) < 0 || !strstr(path, "/ttyS"))
+		return port;
+	if (ioctl(port, TIOCGSERIAL, &serial) < 0)
+		return port;
+	serial.irq = 0;
+	if (ioctl(port, TIOCSSERIAL, &serial) < 0)
+		perror("TIOCSSERIAL");
+	close(port);
+	return open_port(path);
 }
 
 static int serve(void)
@@ -346,12 +367,9 @@ int main(int argc, char **argv)
 	sigemptyset(&blocked);
 	sigaddset(&blocked, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &blocked, NULL);
-	port = open(argv[1], O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (port < 0) {
-		perror(argv[1]);
+	if (open_polled(argv[1]) < 0)
 		return 1;
-	}
-	set_up_tty(argv[1]);
+	set_up_tty();
 	fcntl(port, F_SETFL, 0);
 	return serve();
 }
