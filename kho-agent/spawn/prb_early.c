@@ -2,7 +2,7 @@
 /*
  * The early log buffer of a kernel that has said nothing about itself.
  *
- * It is found by its first record: an id a little below 2^62 (2^32 before 7.0),
+ * It is found by its first record: an id a little below 2^62 (2^32 in older kernels),
  * which is where printk starts, then "Linux version ". From there on each block's
  * end is where the next id stands, which is one or a few more: ids are given out
  * in order, and no text has bytes like an id's. The last text ends at a NUL.

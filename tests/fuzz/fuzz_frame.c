@@ -54,20 +54,17 @@ static void decode_mended(const uint8_t *data, size_t size)
 
 static void receive(const uint8_t *data, size_t size)
 {
-	uint8_t *arena = aligned_alloc(64, LANE), *buf = malloc(KHO_FRAME_SIZE_MAX);
+	static uint8_t arena[LANE] __attribute__((aligned(64))), buf[KHO_FRAME_SIZE_MAX];
 	struct kho_frame_order order = { .synced = false };
 	struct kho_ring tx, rx;
 	struct kho_frame frame;
 
-	check(arena && buf);
 	check(kho_ring_format(arena, LANE, NULL) == 0);
 	check(kho_ring_attach(&tx, arena, LANE, KHO_RING_PRODUCER, NULL) == 0);
 	check(kho_ring_attach(&rx, arena, LANE, KHO_RING_CONSUMER, NULL) == 0);
 	check(kho_ring_write_some(&tx, data, size) >= 0);
 	while (kho_frame_receive(&rx, buf, &frame, NULL) == 0)
 		(void)kho_frame_accept(&order, &frame, NULL);
-	free(arena);
-	free(buf);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

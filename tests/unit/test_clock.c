@@ -220,13 +220,15 @@ START_TEST(setting_fails)
 	int64_t error = 77;
 
 	fake.set_result = -EPERM;
-	ck_assert_int_eq(kho_clock_set_realtime(&fake_clock, &old_kernel, KHZ, &error, &err), -EPERM);
+	ck_assert_int_eq(kho_clock_set_realtime(&fake_clock, &old_kernel, KHZ, &error, &err),
+			 -EPERM);
 	ck_assert_ptr_nonnull(strstr(err.msg, "CAP_SYS_TIME"));
 	fake.set_result = -EINVAL;
 	ck_assert_int_eq(kho_clock_set_realtime(&fake_clock, &old_kernel, KHZ, &error, &err),
 			 -EINVAL);
 	fake.sets = 0;
-	ck_assert_int_eq(kho_clock_set_realtime(&fake_clock, &old_kernel, 0, &error, &err), -EINVAL);
+	ck_assert_int_eq(kho_clock_set_realtime(&fake_clock, &old_kernel, 0, &error, &err),
+			 -EINVAL);
 	future.tsc = UINT64_MAX;
 	ck_assert_int_eq(kho_clock_set_realtime(&fake_clock, &future, 1, &error, &err), -ERANGE);
 	ck_assert_uint_eq(fake.sets, 0);

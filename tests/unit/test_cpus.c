@@ -102,7 +102,8 @@ START_TEST(cpuinfo_is_refused)
 		ck_assert_ptr_nonnull(strchr(err.msg, ';'));
 		ck_assert_uint_eq(info.apic_ids[0], 77);
 	}
-	ck_assert_int_eq(kho_cpuinfo_parse("processor: 0\napicid: 1\0\n", 24, &info, NULL), -EBADMSG);
+	ck_assert_int_eq(kho_cpuinfo_parse("processor: 0\napicid: 1\0\n", 24, &info, NULL),
+			 -EBADMSG);
 }
 END_TEST
 

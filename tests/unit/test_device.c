@@ -135,7 +135,8 @@ static void assert_message(int code)
 	const char *semicolon = strchr(err.msg, ';');
 
 	ck_assert_int_eq(err.code, code);
-	ck_assert_msg(semicolon && semicolon > err.msg + 10 && strlen(semicolon) > 6, "%s", err.msg);
+	ck_assert_msg(semicolon && semicolon > err.msg + 10 && strlen(semicolon) > 6, "%s",
+		      err.msg);
 	ck_assert_ptr_null(strchr(err.msg, '\n'));
 }
 

@@ -38,7 +38,8 @@ static void assert_message(int code)
 	const char *semicolon = strchr(err.msg, ';');
 
 	ck_assert_int_eq(err.code, code);
-	ck_assert_msg(semicolon && semicolon > err.msg + 10 && strlen(semicolon) > 6, "%s", err.msg);
+	ck_assert_msg(semicolon && semicolon > err.msg + 10 && strlen(semicolon) > 6, "%s",
+		      err.msg);
 	ck_assert_ptr_null(strchr(err.msg, '\n'));
 }
 
@@ -160,7 +161,8 @@ END_TEST
 static const unsigned long requests[] = {
 	MK_IOC_INFO, MK_IOC_REGION_CLAIM, MK_IOC_REGION_INFO, MK_IOC_REGION_RELEASE,
 	MK_IOC_CPU_START, MK_IOC_CPU_STOP, MK_IOC_CPU_STATE, MK_IOC_CPU_PARK, MK_IOC_LINK,
-	MK_IOC_RING, MK_IOC_UNLINK, MK_IOC_CONSOLE, MK_IOC_PCI_GRANT, MK_IOC_PCI_REVOKE, MK_IOC_RETIRE, MK_IOC_ABSORB,
+	MK_IOC_RING, MK_IOC_UNLINK, MK_IOC_CONSOLE, MK_IOC_PCI_GRANT, MK_IOC_PCI_REVOKE,
+	MK_IOC_RETIRE, MK_IOC_ABSORB,
 	MK_IOC_POWER,
 };
 

@@ -375,7 +375,7 @@ START_TEST(early_log_ends_at_garbage)
 {
 	fake_kernel_log(&kernel, 0, "Linux version 6.12 x");
 	fake_kernel_log(&kernel, 0, "good");
-	fake_kernel_log(&kernel, 0, "not\001good");
+	fake_kernel_log(&kernel, 0, "not\002good");
 	fake_kernel_log(&kernel, 0, "never seen");
 	ck_assert_int_eq(read_log(), 0);
 	ck_assert_uint_eq(nr_got, 2);
@@ -383,10 +383,42 @@ START_TEST(early_log_ends_at_garbage)
 }
 END_TEST
 
+/* What printk leaves behind a text: seen in the memory of 6.12 and 7.3. */
+START_TEST(early_log_without_leftovers)
+{
+	static const struct {
+		const char *memory;
+		const char *text;
+	} texts[] = {
+		{ "Linux version 7.3 x x\n", "Linux version 7.3 x" },
+		{ "Command line: panic=0 0 \n", "Command line: panic=0 " },
+		{ "RAM map:p:\n", "RAM map:" },
+		{ "RAM map:p:", "RAM map:" },
+		{ "continued\001c\n", "continued" },
+		{ "two\nlineses\n", "two\nlines" },
+		{ "no level\n", "no level" },
+		{ "abab", "ab" },
+		{ "bab", "bab" },
+		{ "\n", "" },
+	};
+	size_t i;
+
+	for (i = 0; i < KHO_ARRAY_SIZE(texts); i++)
+		fake_kernel_log(&kernel, 0, texts[i].memory);
+	ck_assert_int_eq(read_log(), 0);
+	ck_assert_uint_eq(nr_got, KHO_ARRAY_SIZE(texts));
+	for (i = 0; i < KHO_ARRAY_SIZE(texts); i++)
+		ck_assert_str_eq(got[i].text, texts[i].text);
+}
+END_TEST
+
+/* The first id of 2^12 descriptors: of 62 bits, or of 32 in older kernels. */
+static uint64_t first_id = (1ULL << 62) - 4096;
+
 /* Written at @offset, as it would lie in a static log buffer. */
 static void put_early(uint64_t offset)
 {
-	uint64_t id = (1ULL << 62) - 4096;
+	uint64_t id = first_id;
 
 	memcpy(kernel.mem + offset, &id, 8);
 	memcpy(kernel.mem + offset + 8, "Linux version 6.1 x", 19);
@@ -417,6 +449,16 @@ START_TEST(early_log_anywhere)
 	put_early(FAKE_KERNEL_SIZE - 32);
 	ck_assert_int_eq(read_log(), 0);
 	ck_assert_uint_eq(nr_got, 1);
+}
+END_TEST
+
+START_TEST(early_log_with_narrow_ids)
+{
+	first_id = (1ULL << 32) - 4096;
+	put_early(0x12340);
+	ck_assert_int_eq(read_log(), 0);
+	ck_assert_uint_eq(nr_got, 2);
+	ck_assert_str_eq(got[1].text, "second");
 }
 END_TEST
 
@@ -562,6 +604,8 @@ static Suite *suite(void)
 	tcase_add_test(early, early_log);
 	tcase_add_test(early, early_log_ends_at_garbage);
 	tcase_add_test(early, early_log_anywhere);
+	tcase_add_test(early, early_log_without_leftovers);
+	tcase_add_test(early, early_log_with_narrow_ids);
 	tcase_add_test(early, banner_that_is_no_record);
 	tcase_add_test(lines, text_of_a_log);
 	tcase_add_test(lines, text_of_an_early_log);

@@ -182,7 +182,8 @@ START_TEST(available_is_read)
 	static const char *const bad[] = {
 		"", "MemAvailable: 5 kB\n", "\nMemAvailable: 5 MB\n", "\nMemAvailable:\n",
 		"\nMemAvailable: kB\n", "\nMemAvailable: -5 kB\n", "\nMemAvailable: 5",
-		"\nMemAvailable: 99999999999999999999 kB\n", "\nMemAvailable: 18446744073709551615 kB\n",
+		"\nMemAvailable: 99999999999999999999 kB\n",
+		"\nMemAvailable: 18446744073709551615 kB\n",
 		"\nMemAvailable: 11111111111111111111111111111111111 kB\n",
 	};
 	uint64_t available = 0;

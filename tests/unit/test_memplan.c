@@ -18,7 +18,9 @@ static struct kho_err err;
 
 START_TEST(plan_refuses_nonsense)
 {
-	struct kho_mem_block blocks[] = { { .index = 1, .zone = KHO_ZONE_NORMAL, .removable = true } };
+	struct kho_mem_block blocks[] = {
+		{ .index = 1, .zone = KHO_ZONE_NORMAL, .removable = true },
+	};
 	struct kho_mem_map map = { .block_size = BLOCK, .nr = 1, .blocks = blocks };
 	struct kho_memplan plan = { .want = 77 };
 
@@ -47,8 +49,10 @@ START_TEST(plan_skips_what_cannot_go)
 		{ .index = 1, .zone = KHO_ZONE_NONE, .removable = true },
 		{ .index = 2, .zone = KHO_ZONE_DEVICE, .removable = true },
 		{ .index = 3, .zone = KHO_ZONE_NORMAL, .removable = false },
-		{ .index = 4, .zone = KHO_ZONE_NORMAL, .removable = true, .state = KHO_MEM_OFFLINE },
-		{ .index = 5, .zone = KHO_ZONE_NORMAL, .removable = true, .state = KHO_MEM_CHANGING },
+		{ .index = 4, .zone = KHO_ZONE_NORMAL, .removable = true,
+		  .state = KHO_MEM_OFFLINE },
+		{ .index = 5, .zone = KHO_ZONE_NORMAL, .removable = true,
+		  .state = KHO_MEM_CHANGING },
 		{ .index = 6, .zone = KHO_ZONE_NORMAL, .removable = true },
 	};
 	struct kho_mem_map map = { .block_size = BLOCK, .nr = 7, .blocks = blocks };

@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Steps of an upgrade that several tests take."""
+
+import json
+
+IMAGES = "/var/lib/kho-agent/images"
+
+
+def status(shell):
+    """The agent's view, as khoctl gives it to scripts."""
+    return json.loads(shell.run("khoctl --json status"))
+
+
+def spawn(machine, shell, image, port, options=""):
+    """Spawns image from the kernel behind shell; yields the new kernel's shell."""
+    shell.run(f"khoctl spawn {IMAGES}/{image} --append=lab.port={port} {options}", 180)
+    return machine.shell(port, image).wait_ready(60)
+
+
+def wait_status(lab, shell, seconds, **want):
+    """Waits until the agent's status has these values."""
+    def there():
+        now = status(shell)
+        return all(now[key] == value for key, value in want.items())
+    lab.reactor.wait(there, seconds, f"status {want}")
+    return status(shell)
+
+
+def memory_kib(shell):
+    """MemTotal in KiB."""
+    return int(shell.run("awk '/^MemTotal/{print $2}' /proc/meminfo"))
+
+
+def retire(lab, old, new, seconds=180):
+    """The old kernel retires; waits until the new one has the machine."""
+    old.start("khoctl retire")
+    return wait_status(lab, new, seconds, phase="idle")

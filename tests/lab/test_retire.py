@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The old kernel disappears, the new one has the whole machine and can end it."""
+
+from lib.upgrade import memory_kib, retire, spawn
+
+
+def check_all_is_ours(lab, new, before):
+    """Every CPU, 95 % of memory, every function but the bridges between buses."""
+    assert new.run("cat /sys/devices/system/cpu/online") == "0-3"
+    share = memory_kib(new) / before["memory"]
+    lab.step(f"{share:.1%} of the memory")
+    assert share >= 0.95, share
+    functions = set(new.run("ls /sys/bus/pci/devices").split())
+    assert functions == before["functions"], functions ^ before["functions"]
+
+
+def work(new):
+    """A load on all CPUs and most of the memory, checked."""
+    new.run("for n in 0 1 2 3; do taskset -c $n sha256sum /usr/bin/busybox & done; wait")
+    free = int(new.run("awk '/^MemFree/{print $2}' /proc/meminfo"))
+    size = free * 8 // 10
+    new.run(f"mkdir -p /tmp/m && mount -t tmpfs -o size={size}k m /tmp/m")
+    new.run(f"dd if=/dev/zero of=/tmp/m/f bs=1M count={size // 1024 - 8} 2>/dev/null", 120)
+    new.run("umount /tmp/m")
+
+
+def test(lab):
+    """Spawn, retire, work, reboot."""
+    machine = lab.machine()
+    with machine.boot("old") as old:
+        before = {
+            "memory": memory_kib(old),
+            "functions": set(old.run(
+                "cd /sys/bus/pci/devices; for f in *; do case $(cat $f/class) in "
+                "0x0604*) ;; *) echo $f ;; esac; done").split()),
+        }
+        new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
+        retire(lab, old, new)
+        lab.step("retired")
+        assert machine.resets() == 0
+        check_all_is_ours(lab, new, before)
+        work(new)
+        assert machine.resets() == 0
+        new.start("reboot -f")
+        lab.reactor.wait(lambda: machine.resets() == 1, 60, "reset by the new kernel's reboot")
