@@ -16,14 +16,14 @@ NATIVE  := $(or $(IN_ROOT),$(shell pkg-config --exists 'libsystemd >= 257' libpr
 JOBS ?= $(shell nproc)
 
 # What the user can ask for, by where it can run
-BUILD_TARGETS := all programs modules tests install
+BUILD_TARGETS := all programs modules tests
 ROOT_TARGETS  := check check-all unit lint fuzz fuzzers lab demo bench-spawn lab-image
 
 include mk/toolchain.mk
+include mk/install.mk
 ifneq ($(NATIVE),)
 include mk/agent.mk
 include mk/kernel.mk
-include mk/install.mk
 include mk/tests.mk
 REDIRECTED := $(if $(IN_ROOT),,$(ROOT_TARGETS))
 else
@@ -37,7 +37,7 @@ endif
 ifneq ($(REDIRECTED),)
 .PHONY: $(REDIRECTED)
 $(REDIRECTED):
-	@exec mk/enter make --no-print-directory -j$(JOBS) $@ DESTDIR=$(DESTDIR)
+	@exec mk/enter make --no-print-directory -j$(JOBS) $@
 endif
 
 .PHONY: all programs modules tests

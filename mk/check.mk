@@ -9,7 +9,7 @@ TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" FUZZ_PROGS="$(FUZZ_PROGS)" \
 
 .PHONY: check check-all unit lint fuzz fuzzers
 # Guests have no sanitizer runtime: SAN=1 is for the tiers on this machine
-check: all tests fuzzers $(if $(SAN),,lab-image) ## everything: build, lint, unit tests, a short fuzz, lab (SAN=1: no lab)
+check: all tests fuzzers $(if $(SAN),,lab-image) ## build, lint, unit tests, short fuzz, lab (SAN=1: no lab)
 	$(Q)$(TIER_ENV) TESTS="$(TESTS)" mk/check.sh lint unit fuzz $(if $(SAN),,lab)
 
 check-all: check ## make check, then the unit tests again under ASan and UBSan, and the benches

@@ -11,16 +11,18 @@ SHAREDIR ?= /usr/share/kho-agent
 UNITS   := $(wildcard kho-agent/units/*.service kho-agent/units/*.socket)
 
 .PHONY: install install-built
-install: all install-built ## install programs, modules and units; DESTDIR= for a staged tree
+install: all ## install programs, modules and units; DESTDIR= for a staged tree
+	$(Q)$(MAKE) --no-print-directory install-built
 
-# what is built by now; the lab's image comes by this one
+# What is built by now, with no compiler and no library: so it runs where the
+# build itself had to be done in the build root.
 install-built:
 	$(Q)$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR)
 	$(Q)$(if $(wildcard $(B)/bin/kho-agent),$(INSTALL) $(B)/bin/kho-agent $(DESTDIR)$(SBINDIR)/)
 	$(Q)$(if $(wildcard $(B)/bin/khoctl),$(INSTALL) $(B)/bin/khoctl $(DESTDIR)$(BINDIR)/)
 	$(Q)$(INSTALL) -D kho-agent/image/init.sh $(DESTDIR)$(SHAREDIR)/init
 	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)
-	$(Q)for ko in $(MODULES); do \
+	$(Q)for ko in $(wildcard build/kernel/*/multikernel.ko); do \
 		dir=$(DESTDIR)$(MODDIR)/$$(basename $$(dirname $$ko))/updates; \
 		$(INSTALL) -D -m 644 $$ko $$dir/multikernel.ko || exit; \
 	done

@@ -12,12 +12,13 @@ lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 lab-image: build/lab/disk.img ## make the image that lab machines boot from
 
 demo: lab-image ## show one upgrade: 6.12 spawns 7.x, hands over, disappears
-	$(Q)tests/lab/run --demo demo
+	$(Q)tests/lab/run --prefix= demo
 
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
-	$(Q)tests/lab/run --bench bench_spawn
+	$(Q)tests/lab/run --prefix=bench_ spawn
 
-build/lab/disk.img: $(PROGRAMS) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell mk/install.mk
+build/lab/disk.img: $(PROGRAMS) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
+		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)
 

@@ -117,12 +117,25 @@ static int take_piece(struct kho_agent *agent, const struct mk_range *piece, uin
 	return r;
 }
 
+/*
+ * Added blocks come online by themselves where that's the policy, and then in a
+ * zone that the next kernel in the chain couldn't get them from.
+ */
+static int keep_added_offline(struct kho_agent *agent, struct kho_err *err)
+{
+	char path[KHO_SYSROOT_PATH];
+	int r = kho_sysroot_path(path, agent->root.sys, err, "/devices/system/memory/%s",
+				 "auto_online_blocks");
+
+	return r < 0 ? r : kho_sysroot_write(&agent->root, path, "offline", 0, err);
+}
+
 static int take_memory(struct kho_agent *agent, uint64_t *ret_total, struct kho_err *err)
 {
 	struct mk_range pieces[MAX_PIECES];
 	size_t nr = find_left_memory(&agent->own, pieces);
 	struct kho_err one;
-	int first = 0, r;
+	int first = keep_added_offline(agent, err), r;
 
 	for (size_t i = 0; i < nr; i++) {
 		if (!pieces[i].size)

@@ -7,9 +7,9 @@
  * Until the restart is under way everything can be undone, and is if a step fails.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/reboot.h>
 #include <unistd.h>
 
 #include "agent/pci.h"
@@ -170,9 +170,9 @@ static int restart(struct kho_err *err)
 
 	if (has_systemd())
 		return kho_proc_check(&spec, err);
-	sync();
-	if (reboot(RB_AUTOBOOT) < 0)
-		return kho_fail_errno(err, -errno, "restart");
+	/* what the target image's init, like busybox's, takes for "restart" */
+	if (kill(1, SIGTERM) < 0)
+		return kho_fail_errno(err, -errno, "PID 1 can't be told to restart");
 	return 0;
 }
 

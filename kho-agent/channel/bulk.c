@@ -15,7 +15,8 @@ int kho_bulk_writer_init(struct kho_bulk_writer *writer, struct kho_ring *ring,
 {
 	if (stream == 0 || ring->side != KHO_RING_PRODUCER || ring->size < KHO_BULK_LANE_MIN)
 		return kho_fail(err, -EINVAL,
-				"bulk: stream %u on a lane of %llu bytes; use 1 and up, %u bytes or more",
+				"bulk: stream %u on a lane of %llu bytes; "
+				"use 1 and up, %u bytes or more",
 				stream, (unsigned long long)ring->size, KHO_BULK_LANE_MIN);
 	*writer = (struct kho_bulk_writer){
 		.ring = ring,

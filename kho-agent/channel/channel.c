@@ -44,7 +44,8 @@ static int check_spec(const struct kho_channel_spec *spec, struct kho_err *err)
 		return kho_fail(err, -EINVAL, "channel: nobody takes messages; give ops->message");
 	if (spec->poll_min_ns == 0 || spec->poll_min_ns > spec->poll_max_ns)
 		return kho_fail(err, -EINVAL,
-				"channel: polling every %llu to %llu ns; give 1 or more, least first",
+				"channel: polling every %llu to %llu ns; "
+				"give 1 or more, least first",
 				(unsigned long long)spec->poll_min_ns,
 				(unsigned long long)spec->poll_max_ns);
 	return 0;
@@ -79,6 +80,17 @@ int kho_channel_open(const struct kho_channel_spec *spec, struct kho_channel **r
 	return 0;
 }
 
+static int lane_full(struct kho_err *err)
+{
+	return kho_fail(err, -EAGAIN, "channel: the lane is full; wait until it's writable");
+}
+
+static int not_up(const struct kho_channel *ch, struct kho_err *err)
+{
+	return kho_fail(err, -ENOTCONN, "channel: the link to the peer is %s; wait until it's up",
+			kho_link_state_name(ch->link.state));
+}
+
 static int send_frame(struct kho_channel *ch, const Kho__Envelope *envelope, uint64_t reserve,
 		      struct kho_err *err)
 {
@@ -102,7 +114,7 @@ static int send_frame(struct kho_channel *ch, const Kho__Envelope *envelope, uin
 	need = KHO_FRAME_HEADER_SIZE + size + reserve;
 	ready = kho_ring_ready(ring);
 	if (ready >= 0 && (uint64_t)ready < need)
-		return kho_fail(err, -EAGAIN, "channel: the lane is full; wait until it's writable");
+		return lane_full(err);
 	r = kho_frame_send(ring, &frame, err);
 	if (r < 0)
 		return r;
@@ -311,12 +323,12 @@ int kho_channel_send(struct kho_channel *ch, const Kho__Envelope *envelope,
 	int r;
 
 	if (!kho_link_is_up(&ch->link))
-		return kho_fail(err, -ENOTCONN, "channel: the link to the peer is %s; wait until it's up",
-				kho_link_state_name(ch->link.state));
+		return not_up(ch, err);
 	if (envelope->body_case == KHO__ENVELOPE__BODY_HELLO)
-		return kho_fail(err, -EINVAL, "channel: hellos are the channel's own; don't send one");
+		return kho_fail(err, -EINVAL, "channel: hellos are the channel's own; "
+				"don't send one");
 	if (ch->pending)
-		r = kho_fail(err, -EAGAIN, "channel: the lane is full; wait until it's writable");
+		r = lane_full(err);
 	else
 		r = send_frame(ch, envelope, LINK_RESERVE, err);
 	if (r == -EAGAIN) {
@@ -348,8 +360,7 @@ int kho_channel_bulk_writer(struct kho_channel *ch, uint32_t stream,
 			    struct kho_bulk_writer *ret, struct kho_err *err)
 {
 	if (!kho_link_is_up(&ch->link))
-		return kho_fail(err, -ENOTCONN, "channel: the link to the peer is %s; wait until it's up",
-				kho_link_state_name(ch->link.state));
+		return not_up(ch, err);
 	return kho_bulk_writer_init(ret, &ch->lanes[BULK_OUT].ring, stream,
 				    kho_features_has(&ch->link.agreement.features,
 						     KHO_FEATURE_BULK_CRC), err);
@@ -369,7 +380,8 @@ int kho_channel_set_epoch(struct kho_channel *ch, uint64_t epoch, struct kho_err
 {
 	if (epoch < ch->epoch)
 		return kho_fail(err, -EINVAL,
-				"channel: epoch %llu after %llu; epochs only grow: read the owners again",
+				"channel: epoch %llu after %llu; epochs only grow: "
+				"read the owners again",
 				(unsigned long long)epoch, (unsigned long long)ch->epoch);
 	ch->epoch = epoch;
 	ch->link.config.hello.epoch = epoch;

@@ -16,8 +16,9 @@
  *	waking     The peer is rung only if it said that it sleeps.
  *	waiting    kho_channel_wait() says how long to sleep: not at all for a
  *	           moment after traffic (spin), then until a doorbell or a deadline.
- *	           Without doorbell it's an eighth of the time since the last
- *	           traffic, at most poll_max_ns: 50 looks a second when idle.
+ *	           Without doorbell, and until the link is up, it's an eighth of
+ *	           the time since the last traffic, at most poll_max_ns: 50 looks
+ *	           a second when idle.
  *
  *	for (;;) {
  *		while (kho_channel_wait(ch, now, &deadline) > 0)

@@ -39,7 +39,8 @@ int kho_envelope_unpack(struct kho_envelope_arena *arena, const void *data, size
 	envelope = kho__envelope__unpack(&allocator, size, data);
 	if (!envelope)
 		return kho_fail(err, -EBADMSG,
-				"a message of %zu bytes can't be unpacked; use agents of matching versions",
+				"a message of %zu bytes can't be unpacked; "
+				"use agents of matching versions",
 				size);
 	*ret = envelope;
 	return 0;

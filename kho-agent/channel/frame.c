@@ -50,11 +50,13 @@ static int check_wire(const struct kho_frame_wire *wire, struct kho_err *err)
 				le32toh(wire->magic));
 	if (le16toh(wire->version) != KHO_FRAME_VERSION)
 		return kho_fail(err, -EPROTONOSUPPORT,
-				"frame: version %u, this agent knows %u; use agents of matching versions",
+				"frame: version %u, this agent knows %u; "
+				"use agents of matching versions",
 				le16toh(wire->version), KHO_FRAME_VERSION);
 	if (le32toh(wire->length) > KHO_FRAME_PAYLOAD_MAX)
 		return kho_fail(err, -EMSGSIZE,
-				"frame: says %u bytes, at most %u are allowed; spawn the peer again",
+				"frame: says %u bytes, at most %u are allowed; "
+				"spawn the peer again",
 				le32toh(wire->length), KHO_FRAME_PAYLOAD_MAX);
 	if (le16toh(wire->flags) & ~FLAGS_KNOWN)
 		return kho_fail(err, -EBADMSG,
@@ -62,7 +64,8 @@ static int check_wire(const struct kho_frame_wire *wire, struct kho_err *err)
 				le16toh(wire->flags));
 	if ((le16toh(wire->flags) & KHO_FRAME_START) && wire->seq != 0)
 		return kho_fail(err, -EBADMSG,
-				"frame: START with seq %llu: the peer wrote garbage; spawn it again",
+				"frame: START with seq %llu: the peer wrote garbage; "
+				"spawn it again",
 				(unsigned long long)le64toh(wire->seq));
 	return 0;
 }
@@ -106,11 +109,13 @@ int kho_frame_accept(struct kho_frame_order *order, const struct kho_frame *fram
 
 	if (!order->synced && !start)
 		return kho_fail(err, -ESTALE,
-				"frame: seq %llu is of an earlier session; wait for the peer's hello",
+				"frame: seq %llu is of an earlier session; "
+				"wait for the peer's hello",
 				(unsigned long long)frame->seq);
 	if (!start && frame->seq != order->next_seq)
 		return kho_fail(err, -EBADMSG,
-				"frame: seq %llu where %llu is next: a frame got lost; spawn the peer again",
+				"frame: seq %llu where %llu is next: a frame got lost; "
+				"spawn the peer again",
 				(unsigned long long)frame->seq,
 				(unsigned long long)order->next_seq);
 	if (!start && frame->epoch < order->epoch)
@@ -135,7 +140,8 @@ int kho_frame_send(struct kho_ring *ring, const struct kho_frame *frame, struct 
 	if (r < 0)
 		return r;
 	if (total > ring->size)
-		return kho_fail(err, -EMSGSIZE, "frame: %llu bytes in a lane of %llu; make it larger",
+		return kho_fail(err, -EMSGSIZE, "frame: %llu bytes in a lane of %llu; "
+				"make it larger",
 				(unsigned long long)total, (unsigned long long)ring->size);
 	ready = kho_ring_ready(ring);
 	if (ready < 0)
@@ -189,7 +195,8 @@ int kho_frame_receive(struct kho_ring *ring, uint8_t *buf, struct kho_frame *ret
 	r = size < 0 ? -EAGAIN : kho_frame_decode(buf, (size_t)size, &frame, err);
 	if (r == -EAGAIN)
 		return kho_fail(err, -EBADMSG,
-				"frame: the peer published half a frame (%zd bytes); spawn it again",
+				"frame: the peer published half a frame (%zd bytes); "
+				"spawn it again",
 				ready);
 	if (r < 0)
 		return r;

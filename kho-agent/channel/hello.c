@@ -196,7 +196,8 @@ static int read_features(const Kho__Hello *msg, struct kho_hello *hello,
 		return 0;
 	return refuse(refusal, KHO__REFUSE_CODE__REFUSE_MALFORMED, REMEDY_MALFORMED,
 		      r == -ENOSPC ? "the hello lists more than %d features of a kind"
-				   : "the hello lists a feature whose name isn't 1 to %d valid characters",
+				   : "the hello lists a feature whose name isn't 1 to %d "
+				     "valid characters",
 		      r == -ENOSPC ? KHO_FEATURES_MAX : KHO_FEATURE_SIZE - 1);
 }
 
@@ -271,7 +272,8 @@ static int choose_protocol(const struct kho_hello *mine, const struct kho_hello 
 	if (low > high)
 		return refuse(refusal, KHO__REFUSE_CODE__REFUSE_PROTOCOL,
 			      "upgrade the older agent; the new side's is in the target image",
-			      "the %s side (agent %s) speaks protocol %u to %u, the %s side %u to %u",
+			      "the %s side (agent %s) speaks protocol %u to %u, the %s side "
+			      "%u to %u",
 			      role_name(peer->role), peer->agent_version, peer->protocol_min,
 			      peer->protocol_max, role_name(mine->role), mine->protocol_min,
 			      mine->protocol_max);

@@ -33,11 +33,13 @@ static int check_sizes(const struct kho_channel_lanes *lanes, struct kho_err *er
 {
 	if (kho_ring_capacity(lanes->control_size) < KHO_FRAME_SIZE_MAX + LINK_RESERVE)
 		return kho_fail(err, -EINVAL,
-				"channel: control lanes of %zu bytes can't hold a frame of %u; make them larger",
+				"channel: control lanes of %zu bytes can't hold a frame of %u; "
+				"make them larger",
 				lanes->control_size, KHO_FRAME_SIZE_MAX + LINK_RESERVE);
 	if (kho_ring_capacity(lanes->bulk_size) < KHO_BULK_LANE_MIN)
 		return kho_fail(err, -EINVAL,
-				"channel: bulk lanes of %zu bytes are too small; they take %u and a header",
+				"channel: bulk lanes of %zu bytes are too small; "
+				"they take %u and a header",
 				lanes->bulk_size, KHO_BULK_LANE_MIN);
 	return 0;
 }
@@ -84,10 +86,12 @@ int kho_lanes_check(struct kho_channel *ch, struct kho_err *err)
 	for (int i = 0; i < NR_LANES; i++)
 		if (kho_ring_ready(&ch->lanes[i].ring) < 0)
 			return kho_fail(err, -EBADMSG,
-					"channel: the peer wrote garbage into an index; fence and respawn it");
+					"channel: the peer wrote garbage into an index; "
+					"fence and respawn it");
 	if (ch->bulk_reader.error)
 		return kho_fail(err, -EBADMSG,
-				"channel: the peer wrote garbage into its bulk lane; fence and respawn it");
+				"channel: the peer wrote garbage into its bulk lane; "
+				"fence and respawn it");
 	return 0;
 }
 
@@ -188,8 +192,11 @@ int kho_channel_wait(struct kho_channel *ch, uint64_t now, uint64_t *ret_deadlin
 		return 1;
 	}
 	poll = now + clamp(idle / 8, ch->poll_min_ns, ch->poll_max_ns);
-	/* what found no room asks for none: it is tried again soon */
-	if ((!ch->doorbell || ch->pending) && poll < deadline)
+	/*
+	 * Before the hellos have passed, nobody knows whether the doorbell works.
+	 * What found no room asks for none: it is tried again soon.
+	 */
+	if ((!ch->doorbell || ch->pending || !kho_link_is_up(&ch->link)) && poll < deadline)
 		deadline = poll;
 	*ret_deadline = deadline;
 	return 0;

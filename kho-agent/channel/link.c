@@ -65,14 +65,16 @@ int kho_link_init(struct kho_link *link, const struct kho_link_config *config,
 	if (config->heartbeat_ns == 0 || config->stall_ns <= config->heartbeat_ns ||
 	    (config->dead_ns && config->dead_ns <= config->stall_ns))
 		return kho_fail(err, -EINVAL,
-				"link: heartbeat %llu, stall %llu, dead %llu ns; each must exceed the one before",
+				"link: heartbeat %llu, stall %llu, dead %llu ns; "
+				"each must exceed the one before",
 				(unsigned long long)config->heartbeat_ns,
 				(unsigned long long)config->stall_ns,
 				(unsigned long long)config->dead_ns);
 	if ((hello->role != KHO_ROLE_OLD && hello->role != KHO_ROLE_NEW) || hello->nonce == 0 ||
 	    hello->protocol_min == 0 || hello->protocol_min > hello->protocol_max)
 		return kho_fail(err, -EINVAL,
-				"link: the offer lacks a role, a nonce or a protocol range; fill them in");
+				"link: the offer lacks a role, a nonce or a protocol range; "
+				"fill them in");
 	memset(link, 0, sizeof(*link));
 	link->config = *config;
 	return 0;
@@ -354,7 +356,8 @@ uint64_t kho_link_deadline(const struct kho_link *link)
 	uint64_t deadline;
 
 	if (link->state == KHO_LINK_HELLO_SENT)
-		return config->hello_ns ? after(link->hello_since, config->hello_ns) : KHO_LINK_NEVER;
+		return config->hello_ns ? after(link->hello_since, config->hello_ns)
+					: KHO_LINK_NEVER;
 	if (!kho_link_is_up(link))
 		return KHO_LINK_NEVER;
 	deadline = after(link->beat, config->heartbeat_ns);

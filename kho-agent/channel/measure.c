@@ -69,7 +69,8 @@ int kho_measure_round_trip(const struct kho_measure *measure, uint32_t count,
 				KHO_MEASURE_PINGS_MAX);
 	samples = calloc(count, sizeof(*samples));
 	if (!samples)
-		return kho_fail(err, -ENOMEM, "measure: no memory for %u samples; take fewer", count);
+		return kho_fail(err, -ENOMEM, "measure: no memory for %u samples; "
+				"take fewer", count);
 	for (uint32_t i = 0; i < count; i++) {
 		begin = now_of(measure);
 		r = one_round_trip(measure, base + i + 1, start + measure->timeout_ns, err);
@@ -115,7 +116,8 @@ static int write_all(const struct kho_measure *measure, struct kho_bulk_writer *
 						      : kho_bulk_finish(writer);
 		if (some < 0 && some != -EAGAIN)
 			return kho_fail(err, (int)some,
-					"measure: the bulk lane is broken; see the link's last event");
+					"measure: the bulk lane is broken; "
+					"see the link's last event");
 		r = turn(measure, deadline, some == -EAGAIN, err);
 		if (r < 0)
 			return r;

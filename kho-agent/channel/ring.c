@@ -42,7 +42,8 @@ static int check_arena(const void *arena, size_t arena_size, struct kho_err *err
 {
 	if (!arena || !kho_is_aligned((uintptr_t)arena, KHO_RING_ALIGN))
 		return kho_fail(err, -EINVAL,
-				"ring: the arena isn't aligned to %d bytes; check the region layout",
+				"ring: the arena isn't aligned to %d bytes; "
+				"check the region layout",
 				KHO_RING_ALIGN);
 	if (kho_ring_capacity(arena_size) == 0)
 		return kho_fail(err, -EINVAL,
@@ -80,11 +81,13 @@ static int check_header(struct kho_ring_shared *shared, uint64_t capacity, struc
 				(unsigned long long)magic);
 	if (version != KHO_RING_VERSION)
 		return kho_fail(err, -EPROTONOSUPPORT,
-				"ring: version %u, this agent knows %u; use agents of matching versions",
+				"ring: version %u, this agent knows %u; "
+				"use agents of matching versions",
 				version, KHO_RING_VERSION);
 	if (size != capacity)
 		return kho_fail(err, -EBADMSG,
-				"ring: says %llu bytes of data where the arena has %llu; spawn again",
+				"ring: says %llu bytes of data where the arena has %llu; "
+				"spawn again",
 				(unsigned long long)size, (unsigned long long)capacity);
 	return 0;
 }

@@ -5,7 +5,7 @@
 # can run, then keeps the agent running. Installed as /usr/share/kho-agent/init.
 #
 #	1. mount what every Linux has
-#	2. host name, loopback, the multikernel module
+#	2. host name, loopback, the multikernel module, drivers for what will come
 #	3. run the hooks, /etc/kho-agent/init.d/*.sh, one after the other in the order
 #	   of their names; one that wants to stay puts itself into the background
 #	4. start kho-agent and, when it ends, start it again: at once the first time,
@@ -17,7 +17,8 @@
 # kernel can read. Signals are those of busybox's own init: TERM restarts, USR2
 # powers off, USR1 halts, so `reboot`, `poweroff` and `halt` work.
 #
-# POSIX shell, meant for busybox; waiting by `wait` also reaps orphans.
+# POSIX shell, meant for busybox; waiting by `wait` also reaps orphans. busybox's
+# shell prefers its own tools to those on the path: kmod's are called by theirs.
 
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 HOME=/root
@@ -71,11 +72,22 @@ set_up_system() {
 }
 
 load_module() {
-	modprobe -q multikernel && return
+	/usr/sbin/modprobe -q multikernel && return
 	for file in /usr/lib/kho-agent/multikernel.ko*; do
 		insmod "$file" && return
 	done
 	say "can't load multikernel.ko: the agent will not reach the other kernel"
+}
+
+# What udev would do: a driver for each device that comes, and granted functions
+# come at any time.
+load_drivers() {
+	loader=/run/kho-agent/load-driver
+	# shellcheck disable=SC2016  # expanded when it runs
+	printf '#!/bin/sh\n%s\n' \
+		'[ "$ACTION" = add ] && [ "$MODALIAS" ] && exec /usr/sbin/modprobe -q "$MODALIAS"' >$loader
+	chmod 755 $loader
+	busybox uevent $loader &
 }
 
 run_hooks() {
@@ -156,6 +168,7 @@ say "$(uname -r) is up after $(uptime_seconds) s"
 link_descriptors &
 set_up_system
 load_module
+load_drivers
 run_hooks
 supervise
 idle

@@ -34,13 +34,24 @@ static const char *printable(const char *text)
 	return text;
 }
 
+/*
+ * 0 or an error of libfdt. Before version 17 the header doesn't say how long the
+ * structure is, and libfdt then reads on beyond the end.
+ */
+static int check_structure(const void *fdt, size_t size)
+{
+	if (size < sizeof(struct fdt_header) || fdt_version(fdt) < 17)
+		return -FDT_ERR_BADVERSION;
+	return fdt_check_full(fdt, size);
+}
+
 /* Whether the FDT is sound and says that it is @compatible. */
 static int check_fdt(const void *fdt, size_t size, const char *compatible, struct kho_err *err)
 {
 	const char *found;
 	int r;
 
-	r = fdt_check_full(fdt, size);
+	r = check_structure(fdt, size);
 	if (r < 0)
 		return kho_fail(err, -EBADMSG, "%s: not a sound FDT (%s); build the tree anew",
 				compatible, fdt_strerror(r));

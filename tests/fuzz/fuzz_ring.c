@@ -80,7 +80,8 @@ static void act_all(void *arena, enum kho_ring_side side, const uint8_t *data, s
 	for (; size >= 10; size -= 10, data += 10) {
 		memcpy(&arg, data + 2, sizeof(arg));
 		if (data[0] & 1)
-			shared->lines[!side].index = data[0] & 2 ? arg : ring.peer + arg % (DATA + 2);
+			shared->lines[!side].index =
+				data[0] & 2 ? arg : ring.peer + arg % (DATA + 2);
 		else
 			act(&ring, data[1], arg, buf);
 	}

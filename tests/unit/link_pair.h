@@ -41,6 +41,6 @@ const struct kho_link_event *pair_only_event(enum kho_link_event_kind kind);
 
 /* The last output ended @link so. */
 void link_expect_dead(const struct kho_link *link, enum kho_link_cause cause, int code,
-		 const char *text);
+		      const char *text);
 
 #endif

@@ -244,6 +244,19 @@ START_TEST(spins_then_sleeps)
 }
 END_TEST
 
+START_TEST(trusts_no_doorbell_before_it_is_up)
+{
+	uint64_t deadline;
+
+	kho_channel_set_doorbell(old->ch, true);
+	kho_channel_start(old->ch, pair_now);
+	pair_now += 1000000000;
+	pair_process(0);
+	ck_assert_int_eq(kho_channel_wait(old->ch, pair_now, &deadline), 0);
+	ck_assert_uint_eq(deadline, pair_now + KHO_CHANNEL_POLL_MAX_NS);
+}
+END_TEST
+
 START_TEST(sleeper_is_rung_once)
 {
 	uint64_t deadline;
@@ -380,6 +393,7 @@ static Suite *channel_suite(void)
 	suite_add_tcase(suite, basic);
 	tcase_add_checked_fixture(waiting, pair_setup_channels, pair_teardown);
 	tcase_add_test(waiting, spins_then_sleeps);
+	tcase_add_test(waiting, trusts_no_doorbell_before_it_is_up);
 	tcase_add_test(waiting, sleeper_is_rung_once);
 	tcase_add_test(waiting, heartbeats_ring_nobody);
 	tcase_add_test(waiting, failed_doorbell_is_counted);

@@ -323,14 +323,14 @@ END_TEST
 
 START_TEST(flood_of_frames_is_taken_in_portions)
 {
+	struct kho_frame frame = { .epoch = 3 };
 	struct kho_ring ring;
 
 	pair_up();
 	ck_assert_int_eq(kho_ring_attach(&ring, pair_control(1), PAIR_CONTROL, KHO_RING_PRODUCER,
 					 NULL), 0);
-	for (uint64_t seq = 2; seq < 5000; seq++)
-		ck_assert_int_eq(kho_frame_send(&ring, &(struct kho_frame){ .seq = seq, .epoch = 3 },
-						NULL), 0);
+	for (frame.seq = 2; frame.seq < 5000; frame.seq++)
+		ck_assert_int_eq(kho_frame_send(&ring, &frame, NULL), 0);
 	ck_assert_int_eq(pair_process(0), KHO_CHANNEL_BUDGET);
 	ck_assert_int_eq(pair_process(0), KHO_CHANNEL_BUDGET);
 	ck_assert_uint_eq(kho_channel_link(old->ch)->unknown, 2 * KHO_CHANNEL_BUDGET);

@@ -31,7 +31,8 @@ START_TEST(refuses_and_is_refused)
 	pair_carry(&pair_a, &pair_b, KHO_LINK_SEND_REFUSE, T0);
 	event = pair_only_event(KHO_LINK_EVENT_REFUSED);
 	ck_assert_int_eq(event->err.code, -ECONNREFUSED);
-	ck_assert_ptr_nonnull(strstr(event->err.msg, "the peer refused: the new side's agent is in"));
+	ck_assert_ptr_nonnull(strstr(event->err.msg,
+				     "the peer refused: the new side's agent is in"));
 	ck_assert_int_eq(pair_b.state, KHO_LINK_REFUSED);
 	/* nothing moves it any more */
 	pair_carry(&pair_a, &pair_b, KHO_LINK_SEND_HELLO, T0);
@@ -308,7 +309,8 @@ END_TEST
 static Suite *link_trouble_suite(void)
 {
 	Suite *suite = suite_create("link trouble");
-	TCase *refusal = tcase_create("refusal"), *restart = tcase_create("restart"), *hostile = tcase_create("hostile");
+	TCase *refusal = tcase_create("refusal"), *restart = tcase_create("restart");
+	TCase *hostile = tcase_create("hostile");
 
 	tcase_add_checked_fixture(refusal, pair_setup, NULL);
 	tcase_add_test(refusal, refuses_and_is_refused);

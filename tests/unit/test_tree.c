@@ -218,6 +218,36 @@ START_TEST(preserves_ranges_around_itself)
 }
 END_TEST
 
+static int stop_at_3(void *ctx, uint64_t phys, unsigned int order)
+{
+	(void)phys;
+	(void)order;
+	return ++*(int *)ctx == 3 ? 4711 : 0;
+}
+
+static int walk_to_3(size_t size, int *nr)
+{
+	struct kho_radix_visitor visitor = { stop_at_3, nr };
+
+	return kho_tree_preserved(fake.area.data, size, &fake.mem, &visitor, &fake.err);
+}
+
+START_TEST(walk_stops_and_fails)
+{
+	uint64_t outside = 0x1000;
+	int nr = 0;
+
+	fake_handover_build(&fake);
+	ck_assert_int_eq(walk_to_3(4096, &nr), 4711);
+	ck_assert_int_eq(nr, 3);
+	ck_assert_int_eq(walk_to_3(20, &nr), -EBADMSG);
+	ck_assert_int_eq(fdt_setprop_inplace(fake.area.data, 0, "preserved-memory-map", &outside,
+					     8), 0);
+	ck_assert_int_eq(walk_to_3(4096, &nr), -EBADMSG);
+	ck_assert_int_eq(nr, 3);
+}
+END_TEST
+
 START_TEST(lists_scratch)
 {
 	static const struct mk_range scratch[] = {
@@ -399,6 +429,7 @@ static Suite *suite(void)
 	tcase_add_test(built, people_can_read_the_id);
 	tcase_add_test(built, preserves_itself);
 	tcase_add_test(built, preserves_ranges_around_itself);
+	tcase_add_test(built, walk_stops_and_fails);
 	tcase_add_test(built, lists_scratch);
 	tcase_add_test(built, holds_the_most_there_can_be);
 	tcase_add_test(built, needs_room);

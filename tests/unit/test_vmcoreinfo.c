@@ -163,11 +163,11 @@ END_TEST
 START_TEST(numbers_with_a_sign)
 {
 	char *line = strstr(text, "NUMBER(phys_base)=");
-	char *sme = strstr(text, "NUMBER(sme_mask)=0\n");
+	char *mask = strstr(text, "NUMBER(sme_mask)=0\n");
 
-	ck_assert_ptr_nonnull(sme);
+	ck_assert_ptr_nonnull(mask);
 	memcpy(line, "NUMBER(phys_base)=-16777216\n#", 28);
-	memcpy(sme, "NUMBER(sme_mask)=7\n", 19);
+	memcpy(mask, "NUMBER(sme_mask)=7\n", 19);
 	ck_assert_msg(parse(text) == 0, "%s", err.msg);
 	ck_assert_uint_eq(info.phys_base, (uint64_t)-16777216);
 	ck_assert_uint_eq(info.sme_mask, 7);

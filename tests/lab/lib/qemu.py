@@ -34,6 +34,7 @@ class MachineSpec:
     cpus: int = 4
     memory: str = "4G"
     cpu_model: str = "max"
+    machine: str = "q35,sata=off,smbus=off,vmport=off"
     accel: str = "tcg,thread=multi"
     disks: list = field(default_factory=list)
     nics: list = field(default_factory=list)
@@ -67,7 +68,7 @@ class CommandLine:
     def _base(self):
         spec = self.spec
         self.args += ["-nodefaults", "-no-user-config", "-display", "none", "-S",
-                      "-machine", "q35", "-accel", spec.accel, "-cpu", spec.cpu_model,
+                      "-machine", spec.machine, "-accel", spec.accel, "-cpu", spec.cpu_model,
                       "-smp", str(spec.cpus), "-m", spec.memory,
                       "-qmp", f"unix:{self.run}/qmp,server=on,wait=off",
                       "-device", "virtio-rng-pci,disable-legacy=on"]

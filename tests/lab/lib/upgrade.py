@@ -11,9 +11,9 @@ def status(shell):
     return json.loads(shell.run("khoctl --json status"))
 
 
-def spawn(machine, shell, image, port, options=""):
-    """Spawns image from the kernel behind shell; yields the new kernel's shell."""
-    shell.run(f"khoctl spawn {IMAGES}/{image} --append=lab.port={port} {options}", 180)
+def spawn(machine, shell, image, port, options="", folder=IMAGES):
+    """Spawns an image from the kernel behind shell; returns the new kernel's shell."""
+    shell.run(f"khoctl spawn {folder}/{image} --append=lab.port={port} {options}", 180)
     return machine.shell(port, image).wait_ready(60)
 
 

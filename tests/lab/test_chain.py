@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""6.12 -> 7.x -> 6.12 -> 7.x on one machine that is never reset."""
+
+from lib.upgrade import IMAGES, memory_kib, retire, spawn, status
+
+# CPUs to give, by the numbers of the kernel that gives them, never the boot CPU's
+STEPS = [("new", "ttyS1"), ("old", "ttyS2"), ("new", "ttyS3")]
+
+
+def images_at(shell, first):
+    """Where the target images are: on the disk that came with the last retirement."""
+    if first:
+        return IMAGES
+    shell.wait_until("test -b /dev/vda", 30, "the root disk's driver")
+    shell.run("mkdir -p /mnt && mount -t ext4 -o ro /dev/vda /mnt")
+    return f"/mnt{IMAGES}"
+
+
+def test(lab):
+    """Three upgrades in a row."""
+    machine = lab.machine()
+    with machine.boot("old") as shell:
+        memory = memory_kib(shell)
+        for number, (target, port) in enumerate(STEPS, start=1):
+            folder = images_at(shell, number == 1)
+            new = spawn(machine, shell, target, port, "--memory=1G", folder)
+            lab.step(f"{number}: hello from {new.run('uname -r')}")
+            retire(lab, shell, new)
+            assert new.run("uname -r") == lab.release(target)
+            assert new.run("cat /sys/devices/system/cpu/online") == "0-3"
+            assert memory_kib(new) >= memory * 0.95
+            assert status(new)["instance"] == number
+            assert machine.resets() == 0
+            lab.step(f"{number}: the machine is the new kernel's")
+            shell = new
+        shell.start("poweroff -f")
+        machine.wait_end(60)
+        assert machine.resets() == 0
