@@ -8,8 +8,9 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 mkdir -p build/logs
-export KHO_RESULTS=$PWD/build/results
-: >"$KHO_RESULTS"
+KHO_RESULTS=$(mktemp "$PWD/build/logs/results.XXXXXX") || exit
+export KHO_RESULTS
+trap 'rm -f "$KHO_RESULTS"' EXIT
 
 # shellcheck disable=SC2086	# lists of names
 tier() {
@@ -29,4 +30,4 @@ for name in "$@"; do
 		echo "fail 1 0 $name/broke" >>"$KHO_RESULTS"
 done
 echo
-exec python3 mk/results.py
+python3 mk/results.py

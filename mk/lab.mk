@@ -17,7 +17,17 @@ demo: lab-image ## show one upgrade: 6.12 spawns 7.x, hands over, disappears
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
 	$(Q)tests/lab/run --prefix=bench_ spawn
 
-build/lab/disk.img: $(PROGRAMS) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
+# hang KDIR RELEASE: a module that hangs its kernel
+define hang
+HANGS += build/lab/hang/$(2)/lab_hang.ko
+build/lab/hang/$(2)/lab_hang.ko: $(wildcard tests/lab/guest/hang/*) $(1)/Module.symvers
+	$$(call msg,KBUILD,$$@)
+	$$(Q)mkdir -p $$(@D) && cp -p tests/lab/guest/hang/* $$(@D)/
+	$$(Q)$$(MAKE) -C $(1) M=$$(CURDIR)/$$(@D) $$(if $$(V),V=1,-s) modules
+endef
+$(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
+
+build/lab/disk.img: $(HANGS) $(PROGRAMS) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)

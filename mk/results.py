@@ -19,7 +19,7 @@ class Results:
     def __init__(self, tier):
         self._tier = tier
         self._path = os.environ.get("KHO_RESULTS")
-        self._failed = 0
+        self._counts = dict.fromkeys(WORD, 0)
 
     def add(self, verdict, name, seconds=0.0, count=1, detail=""):
         """Shows and records a test, or count tests in one line."""
@@ -27,14 +27,22 @@ class Results:
         print(f"  {WORD[verdict]:8} {self._tier}/{name}{many} {seconds:.1f} s", flush=True)
         if detail:
             print("\n".join(f"      {line}" for line in detail.splitlines()), flush=True)
-        self._failed += verdict == "fail"
+        self._counts[verdict] += count
         if self._path and count:
             with open(self._path, "a", encoding="utf-8") as out:
                 out.write(f"{verdict} {count} {seconds:.1f} {self._tier}/{name}\n")
 
     def finish(self):
-        """The tier's exit status."""
-        return 1 if self._failed else 0
+        """The tier's exit status. A tier that is run by itself sums up."""
+        if not self._path:
+            print(closing_line(self._counts))
+        return 1 if self._counts["fail"] else 0
+
+
+def closing_line(counts):
+    """N passed, N failed."""
+    skipped = f", {counts['skip']} skipped" if counts["skip"] else ""
+    return f"{counts['pass']} passed, {counts['fail']} failed{skipped}"
 
 
 def main():
@@ -49,8 +57,7 @@ def main():
                 failed.append(name.strip())
     for name in failed:
         print(f"FAILED: {name}")
-    skipped = f", {totals['skip']} skipped" if totals["skip"] else ""
-    print(f"{totals['pass']} passed, {totals['fail']} failed{skipped}")
+    print(closing_line(totals))
     sys.exit(1 if totals["fail"] or not totals["pass"] else 0)
 
 

@@ -16,7 +16,8 @@ WARN  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
 # src/-relative includes: "base/err.h", "uapi/multikernel.h", "channel.pb-c.h"
 INCS  := -Ikho-agent -Ikernel/include -I$(B)/proto
 HARD  := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
-SANITIZE := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+SANITIZE := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
+                        -fno-omit-frame-pointer)
 
 PKGS      := libsystemd libprotobuf-c libcrypto zlib libzstd
 PKG_FLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)

@@ -315,6 +315,22 @@ static int method_input(sd_varlink *link, sd_json_variant *parameters,
 	return r < 0 ? reply_error(link, &err) : reply_message(link, "typed");
 }
 
+static int method_dmesg(sd_varlink *link, sd_json_variant *parameters,
+			sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_err err;
+	char *text = NULL;
+	int r = kho_dmesg_of_peer(userdata, &text, &err);
+
+	(void)parameters;
+	(void)flags;
+	if (r < 0)
+		return reply_error(link, &err);
+	r = sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("text", text));
+	free(text);
+	return r;
+}
+
 static const struct {
 	const char *name;
 	sd_varlink_method_t method;
@@ -327,6 +343,7 @@ static const struct {
 	{ KHO_API_METHOD("Revoke"), method_revoke },
 	{ KHO_API_METHOD("Console"), method_console },
 	{ KHO_API_METHOD("Input"), method_input },
+	{ KHO_API_METHOD("Dmesg"), method_dmesg },
 };
 
 int kho_agent_api_init(struct kho_agent *agent, struct kho_err *err)

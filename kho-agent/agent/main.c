@@ -4,6 +4,7 @@
  * have left, and serves the API. agent.h has the phases.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,6 +110,8 @@ int main(int argc, char **argv)
 	if (!agent)
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
+	/* images are large and short-lived: their memory goes back when they're freed */
+	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
 	r = run(agent, &err);
 	if (r < 0)
 		fprintf(stderr, SD_ERR "%s\n", err.msg);

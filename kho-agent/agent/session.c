@@ -64,7 +64,9 @@ static void got_event(void *ctx, const struct kho_link_event *event)
 {
 	struct kho_session *session = ctx;
 
-	session->event = *event;
+	/* nothing is kept across the peer's restart, so there's nothing to void */
+	if (event->kind != KHO_LINK_EVENT_RESTARTED && event->kind != KHO_LINK_EVENT_RESUMED)
+		session->event = *event;
 }
 
 static const struct kho_channel_ops channel_ops = {

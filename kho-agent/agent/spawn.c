@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/clock.h"
+#include "agent/dmesg.h"
 #include "agent/pci.h"
 #include "agent/spawn.h"
 #include "base/bits.h"
@@ -128,6 +129,7 @@ static int reserve_and_run(struct kho_agent *agent, struct kho_build *build, str
 	build->reserved = &reserved;
 	kho_agent_progress(agent, "starting %s on %u CPUs", build->release, reserved.nr_cpus);
 	r = run_in_region(agent, build, err);
+	build->reserved = NULL;
 	if (r < 0 && kho_reclaim(agent, &undo) < 0)
 		kho_wrap(err, r, "not all could be taken back (%s)", undo.msg);
 	return r < 0 ? kho_wrap(err, r, "spawn") : 0;
@@ -225,6 +227,7 @@ int kho_reclaim(struct kho_agent *agent, struct kho_err *err)
 	if (r < 0)
 		return r;
 	if (agent->session && agent->session->role == &kho_old_role) {
+		kho_dmesg_keep(agent->session);
 		/* nobody drives them now: back to their drivers here */
 		r = kho_pci_take_all_back(agent, err);
 		kho_session_close(agent);

@@ -315,8 +315,8 @@ int kho_build_region(struct kho_agent *agent, struct kho_build *build,
 
 	if (r < 0)
 		return r;
-	/* nothing of an earlier upgrade may be taken for this one's */
-	memset((char *)map->data + KHO_OFF_HEADER, 0, KHO_OFF_PARK);
+	/* nothing of an earlier kernel may be taken for this one's, its log for one */
+	memset(map->data, 0, map->size);
 	kho_console_format(map->data);
 	r = format_lanes(map->data, err);
 	if (r >= 0)

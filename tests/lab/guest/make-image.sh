@@ -31,6 +31,10 @@ install_ours() {
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"
+	for role in old new; do
+		install -D -m 644 "build/lab/hang/$(<"/opt/kernels/$role/release")/lab_hang.ko" \
+			"$1/usr/lib/kho-lab/$role/lab_hang.ko"
+	done
 	install -D -m 644 "$here/image-hook.sh" "$1/etc/kho-agent/init.d/lab.sh"
 	ln -sf /usr/lib/systemd/system/kho-agent.service "$1/etc/systemd/system/multi-user.target.wants/"
 	for role in old new; do
@@ -45,7 +49,8 @@ target_images() {
 	for role in old new; do
 		chroot "$1" khoctl image build "$role" "$(<"/opt/kernels/$role/release")" \
 			--module=virtio_pci --module=virtio_blk --module=virtio_net --module=ext4 \
-			--program=/usr/lib/kho-lab/lab-shell --file=/etc/kho-agent/init.d
+			--program=/usr/lib/kho-lab/lab-shell --file=/etc/kho-agent/init.d \
+			--file="/usr/lib/kho-lab/$role/lab_hang.ko:/usr/lib/kho-lab/lab_hang.ko"
 	done
 }
 

@@ -21,11 +21,12 @@ from pathlib import Path
 
 from .qemu import CommandLine
 from .qmp import Qmp
-from .reactor import LabTimeout
+from .reactor import SLOWNESS, LabTimeout
 from .shell import Shell
 from .stream import Stream
 
 BOOT_SECONDS = 180
+BOOT_SILENCE = 40  # a guest that prints nothing for so long in its boot has stalled
 BOOT_TRIES = 3  # emulation stalls a guest in its own boot now and then
 CONSOLE = "console=ttyS0 root=/dev/vda"
 
@@ -50,6 +51,7 @@ class Machine:
         self._process = None
         self._streams, self._shells = {}, {}
         self._may_end = False
+        self._boot_guard = None
 
     @contextlib.contextmanager
     def boot(self, kernel="old", append=""):
@@ -68,16 +70,35 @@ class Machine:
             self._start(kernel, f"{CONSOLE} {append}".strip())
             begin = time.monotonic()
             try:
+                self._watch_boot()
                 shell = self.shell("lab0", kernel).wait_ready(BOOT_SECONDS)
+                self._unwatch_boot()
                 self._lab.step(f"{self.name} is up on the {kernel} kernel "
                                f"({time.monotonic() - begin:.0f} s)")
                 return shell
             except LabTimeout:
+                self._unwatch_boot()
                 if attempt == BOOT_TRIES:
                     raise
                 self.kill()
                 self._lab.restarted(f"{self.name} stalled in its boot, starting it again")
         raise AssertionError("unreachable")
+
+    def _watch_boot(self):
+        console, seen = self.console("ttyS0"), [0, time.monotonic()]
+
+        def guard():
+            if len(console.text) != seen[0]:
+                seen[:] = len(console.text), time.monotonic()
+            elif time.monotonic() - seen[1] > BOOT_SILENCE * SLOWNESS:
+                raise LabTimeout(f"{self.name} has been silent for {BOOT_SILENCE} s")
+
+        self._boot_guard = guard
+        self._reactor.guards.append(guard)
+
+    def _unwatch_boot(self):
+        if self._boot_guard in self._reactor.guards:
+            self._reactor.guards.remove(self._boot_guard)
 
     def _start(self, kernel, append):
         self._run = Path(tempfile.mkdtemp(prefix="lab-"))

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A new kernel that fails gives everything back, and its log is kept.
+
+It never gets anywhere, panics at boot, panics later, hangs with interrupts off,
+or its agent never says hello. Then the same again and again: nothing may leak.
+"""
+
+import os
+import re
+
+from lib.upgrade import IMAGES, memory_kib, spawn, status, wait_status
+
+CYCLES = int(os.environ.get("LAB_CYCLES", "3"))
+
+
+def snapshot(shell):
+    """What has to be the same afterwards."""
+    return {
+        "cpus": shell.run("cat /sys/devices/system/cpu/online"),
+        "memory": memory_kib(shell),
+        "blocks": shell.run("grep -l online /sys/devices/system/memory/memory*/state | wc -l"),
+        "regions": status(shell)["lentCpus"],
+    }
+
+
+def fail_to_spawn(lab, old, append, seconds):
+    """A spawn that gets no hello: undone at its deadline, exit code 5."""
+    result = old.call(f"khoctl spawn {IMAGES}/new --cpus=2-3 --memory=1G "
+                      f"--append='{append}' --timeout={seconds}", seconds + 120)
+    lab.step(result.out.strip().splitlines()[-1])
+    assert result.rc == 5, result
+    assert status(old)["phase"] == "idle"
+
+
+def never_starts(lab, old):
+    """Stops in its first instructions: not even its own log exists."""
+    fail_to_spawn(lab, old, "mem=1M", 8)
+
+
+def panics_at_boot(lab, old):
+    """No init: the panic is read out of its memory."""
+    fail_to_spawn(lab, old, "rdinit=/nothing root=/dev/nothing", 30)
+    log = old.run("khoctl dmesg")
+    assert re.search("Kernel panic - not syncing: VFS: Unable to mount root fs", log), log[-2000:]
+
+
+def says_nothing(lab, old):
+    """The agent never starts."""
+    fail_to_spawn(lab, old, "lab.mute", 30)
+    assert "kho-init: " in old.run("khoctl dmesg")
+
+
+def panics_later(lab, machine, old):
+    """Seen at once, by the status page."""
+    new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
+    new.start("echo c >/proc/sysrq-trigger")
+    wait_status(lab, old, 30, phase="idle")
+    assert "panicked (sysrq triggered crash)" in status(old)["message"]
+    assert "sysrq triggered crash" in old.run("khoctl console")
+    lab.step("a panic is answered")
+
+
+def hangs(lab, machine, old):
+    """All its CPUs spin with interrupts off: found by silence, ended by INIT."""
+    new = spawn(machine, old, "new", "ttyS2", "--cpus=2-3 --memory=1G")
+    new.start("insmod /usr/lib/kho-lab/lab_hang.ko")
+    wait_status(lab, old, 90, phase="idle")
+    assert "lab_hang: hanging now" in old.run("khoctl dmesg")
+    lab.step("a hang is answered")
+
+
+def cycle(lab, machine, old):
+    """Spawns and reclaims on purpose."""
+    old.run(f"khoctl spawn {IMAGES}/new --cpus=2-3 --memory=1G", 180)
+    old.run("khoctl reclaim", 60)
+
+
+def check_leaks(lab, machine, old):
+    """Free memory and slab after the last cycle as after the first."""
+    def used():
+        old.run("sync; echo 3 >/proc/sys/vm/drop_caches")
+        values = old.run("awk '/^(MemAvailable|Slab)/{print $2}' /proc/meminfo").split()
+        return [int(value) for value in values]
+    cycle(lab, machine, old)
+    available, slab = used()
+    for _ in range(CYCLES):
+        cycle(lab, machine, old)
+    available_now, slab_now = used()
+    lab.step(f"{CYCLES} cycles: MemAvailable {available} -> {available_now} KiB, "
+             f"slab {slab} -> {slab_now} KiB")
+    assert available_now > available - 16384 and slab_now < slab + 8192
+
+
+def test(lab):
+    """Every way to fail, one after the other on one machine."""
+    machine = lab.machine()
+    with machine.boot("old") as old:
+        before = snapshot(old)
+        steps = [
+            lambda: never_starts(lab, old),
+            lambda: panics_at_boot(lab, old),
+            lambda: says_nothing(lab, old),
+            lambda: panics_later(lab, machine, old),
+            lambda: hangs(lab, machine, old),
+            lambda: check_leaks(lab, machine, old),
+        ]
+        for step in steps:
+            step()
+            assert snapshot(old) == before, (snapshot(old), before)
+        old.run("rmmod multikernel; systemctl stop kho-agent; rmmod multikernel && "
+                "! lsmod | grep multikernel")
+        assert machine.resets() == 0
