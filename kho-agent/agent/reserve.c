@@ -242,7 +242,8 @@ static int take_blocks(struct kho_agent *agent, const char *text, struct kho_res
 	     n = kho_cpus_next(&blocks, n + 1)) {
 		r = kho_memory_offline(&agent->root, n, MEM_TIMEOUT_MS, err);
 		if (r < 0)
-			return r;
+			return kho_wrap(err, r, "memory block %u can't be given up; name "
+					"another one, or give --memory", n);
 		if (last && last->start + last->size == n * size) {
 			last->size += size;
 			continue;

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run in the guest: target images with one thing wrong, and raw calls to the module.
+
+    refuse.py image GOOD DIR WHAT    copies the image GOOD to DIR and spoils it
+    refuse.py ioctl WHAT             prints the errno's name that the call fails with
+"""
+
+import errno
+import fcntl
+import hashlib
+import os
+import shutil
+import struct
+import sys
+
+ABI = 1
+
+
+def manifest(folder):
+    """Writes the digests anew: what's wrong must be found behind them."""
+    path = os.path.join(folder, "manifest")
+    lines = []
+    for line in open(path, encoding="ascii").read().splitlines():
+        name = line.split(" = ")[0]
+        if name in ("vmlinuz", "initramfs.img", "cmdline"):
+            data = open(os.path.join(folder, name), "rb").read()
+            line = f"{name} = {hashlib.sha256(data).hexdigest()} {len(data)}"
+        lines.append(line)
+    with open(path, "w", encoding="ascii") as out:
+        out.write("\n".join(lines) + "\n")
+
+
+def patch(folder, offset, data):
+    """Overwrites bytes of the kernel."""
+    with open(os.path.join(folder, "vmlinuz"), "r+b") as kernel:
+        kernel.seek(offset)
+        kernel.write(data)
+
+
+def spoil(folder, what):
+    """One of the ways an image can be wrong."""
+    kernel, initramfs = (os.path.join(folder, n) for n in ("vmlinuz", "initramfs.img"))
+    if what == "truncated":
+        os.truncate(kernel, os.path.getsize(kernel) // 2)
+    elif what == "not-a-kernel":
+        patch(folder, 0x202, b"XXXX")
+    elif what == "32-bit":
+        patch(folder, 0x236, b"\0\0")
+    elif what == "other-machine":
+        with open(kernel, "wb") as out:
+            out.write(b"MZ" + bytes(54) + b"ARM\x64" + bytes(4096))
+    elif what == "empty-initramfs":
+        os.truncate(initramfs, 0)
+    elif what == "large-initramfs":
+        os.truncate(initramfs, 1100 << 20)
+    elif what == "long-command-line":
+        with open(os.path.join(folder, "cmdline"), "w", encoding="ascii") as out:
+            out.write("x" * 3000 + "\n")
+    if what != "corrupt":
+        manifest(folder)
+    else:
+        patch(folder, 1 << 20, b"flipped")
+
+
+def call(number, size, payload):
+    """The errno's name that an ioctl ends with, or OK."""
+    request = 3 << 30 | size << 16 | 0xB7 << 8 | number
+    arg = bytearray(payload.ljust(size, b"\0"))
+    with open("/dev/multikernel", "r+b", buffering=0) as device:
+        try:
+            fcntl.ioctl(device, request, arg)
+        except OSError as error:
+            return errno.errorcode[error.errno]
+    return "OK"
+
+
+def header(size, abi=ABI, reserved=0):
+    """struct mk_hdr"""
+    return struct.pack("=IHH", size, abi, reserved)
+
+
+def claim(ranges, kind=0):
+    """MK_IOC_REGION_CLAIM: struct mk_region is 48 bytes and 32 ranges."""
+    size = 8 + 4 + 4 + 8 + 8 + 4 + 4 + 32 * 16
+    body = header(size) + struct.pack("=IIQQII", kind, 0, 0, 0, len(ranges), 0)
+    for start, length in ranges:
+        body += struct.pack("=QQ", start, length)
+    return call(0x10, size, body)
+
+
+def ioctls(what):
+    """Calls that must fail, and how they do."""
+    block = int(open("/sys/devices/system/memory/block_size_bytes", encoding="ascii").read(), 16)
+    cpu_start = 8 + 4 * 4 + 8 * 4
+    cases = {
+        "abi": lambda: call(0, 136, header(136, abi=99)),
+        "reserved": lambda: call(0, 136, header(136, reserved=1)),
+        "short": lambda: call(0, 136, header(16)),
+        "no-range": lambda: claim([]),
+        "unaligned": lambda: claim([(block * 9 + 4096, block)]),
+        "wraps": lambda: claim([((1 << 64) - block, 2 * block)]),
+        "online": lambda: claim([(block, block)]),
+        "not-ram": lambda: claim([(1 << 38, block)]),
+        "overlap": lambda: claim([(block * 9, 2 * block), (block * 10, block)]),
+        "cpu-unknown": lambda: call(0x20, cpu_start, header(cpu_start) + struct.pack(
+            "=IIII", 4000, 0, 1, 100)),
+        "cpu-online": lambda: call(0x20, cpu_start, header(cpu_start) + struct.pack(
+            "=IIII", 1, 0, 1, 100)),
+        "unknown-call": lambda: call(0x7f, 8, header(8)),
+    }
+    return cases[what]()
+
+
+def main():
+    """Dispatch."""
+    if sys.argv[1] == "image":
+        good, folder, what = sys.argv[2:]
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(good, folder)
+        spoil(folder, what)
+    else:
+        print(ioctls(sys.argv[2]))
+
+
+main()
