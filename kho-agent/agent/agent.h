@@ -34,6 +34,7 @@
 #include "system/sysroot.h"
 
 #define KHO_RUN_DIR	"/run/kho-agent"
+#define KHO_FOLLOWERS	8		/* clients that watch the console at once */
 
 enum kho_phase {
 	KHO_PHASE_IDLE = 0,
@@ -64,6 +65,7 @@ struct kho_agent {
 
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
+	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */
 };
 
 const char *kho_phase_name(enum kho_phase phase);
@@ -74,6 +76,9 @@ void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 
 /* Ends the waiting client's call: with @err, or well if its code is 0. */
 void kho_agent_answer(struct kho_agent *agent, const struct kho_err *err);
+
+/* More of the new kernel's console, for whoever follows it. @text is made printable. */
+void kho_agent_console(struct kho_agent *agent, char *text);
 
 /* Registers the methods of the API on @agent->server. */
 int kho_agent_api_init(struct kho_agent *agent, struct kho_err *err);

@@ -74,11 +74,34 @@ void kho_agent_answer(struct kho_agent *agent, const struct kho_err *err)
 	sd_varlink_unref(link);
 }
 
+void kho_agent_console(struct kho_agent *agent, char *text)
+{
+	kho_text_printable(text);
+	for (int i = 0; i < KHO_FOLLOWERS; i++)
+		if (agent->followers[i])
+			sd_varlink_notifybo(agent->followers[i],
+					    SD_JSON_BUILD_PAIR_STRING("text", text));
+}
+
+static int add_follower(struct kho_agent *agent, sd_varlink *link, struct kho_err *err)
+{
+	for (int i = 0; i < KHO_FOLLOWERS; i++)
+		if (!agent->followers[i]) {
+			agent->followers[i] = sd_varlink_ref(link);
+			return 0;
+		}
+	return kho_fail(err, -EBUSY, "%d clients follow the console already; end one",
+			KHO_FOLLOWERS);
+}
+
 static void on_disconnect(sd_varlink_server *server, sd_varlink *link, void *userdata)
 {
 	struct kho_agent *agent = userdata;
 
 	(void)server;
+	for (int i = 0; i < KHO_FOLLOWERS; i++)
+		if (agent->followers[i] == link)
+			agent->followers[i] = sd_varlink_unref(link);
 	if (agent->waiter != link)
 		return;
 	/* what was asked for goes on */
@@ -270,23 +293,35 @@ static int method_revoke(sd_varlink *link, sd_json_variant *parameters,
 	return move_function(userdata, link, parameters, kho_pci_revoke);
 }
 
+static const sd_json_dispatch_field console_fields[] = {
+	{ "follow", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool, 0, 0 },
+	{}
+};
+
 static int method_console(sd_varlink *link, sd_json_variant *parameters,
 			  sd_varlink_method_flags_t flags, void *userdata)
 {
 	struct kho_agent *agent = userdata;
 	char *text = NULL;
+	bool follow = false;
 	struct kho_err err;
-	int r;
+	int r = sd_varlink_dispatch(link, parameters, console_fields, &follow);
 
-	(void)parameters;
-	(void)flags;
+	if (r != 0)
+		return r;
+	follow = follow && flags & SD_VARLINK_METHOD_MORE;
 	if (agent->session && agent->session->role == &kho_old_role)
 		kho_console_drain(agent->session);
 	r = kho_file_read_string(KHO_CONSOLE_LOG, CONSOLE_MAX, &text, &err);
-	if (r < 0)
+	if (r >= 0 && follow)
+		r = add_follower(agent, link, &err);
+	if (r < 0) {
+		free(text);
 		return reply_error(link, &err);
+	}
 	kho_text_printable(text);
-	r = sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("text", text));
+	r = follow ? sd_varlink_notifybo(link, SD_JSON_BUILD_PAIR_STRING("text", text)) :
+		     sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("text", text));
 	free(text);
 	return r;
 }

@@ -8,6 +8,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -94,6 +95,20 @@ static void keep(struct kho_console_tap *tap, uint64_t len)
 	tap->kept += len;
 }
 
+/* A copy: the ring is the other kernel's. */
+static void show(struct kho_agent *agent, const struct kho_console_tap *tap, uint64_t len)
+{
+	char *text = malloc(len + 1);
+
+	if (!text)
+		return;
+	for (uint64_t i = 0; i < len; i++)
+		text[i] = tap->ring->data[(tap->tail + i) & (tap->size - 1)] ?: ' ';
+	text[len] = '\0';
+	kho_agent_console(agent, text);
+	free(text);
+}
+
 void kho_console_drain(struct kho_session *session)
 {
 	static const char lost[] = "\n[some of the console was lost]\n";
@@ -112,6 +127,7 @@ void kho_console_drain(struct kho_session *session)
 		tap->tail = head - len;
 	}
 	keep(tap, len);
+	show(session->agent, tap, len);
 	tap->tail = head;
 	__atomic_store_n(&tap->ring->tail, head, __ATOMIC_RELEASE);
 }

@@ -9,6 +9,7 @@
 #include "system/pci.h"
 
 #define DRIVER_TIMEOUT_MS 10000
+#define ANSWER_TIMEOUT_MS 30000
 
 static int config_from_tree(const struct kho_handover *own, const struct kho_pci_addr *addr,
 			    uint64_t *ret, struct kho_err *err)
@@ -78,6 +79,27 @@ static int need_peer(struct kho_agent *agent, struct kho_err *err)
 	return kho_fail(err, -ENOTCONN, "no spawned kernel is connected; khoctl spawn one first");
 }
 
+/* Who has the function now isn't known: it stays held, and so unused here. */
+static int on_no_answer(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_session *session = userdata;
+	struct kho_err err;
+
+	(void)source;
+	(void)usec;
+	kho_fail(&err, -ETIMEDOUT, "the new kernel's agent did not answer; revoke the function "
+		 "once it does, or khoctl reclaim");
+	kho_agent_answer(session->agent, &err);
+	return 0;
+}
+
+static int ask(struct kho_session *session, const Kho__Envelope *envelope, struct kho_err *err)
+{
+	int r = kho_session_send(session, envelope, err);
+
+	return r < 0 ? r : kho_session_set_deadline(session, ANSWER_TIMEOUT_MS, on_no_answer, err);
+}
+
 static void give_back(struct kho_agent *agent, const struct kho_pci_addr *addr, struct kho_err *err)
 {
 	const struct kho_pci_hold hold = { .addr = *addr };
@@ -106,7 +128,7 @@ int kho_pci_grant(struct kho_agent *agent, const struct kho_pci_addr *addr, stru
 	kho_pci_message_init(&message, addr, config);
 	envelope.body_case = KHO__ENVELOPE__BODY_PCI_GRANT;
 	envelope.pci_grant = &message.grant;
-	r = kho_session_send(agent->session, &envelope, err);
+	r = ask(agent->session, &envelope, err);
 	if (r < 0)
 		give_back(agent, addr, err);
 	return r;
@@ -130,7 +152,7 @@ int kho_pci_revoke(struct kho_agent *agent, const struct kho_pci_addr *addr, str
 	revoke.function = &message.function;
 	envelope.body_case = KHO__ENVELOPE__BODY_PCI_REVOKE;
 	envelope.pci_revoke = &revoke;
-	return kho_session_send(agent->session, &envelope, err);
+	return ask(agent->session, &envelope, err);
 }
 
 /*
@@ -145,6 +167,7 @@ void kho_pci_result(struct kho_session *session, const Kho__PciResult *result)
 
 	if (read_addr(result->function, &addr) < 0)
 		return;
+	kho_session_set_deadline(session, 0, NULL, NULL);
 	if (result->has_code && result->code < 0)
 		kho_fail(&err, result->code, "the new kernel: %s", result->text ?: "refused");
 	if (result->has_released && result->released)

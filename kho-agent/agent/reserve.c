@@ -38,11 +38,15 @@ static int online_blocks(const struct kho_sysroot *root, struct kho_cpus *ret,
 
 	if (r < 0)
 		return r;
+	if (map.nr && map.blocks[map.nr - 1].index >= KHO_CPUS_MAX)
+		r = kho_fail(err, -EOPNOTSUPP, "this machine has memory blocks with numbers above "
+			     "%d, more than the agent can keep track of; use one with less memory",
+			     KHO_CPUS_MAX - 1);
 	for (size_t i = 0; i < map.nr; i++)
 		if (map.blocks[i].state != KHO_MEM_OFFLINE)
 			kho_cpus_add(ret, map.blocks[i].index);
 	kho_mem_map_done(&map);
-	return 0;
+	return r;
 }
 
 static void online_cpus(const struct kho_cpu_list *list, struct kho_cpus *ret)

@@ -295,7 +295,7 @@ struct mk_pci {
  * silenced and this last CPU jumps to @park_entry, on the identity page tables
  * @pgtable (4-level) or @pgtable5 (5-level), whichever fits its mode.
  * -EBUSY other CPUs are online; -ENOTCONN no link to say goodbye on;
- * -ERANGE an address isn't inside the region.
+ * -ERANGE an address isn't inside the region; -EALREADY it's as asked for.
  */
 #define MK_RETIRE_ARM		1
 #define MK_RETIRE_DISARM	0
@@ -324,7 +324,8 @@ struct mk_absorb {
 /*
  * MK_IOC_POWER: tells a spawned kernel how the machine is switched off. Until
  * then, and until its peer has retired, its own power-off or restart stops
- * only itself and never resets the machine.
+ * only itself and never resets the machine. -EPERM this kernel was booted by
+ * firmware and knows; -ENOTCONN no link; -EINVAL the record makes no sense.
  */
 struct mk_power_set {
 	struct mk_hdr hdr;

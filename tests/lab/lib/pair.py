@@ -31,7 +31,8 @@ def discontiguous_blocks(old):
 def start_load(old):
     """Something to disturb: two busy processes that count."""
     for number in (0, 1):
-        old.run_bg(f"i=0; while :; do i=$((i+1)); echo $i >/run/l{number}; mv /run/l{number} /run/load{number}; done")
+        file = f"/run/load{number}"
+        old.run_bg(f"i=0; while :; do i=$((i+1)); echo $i >{file}.new; mv {file}.new {file}; done")
 
 
 def check_load(old):

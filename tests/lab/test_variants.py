@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Other machines: 4-level paging, local APICs in x2APIC mode."""
+
+from lib.upgrade import retire, spawn
+
+IOMMU = ["-device", "intel-iommu,intremap=on,eim=on"]
+
+
+def upgrade(lab, machine, check_old):
+    """Spawn, CPU hotplug in the new kernel, retire."""
+    with machine.boot("old") as old:
+        check_old(old)
+        new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
+        new.run("echo 0 >/sys/devices/system/cpu/cpu1/online")
+        new.run("echo 1 >/sys/devices/system/cpu/cpu1/online")
+        retire(lab, old, new)
+        assert new.run("cat /sys/devices/system/cpu/online") == "0-3"
+        assert machine.resets() == 0
+
+
+def check_4_levels(old):
+    """The CPU doesn't know 5 levels."""
+    assert "la57" not in old.run("cat /proc/cpuinfo")
+
+
+def check_x2apic(old):
+    """The kernel switched its APICs over."""
+    assert "x2apic enabled" in old.run("dmesg | grep -i x2apic"), "x2APIC mode is off"
+
+
+def test(lab):
+    """One machine after the other."""
+    upgrade(lab, lab.machine(cpu_model="max,la57=off"), check_4_levels)
+    lab.step("4-level paging")
+    upgrade(lab, lab.machine(extra=IOMMU), check_x2apic)
+    lab.step("x2APIC")
