@@ -161,7 +161,7 @@ int kho_absorb_all(struct kho_session *session, struct kho_err *err)
 		return kho_wrap(err, r, "power");
 	cpus = take_cpus(agent, err);
 	mem = take_memory(agent, &memory, cpus < 0 ? &(struct kho_err){} : err);
-	functions = kho_pci_absorb(session);
+	functions = kho_pci_absorb(agent);
 	kho_agent_progress(agent, "taken over: %llu MiB of memory, %u PCI functions",
 			   (unsigned long long)(memory / KHO_MIB), functions);
 	return cpus < 0 ? kho_wrap(err, cpus, "CPUs") : mem < 0 ? kho_wrap(err, mem, "memory") : 0;

@@ -27,6 +27,7 @@
 #include <systemd/sd-varlink.h>
 
 #include "base/err.h"
+#include "channel.pb-c.h"
 #include "spawn/tree.h"
 #include "system/clock.h"
 #include "system/cpus.h"
@@ -62,6 +63,7 @@ struct kho_agent {
 	/* spawned only: what this kernel was given */
 	struct kho_handover own;
 	uint32_t own_region;		/* the module's id of the control area */
+	Kho__RetireReady *left;		/* what the old kernel leaves, once it has said */
 
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */

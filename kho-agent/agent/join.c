@@ -91,10 +91,14 @@ static int adopt(struct kho_agent *agent, const struct mk_range *range, struct m
 		.ranges = range,
 		.nr_ranges = 1,
 	};
+	struct mk_info now;
+	int r = kho_device_info(&agent->device, &now, err);
 
+	if (r < 0)
+		return r;
 	for (int i = 0; i < MK_MAX_REGIONS; i++)
-		if (agent->info.region_ids[i] &&
-		    kho_device_region(&agent->device, agent->info.region_ids[i], ret, NULL) >= 0 &&
+		if (now.region_ids[i] &&
+		    kho_device_region(&agent->device, now.region_ids[i], ret, NULL) >= 0 &&
 		    ret->kind == MK_REGION_RESERVED && ret->ranges[0].start == range->start)
 			return 0;
 	return kho_device_claim(&agent->device, &claim, ret, err);
@@ -188,31 +192,54 @@ static void on_up(struct kho_session *session)
 	kho_clock_ask(session);
 }
 
+static void take_over(struct kho_session *session)
+{
+	struct kho_agent *agent = session->agent;
+	struct kho_err err = {};
+
+	agent->phase = KHO_PHASE_RETIRE;
+	if (kho_absorb_all(session, &err) < 0)
+		kho_agent_progress(agent, "not all was taken over: %s", err.msg);
+	else
+		kho_agent_progress(agent, "this kernel has the whole machine");
+	agent->last = err;
+	agent->phase = KHO_PHASE_IDLE;
+	/* the next upgrade needs the module's link for itself */
+	kho_session_close(agent);
+	kho_device_unlink(&agent->device, agent->own_region, NULL);
+}
+
+/*
+ * An old agent that is silent may be stopped, started again, or on its way out in a
+ * shutdown that takes its time: whatever it is, this side is there again when it
+ * comes back, and sees its kernel retire if it doesn't.
+ */
+static void join_again(struct kho_agent *agent)
+{
+	struct kho_err err;
+
+	kho_session_close(agent);
+	if (kho_join(agent, &err) < 0) {
+		agent->last = err;
+		kho_agent_progress(agent, "%s", err.msg);
+	}
+}
+
 static void on_down(struct kho_session *session, const struct kho_link_event *event)
 {
 	struct kho_agent *agent = session->agent;
-	struct kho_err err = event->err;
 
 	if (event->kind == KHO_LINK_EVENT_DEAD && event->cause == KHO_LINK_PEER_RETIRED) {
-		agent->phase = KHO_PHASE_RETIRE;
-		if (kho_absorb_all(session, &err) < 0) {
-			kho_agent_progress(agent, "not all was taken over: %s", err.msg);
-			agent->last = err;
-			return;
-		}
-		agent->last = (struct kho_err){};
-		agent->phase = KHO_PHASE_IDLE;
-		kho_agent_progress(agent, "this kernel has the whole machine");
-		/* the next upgrade needs the module's link for itself */
-		kho_session_close(agent);
-		kho_device_unlink(&agent->device, agent->own_region, NULL);
+		take_over(session);
 		return;
 	}
-	agent->last = err;
-	kho_agent_progress(agent, "lost the old kernel: %s", err.msg);
+	agent->last = event->err;
+	kho_agent_progress(agent, "lost the old kernel: %s", event->err.msg);
+	if (event->kind == KHO_LINK_EVENT_DEAD && event->cause == KHO_LINK_SILENT)
+		join_again(agent);
 }
 
-/* Copied: the message is void when the callback returns. */
+/* Copied: the message is void when the callback returns, and sessions come and go. */
 static void keep_functions(struct kho_session *session, const Kho__RetireReady *ready)
 {
 	size_t size = kho__retire_ready__get_packed_size(ready);
@@ -226,14 +253,9 @@ static void keep_functions(struct kho_session *session, const Kho__RetireReady *
 	free(bytes);
 	if (!copy)
 		return;
-	for (size_t i = 0; i < session->nr_left; i++)
-		kho__pci_grant__free_unpacked(session->left[i], NULL);
-	free(session->left);
-	session->nr_left = copy->n_functions;
-	session->left = copy->functions;
-	copy->n_functions = 0;
-	copy->functions = NULL;
-	kho__retire_ready__free_unpacked(copy, NULL);
+	if (session->agent->left)
+		kho__retire_ready__free_unpacked(session->agent->left, NULL);
+	session->agent->left = copy;
 }
 
 static void on_message(struct kho_session *session, const Kho__Envelope *envelope)

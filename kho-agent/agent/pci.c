@@ -251,18 +251,19 @@ void kho_pci_on_revoke(struct kho_session *session, const Kho__PciRevoke *messag
 	answer(session, message->function, r >= 0 || r == -ENOENT, &err);
 }
 
-unsigned int kho_pci_absorb(struct kho_session *session)
+unsigned int kho_pci_absorb(struct kho_agent *agent)
 {
+	const Kho__RetireReady *left = agent->left;
 	struct kho_err err;
 	unsigned int nr = 0;
 	int r;
 
-	for (size_t i = 0; i < session->nr_left; i++) {
-		r = grant(session->agent, session->left[i], &err);
+	for (size_t i = 0; left && i < left->n_functions; i++) {
+		r = grant(agent, left->functions[i], &err);
 		if (r >= 0 || r == -EEXIST)
 			nr++;
 		else
-			kho_agent_progress(session->agent, "a function stays unused: %s", err.msg);
+			kho_agent_progress(agent, "a function stays unused: %s", err.msg);
 	}
 	return nr;
 }

@@ -35,7 +35,7 @@ void kho_pci_on_grant(struct kho_session *session, const Kho__PciGrant *grant);
 void kho_pci_on_revoke(struct kho_session *session, const Kho__PciRevoke *revoke);
 
 /* New side, once the old kernel has retired. Returns how many functions came. */
-unsigned int kho_pci_absorb(struct kho_session *session);
+unsigned int kho_pci_absorb(struct kho_agent *agent);
 
 /* The functions that a kernel leaves when it retires, as messages. */
 struct kho_pci_message {

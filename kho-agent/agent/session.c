@@ -265,9 +265,6 @@ static void dispose(struct kho_session *session)
 	kho_channel_free(session->channel);
 	if (session->event_fd >= 0)
 		close(session->event_fd);
-	for (size_t i = 0; i < session->nr_left; i++)
-		kho__pci_grant__free_unpacked(session->left[i], NULL);
-	free(session->left);
 	free(session);
 }
 

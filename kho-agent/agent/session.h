@@ -56,11 +56,6 @@ struct kho_session {
 	struct kho_console_tap console;	/* old side only */
 	uint64_t started_ns;		/* when the new kernel was started */
 	uint64_t hello_ns;		/* how long until it said hello; 0: not yet */
-	bool closing;
-
-	/* new side: functions the old kernel leaves when it retires */
-	size_t nr_left;
-	Kho__PciGrant **left;
 };
 
 struct kho_session_spec {

@@ -35,6 +35,8 @@ def test(lab):
                 "0x0604*) ;; *) echo $f ;; esac; done").split()),
         }
         new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
+        # a service that takes longer to stop than an agent may be silent
+        old.run("systemd-run --unit=slow -p KillSignal=SIGCONT -p TimeoutStopSec=20 sleep 1000")
         retire(lab, old, new)
         lab.step("retired")
         assert machine.resets() == 0
