@@ -160,7 +160,8 @@ int kho_absorb_all(struct kho_session *session, struct kho_err *err)
 	if (r < 0)
 		return kho_wrap(err, r, "power");
 	cpus = take_cpus(agent, err);
-	mem = take_memory(agent, &memory, cpus < 0 ? &(struct kho_err){} : err);
+	/* a CPU that couldn't be fetched may still run in that memory */
+	mem = cpus < 0 ? 0 : take_memory(agent, &memory, err);
 	functions = kho_pci_absorb(agent);
 	kho_agent_progress(agent, "taken over: %llu MiB of memory, %u PCI functions",
 			   (unsigned long long)(memory / KHO_MIB), functions);

@@ -8,6 +8,7 @@
 #include "agent/clock.h"
 #include "agent/join.h"
 #include "agent/pci.h"
+#include "agent/spawn.h"
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -82,7 +83,7 @@ static int find_control_area(const struct kho_sysroot *root, const struct kho_se
 				"this kernel must not touch it") : 0;
 }
 
-/* Claimed already if an earlier agent got that far. */
+/* Claimed already, which gives 1, if an earlier agent got that far. */
 static int adopt(struct kho_agent *agent, const struct mk_range *range, struct mk_region *ret,
 		 struct kho_err *err)
 {
@@ -100,7 +101,7 @@ static int adopt(struct kho_agent *agent, const struct mk_range *range, struct m
 		if (now.region_ids[i] &&
 		    kho_device_region(&agent->device, now.region_ids[i], ret, NULL) >= 0 &&
 		    ret->kind == MK_REGION_RESERVED && ret->ranges[0].start == range->start)
-			return 0;
+			return 1;
 	return kho_device_claim(&agent->device, &claim, ret, err);
 }
 
@@ -151,18 +152,31 @@ static void set_clock(struct kho_agent *agent)
 		kho_agent_progress(agent, "the clock was not set: %s", err.msg);
 }
 
+/* With a successor of its own under way, this kernel's predecessor is long gone. */
+static int open_session(struct kho_agent *agent, struct kho_session_spec *spec,
+			const struct mk_region *region, struct kho_err *err)
+{
+	if (kho_spawn_has_lent(agent))
+		return 0;
+	agent->phase = KHO_PHASE_SPAWN;
+	spec->region = region;
+	return kho_session_open(agent, spec, err);
+}
+
 int kho_join(struct kho_agent *agent, struct kho_err *err)
 {
 	struct kho_session_spec spec = { .role = &kho_new_role, .handover = &agent->own };
 	struct kho_setup_kho kho;
 	struct mk_range area;
 	struct mk_region region;
+	bool again = false;
 	int r = find_tree(&agent->root, &kho, err);
 
 	if (r >= 0)
 		r = find_control_area(&agent->root, &kho, &area, err);
 	if (r >= 0)
 		r = adopt(agent, &area, &region, err);
+	again = r > 0;
 	if (r >= 0)
 		r = kho_device_map(&agent->device, &region, &spec.map, err);
 	if (r < 0)
@@ -172,12 +186,12 @@ int kho_join(struct kho_agent *agent, struct kho_err *err)
 	if (r >= 0) {
 		agent->info.boot_apic_id = agent->own.boot_apic_id;
 		open_console(agent);
-		set_clock(agent);
-		agent->phase = KHO_PHASE_SPAWN;
-		spec.region = &region;
-		r = kho_session_open(agent, &spec, err);
+		/* later, the clock is NTP's, or the live peer's */
+		if (!again)
+			set_clock(agent);
+		r = open_session(agent, &spec, &region, err);
 	}
-	if (r < 0)
+	if (r < 0 || !agent->session)
 		kho_device_unmap(&agent->device, &spec.map);
 	return r < 0 ? kho_wrap(err, r, "join") : 0;
 }

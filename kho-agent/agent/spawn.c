@@ -218,6 +218,13 @@ static uint32_t find_lent_region(struct kho_agent *agent, struct mk_region *regi
 	return 0;
 }
 
+bool kho_spawn_has_lent(struct kho_agent *agent)
+{
+	struct mk_region region;
+
+	return find_lent_region(agent, &region);
+}
+
 int kho_reclaim(struct kho_agent *agent, struct kho_err *err)
 {
 	struct mk_region region;

@@ -20,6 +20,7 @@
 #include "system/memmap.h"
 
 #define CLOCK_ROUNDS	64
+#define APIC_IDS	4096	/* ids that are asked for */
 /* the kernel's own image, and room for it to unpack its initramfs and live */
 #define MIN_ROOM	(64 * KHO_MIB)
 
@@ -104,6 +105,14 @@ static void add_arenas(struct kho_handover *h)
 	add_arena(h, "bulk-1", KHO_OFF_BULK + KHO_BULK_LANE_SIZE, KHO_BULK_LANE_SIZE);
 }
 
+static bool is_given(const struct kho_reserved *reserved, uint32_t apic_id)
+{
+	for (uint32_t i = 0; i < reserved->nr_cpus; i++)
+		if (reserved->apic_ids[i] == apic_id)
+			return true;
+	return false;
+}
+
 static int add_cpus(struct kho_agent *agent, const struct kho_reserved *reserved,
 		    struct kho_handover *h, struct kho_err *err)
 {
@@ -112,11 +121,15 @@ static int add_cpus(struct kho_agent *agent, const struct kho_reserved *reserved
 
 	if (r < 0)
 		return r;
+	/* those that are offline too: they idle in this kernel's memory */
+	r = kho_cpu_list_resolve(&list, &agent->device, APIC_IDS, err);
+	if (r < 0)
+		return r;
 	h->boot_apic_id = agent->info.boot_apic_id;
 	h->nr_own_cpus = reserved->nr_cpus;
 	memcpy(h->own_cpus, reserved->apic_ids, sizeof(uint32_t) * reserved->nr_cpus);
 	for (size_t i = 0; i < list.nr; i++)
-		if (list.cpus[i].online && list.cpus[i].apic_id != KHO_APIC_UNKNOWN)
+		if (!is_given(reserved, list.cpus[i].apic_id))
 			h->later_cpus[h->nr_later_cpus++] = list.cpus[i].apic_id;
 	return 0;
 }

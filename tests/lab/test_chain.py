@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """6.12 -> 7.x -> 6.12 -> 7.x on one machine that is never reset."""
 
-from lib.upgrade import IMAGES, memory_kib, retire, spawn, status
+from lib.upgrade import IMAGES, memory_kib, retire, spawn, status, wait_status
 
 # CPUs to give, by the numbers of the kernel that gives them, never the boot CPU's
 STEPS = [("new", "ttyS1"), ("old", "ttyS2"), ("new", "ttyS3")]
@@ -25,6 +25,10 @@ def test(lab):
             folder = images_at(shell, number == 1)
             new = spawn(machine, shell, target, port, "--memory=1G", folder)
             lab.step(f"{number}: hello from {new.run('uname -r')}")
+            if number == 2:
+                shell.run("killall -9 kho-agent")
+                shell.wait_until("khoctl status", 30)
+                wait_status(lab, shell, 60, phase="sync", connected=True)
             retire(lab, shell, new)
             assert new.run("uname -r") == lab.release(target)
             assert new.run("cat /sys/devices/system/cpu/online") == "0-3"

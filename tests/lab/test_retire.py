@@ -34,6 +34,8 @@ def test(lab):
                 "cd /sys/bus/pci/devices; for f in *; do case $(cat $f/class) in "
                 "0x0604*) ;; *) echo $f ;; esac; done").split()),
         }
+        # one that was offline before comes along, too
+        old.run("echo 0 >/sys/devices/system/cpu/cpu1/online")
         new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
         # a service that takes longer to stop than an agent may be silent
         old.run("systemd-run --unit=slow -p KillSignal=SIGCONT -p TimeoutStopSec=20 sleep 1000")
