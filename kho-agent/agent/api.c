@@ -2,7 +2,8 @@
 /*
  * The methods of the local API. Each takes its parameters apart, calls what does
  * the work, and answers; Spawn, Retire, Grant and Revoke answer later, when the
- * other kernel has (agent->waiter). Everyone may look; only root may change things.
+ * other kernel has (agent->waiter). Everyone may ask for the status; only root may
+ * change things, or read what a kernel prints.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -312,7 +313,9 @@ static int method_console(sd_varlink *link, sd_json_variant *parameters,
 	follow = follow && flags & SD_VARLINK_METHOD_MORE;
 	if (agent->session && agent->session->role == &kho_old_role)
 		kho_console_drain(agent->session);
-	r = kho_file_read_string(KHO_CONSOLE_LOG, CONSOLE_MAX, &text, &err);
+	r = refuse_others(link, &err);
+	if (r >= 0)
+		r = kho_file_read_string(KHO_CONSOLE_LOG, CONSOLE_MAX, &text, &err);
 	if (r >= 0 && follow)
 		r = add_follower(agent, link, &err);
 	if (r < 0) {
@@ -355,10 +358,12 @@ static int method_dmesg(sd_varlink *link, sd_json_variant *parameters,
 {
 	struct kho_err err;
 	char *text = NULL;
-	int r = kho_dmesg_of_peer(userdata, &text, &err);
+	int r = refuse_others(link, &err);
 
 	(void)parameters;
 	(void)flags;
+	if (r >= 0)
+		r = kho_dmesg_of_peer(userdata, &text, &err);
 	if (r < 0)
 		return reply_error(link, &err);
 	r = sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("text", text));

@@ -225,11 +225,26 @@ bool kho_spawn_has_lent(struct kho_agent *agent)
 	return find_lent_region(agent, &region);
 }
 
+/* Left by an agent that was killed on the way out, if that was called off. */
+static int disarm_retirement(struct kho_agent *agent, struct kho_err *err)
+{
+	const struct mk_retire disarm = { .action = MK_RETIRE_DISARM };
+	struct mk_info info;
+	int r = kho_device_info(&agent->device, &info, err);
+
+	if (r < 0 || !(info.flags & MK_INFO_RETIRE_ARMED))
+		return r;
+	return kho_device_retire(&agent->device, &disarm, err);
+}
+
 int kho_reclaim(struct kho_agent *agent, struct kho_err *err)
 {
 	struct mk_region region;
 	uint32_t id;
-	int r = take_cpus(agent, err);
+	int r = disarm_retirement(agent, err);
+
+	if (r >= 0)
+		r = take_cpus(agent, err);
 
 	if (r < 0)
 		return r;

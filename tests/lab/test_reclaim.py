@@ -11,6 +11,9 @@ import re
 from lib.upgrade import IMAGES, memory_kib, spawn, status, wait_status
 
 CYCLES = int(os.environ.get("LAB_CYCLES", "3"))
+# MemAvailable wanders by some 20 MiB either way as blocks go and come (watermarks,
+# per-CPU lists). A leak grows with the cycles: twenty of them tell 2 MiB each.
+NOISE_KIB = 32768
 
 
 def snapshot(shell):
@@ -88,7 +91,7 @@ def check_leaks(lab, machine, old):
     available_now, slab_now = used()
     lab.step(f"{CYCLES} cycles: MemAvailable {available} -> {available_now} KiB, "
              f"slab {slab} -> {slab_now} KiB")
-    assert available_now > available - 16384 and slab_now < slab + 8192
+    assert available_now > available - NOISE_KIB and slab_now < slab + 8192
 
 
 def test(lab):
