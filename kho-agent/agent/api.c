@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/bench.h"
 #include "agent/dmesg.h"
 #include "agent/pci.h"
 #include "agent/spawn.h"
@@ -371,6 +372,37 @@ static int method_dmesg(sd_varlink *link, sd_json_variant *parameters,
 	return r;
 }
 
+/* Everything else waits meanwhile. */
+static int method_bench(sd_varlink *link, sd_json_variant *parameters,
+			sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	struct kho_bench_result result;
+	struct kho_err err;
+	int r = refuse_others(link, &err);
+
+	(void)parameters;
+	(void)flags;
+	if (r >= 0 && agent->waiter)
+		r = kho_fail(&err, -EBUSY, "another command is under way; wait for it");
+	if (r >= 0)
+		r = kho_bench_run(agent->session, &result, &err);
+	if (r < 0)
+		r = reply_error(link, &err);
+	else
+		r = sd_varlink_replybo(
+			link,
+			SD_JSON_BUILD_PAIR_UNSIGNED("roundTripNs", result.round_trip_ns),
+			SD_JSON_BUILD_PAIR_UNSIGNED("bulkBytesPerSec", result.bulk_bytes_per_sec),
+			SD_JSON_BUILD_PAIR_UNSIGNED("bulkCrcBytesPerSec",
+						    result.bulk_crc_bytes_per_sec),
+			SD_JSON_BUILD_PAIR_UNSIGNED("memcpyBytesPerSec",
+						    result.memcpy_bytes_per_sec));
+	if (agent->session)
+		kho_session_pump(agent->session);
+	return r;
+}
+
 static const struct {
 	const char *name;
 	sd_varlink_method_t method;
@@ -384,6 +416,7 @@ static const struct {
 	{ KHO_API_METHOD("Console"), method_console },
 	{ KHO_API_METHOD("Input"), method_input },
 	{ KHO_API_METHOD("Dmesg"), method_dmesg },
+	{ KHO_API_METHOD("Bench"), method_bench },
 };
 
 int kho_agent_api_init(struct kho_agent *agent, struct kho_err *err)

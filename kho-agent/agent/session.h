@@ -11,6 +11,7 @@
 #define KHO_AGENT_SESSION_H
 
 #include "agent/agent.h"
+#include "agent/bench.h"
 #include "channel/channel.h"
 #include "spawn/world.h"
 
@@ -54,6 +55,7 @@ struct kho_session {
 	sd_event_source *deadline;	/* of the phase; NULL: none */
 	struct kho_link_event event;	/* kind 0: none is waiting to be handled */
 	struct kho_console_tap console;	/* old side only */
+	struct kho_bench bench;
 	uint64_t started_ns;		/* when the new kernel was started */
 	uint64_t hello_ns;		/* how long until it said hello; 0: not yet */
 };

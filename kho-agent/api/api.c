@@ -76,8 +76,12 @@ static SD_VARLINK_DEFINE_METHOD(
 
 static SD_VARLINK_DEFINE_METHOD(
 	Bench,
+	SD_VARLINK_FIELD_COMMENT("Of a control message and its answer, the median"),
 	OUT(roundTripNs, INT),
 	OUT(bulkBytesPerSec, INT),
+	SD_VARLINK_FIELD_COMMENT("With a CRC of the data, as all other bulk data goes"),
+	OUT(bulkCrcBytesPerSec, INT),
+	SD_VARLINK_FIELD_COMMENT("Within this agent's memory"),
 	OUT(memcpyBytesPerSec, INT));
 
 static SD_VARLINK_DEFINE_ERROR(

@@ -26,6 +26,11 @@ int kho_bulk_writer_init(struct kho_bulk_writer *writer, struct kho_ring *ring,
 	return 0;
 }
 
+void kho_bulk_writer_leave_out_crc(struct kho_bulk_writer *writer)
+{
+	writer->flags &= ~KHO_BULK_CRC;
+}
+
 /* So that several chunks are in the lane at once: one is read while one is written. */
 static uint64_t chunk_size(const struct kho_ring *ring)
 {

@@ -96,6 +96,9 @@ struct kho_bulk_reader {
 int kho_bulk_writer_init(struct kho_bulk_writer *writer, struct kho_ring *ring,
 			 uint32_t stream, bool crc, struct kho_err *err);
 
+/* From now on without the CRC of payloads: for data that brings its own. */
+void kho_bulk_writer_leave_out_crc(struct kho_bulk_writer *writer);
+
 /*
  * Writes as much of @data as the lane takes now. Returns the number of bytes,
  * 1 to @size; -EAGAIN none fits now; -EPIPE the stream was ended; -EBADMSG the

@@ -14,6 +14,9 @@ static uint64_t now_of(const struct kho_measure *measure)
 /* Written at once: the reader is woken after this much. */
 #define STEP	(256u << 10)
 
+/* Read at once: the reader has other things to do. */
+#define SINK_STEP	(4 << 20)
+
 /* Lets the channel work; first sleeps, if it may and the channel has nothing to do. */
 static int turn(const struct kho_measure *measure, uint64_t deadline, bool may_sleep,
 		struct kho_err *err)
@@ -143,6 +146,8 @@ int kho_measure_bulk(const struct kho_measure *measure, const struct kho_measure
 	r = kho_channel_bulk_writer(measure->channel, source->stream, &writer, err);
 	if (r < 0)
 		return r;
+	if (source->no_crc)
+		kho_bulk_writer_leave_out_crc(&writer);
 	begin = now_of(measure);
 	kho_channel_watch_bulk(measure->channel, false, true);
 	r = write_all(measure, &writer, source, err);
@@ -160,11 +165,12 @@ int64_t kho_measure_sink_step(struct kho_channel *ch, struct kho_measure_sink *s
 	int64_t done = 0;
 	ssize_t some;
 	size_t at;
-	int r;
+	int r = 0;
 
 	if (!reader)
 		return -ENOTCONN;
-	while ((r = kho_bulk_next(reader, &chunk, NULL)) == 0 && chunk.stream == sink->stream) {
+	while (done < SINK_STEP && (r = kho_bulk_next(reader, &chunk, NULL)) == 0 &&
+	       chunk.stream == sink->stream) {
 		at = sink->bytes % sink->size;
 		some = kho_bulk_read(reader, (uint8_t *)sink->buf + at, sink->size - at);
 		if (some < 0)

@@ -58,6 +58,7 @@ struct kho_measure_source {
 	const void *buf;
 	size_t size;
 	uint64_t bytes;
+	bool no_crc;			/* even if the peers agreed on one */
 };
 
 /* Where a stream goes to: @buf over and over. */
@@ -82,8 +83,9 @@ int kho_measure_bulk(const struct kho_measure *measure, const struct kho_measure
 		     struct kho_measure_rate *ret, struct kho_err *err);
 
 /*
- * The other side of it: reads what there is of the sink's stream now. Returns
- * the number of bytes, 0: nothing now, or the next chunk is of another stream;
+ * The other side of it: reads what there is of the sink's stream now, a few MiB at
+ * most: a writer that never pauses must not keep its reader for ever. Returns the
+ * number of bytes, 0: nothing now, or the next chunk is of another stream;
  * -ENOTCONN, -EBADMSG.
  */
 int64_t kho_measure_sink_step(struct kho_channel *ch, struct kho_measure_sink *sink);

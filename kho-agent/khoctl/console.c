@@ -93,9 +93,10 @@ int verb_bench(int argc, char **argv)
 		kho_print_json(answer);
 		return KHO_EXIT_OK;
 	}
-	printf("round trip %llu us, bulk %llu MiB/s, memcpy %llu MiB/s\n",
+	printf("round trip %llu us, bulk %llu MiB/s, with CRC %llu MiB/s, memcpy %llu MiB/s\n",
 	       number(answer, "roundTripNs") / 1000,
 	       number(answer, "bulkBytesPerSec") / KHO_MIB,
+	       number(answer, "bulkCrcBytesPerSec") / KHO_MIB,
 	       number(answer, "memcpyBytesPerSec") / KHO_MIB);
 	return KHO_EXIT_OK;
 }

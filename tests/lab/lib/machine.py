@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from .gdb import Gdb
 from .qemu import CommandLine
 from .qmp import Qmp
 from .reactor import SLOWNESS, LabTimeout
@@ -65,9 +66,19 @@ class Machine:
         finally:
             self.kill()
 
+    @contextlib.contextmanager
+    def boot_image(self, append=""):
+        """Makes a machine that boots spec.image; yields a gdb.Gdb that has it to let go."""
+        try:
+            self._start("image", append)
+            yield Gdb(self._reactor, self._run / "gdb")
+        finally:
+            self.kill()
+
     def _boot(self, kernel, append):
         for attempt in range(1, BOOT_TRIES + 1):
             self._start(kernel, f"{CONSOLE} {append}".strip())
+            self.qmp.command("cont")
             begin = time.monotonic()
             try:
                 self._watch_boot()
@@ -115,7 +126,6 @@ class Machine:
         self.qmp = Qmp(self._reactor, self._run / "qmp")
         for name in [f"ttyS{n}" for n in range(self.spec.serials)] + ["lab0"]:
             self._streams[name] = Stream(self._reactor, self._run / name, f"{name} of {self.name}")
-        self.qmp.command("cont")
 
     def _on_exit(self):
         self._reactor.remove(self._exit)

@@ -39,6 +39,7 @@ class MachineSpec:
     disks: list = field(default_factory=list)
     nics: list = field(default_factory=list)
     serials: int = 4
+    image: Path | None = None  # a target image to boot instead of the disk, by boot_image()
     extra: list = field(default_factory=list)  # more arguments to QEMU
 
 
@@ -54,10 +55,13 @@ class CommandLine:
     def build(self, images, kernel, append):
         """All arguments; images is the folder with disk.img and the kernels."""
         self._base()
-        self.args += ["-kernel", f"{images}/{kernel}.vmlinuz", "-initrd", f"{images}/{kernel}.initrd",
-                      "-append", append]
+        if self.spec.image:
+            self._boots(f"{self.spec.image}/vmlinuz", f"{self.spec.image}/initramfs.img", append)
+            self.args += ["-gdb", f"unix:{self.run}/gdb,server=on,wait=off"]
+        else:
+            self._boots(f"{images}/{kernel}.vmlinuz", f"{images}/{kernel}.initrd", append)
+            self._disk("root", self._overlay(images), False)
         self._characters()
-        self._disk("root", self._overlay(images), False)
         for disk in self.spec.disks:
             self._disk(disk.name, self._blank(disk), disk.behind_port)
         for number, nic in enumerate(self.spec.nics):
@@ -72,6 +76,9 @@ class CommandLine:
                       "-smp", str(spec.cpus), "-m", spec.memory,
                       "-qmp", f"unix:{self.run}/qmp,server=on,wait=off",
                       "-device", "virtio-rng-pci,disable-legacy=on"]
+
+    def _boots(self, kernel, initrd, append):
+        self.args += ["-kernel", kernel, "-initrd", initrd, "-append", append]
 
     def _characters(self):
         for number in range(self.spec.serials):
