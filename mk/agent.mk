@@ -2,14 +2,17 @@
 #
 # proto/*.proto -> $(B)/proto/*.pb-c.[ch]
 # kho-agent/<library folders>/*.[cS] + the above -> $(B)/libkho.a
+# migrate/<library folders>/*.c -> the same library
 # kho-agent/{agent,khoctl}/*.c + libkho.a -> $(B)/bin/{kho-agent,khoctl}
+# migrate/restore/*.c + libkho.a -> $(B)/bin/kho-restore
 #
 # A new file in one of the folders is picked up without a line here.
 
 LIB_DIRS := base spawn channel system image api
+MIGRATE_DIRS := criu pages net volume workload
 PROTOS   := $(wildcard proto/*.proto)
 LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S))
-PROTO_C  := $(PROTOS:proto/%.proto=$(B)/proto/%.pb-c.c)
+PROTO_C  := $(PROTOS:proto/%.proto=$(B)/proto/%.pb-c.c) $(B)/proto/rpc.pb-c.c
 PROTO_H  := $(PROTO_C:.c=.h)
 PROTO_O  := $(PROTO_C:.c=.o)
 LIB_OBJ  := $(LIB_SRC:%=$(B)/obj/%.o)
@@ -17,10 +20,13 @@ LIB_OBJ  := $(LIB_SRC:%=$(B)/obj/%.o)
 # program NAME FOLDER: defined only while the folder has sources
 AGENT_OBJ  := $(patsubst %,$(B)/obj/%.o,$(wildcard kho-agent/agent/*.c))
 KHOCTL_OBJ := $(patsubst %,$(B)/obj/%.o,$(wildcard kho-agent/khoctl/*.c))
-PROGRAMS   := $(if $(AGENT_OBJ),$(B)/bin/kho-agent) $(if $(KHOCTL_OBJ),$(B)/bin/khoctl)
+RESTORE_OBJ := $(patsubst %,$(B)/obj/%.o,$(wildcard migrate/restore/*.c))
+PROGRAMS   := $(if $(AGENT_OBJ),$(B)/bin/kho-agent) $(if $(KHOCTL_OBJ),$(B)/bin/khoctl) \
+              $(if $(RESTORE_OBJ),$(B)/bin/kho-restore)
 
 $(B)/bin/kho-agent: $(AGENT_OBJ)
 $(B)/bin/khoctl: $(KHOCTL_OBJ)
+$(B)/bin/kho-restore: $(RESTORE_OBJ)
 
 $(PROGRAMS): $(B)/libkho.a
 	$(call msg,LINK,$@)
@@ -44,6 +50,12 @@ $(B)/obj/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(INCS) $(DEPFLAGS) -g -c -o $@ $<
 
+# CRIU's own interface file, of the package that we build against
+$(B)/proto/rpc.pb-c.c $(B)/proto/rpc.pb-c.h &: /usr/include/criu/rpc.proto
+	$(call msg,PROTOC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(PROTOC_C) --proto_path=$(<D) --c_out=$(@D) $<
+
 $(B)/proto/%.pb-c.c $(B)/proto/%.pb-c.h &: proto/%.proto
 	$(call msg,PROTOC,$<)
 	@mkdir -p $(@D)
@@ -54,4 +66,4 @@ $(B)/proto/%.pb-c.o: $(B)/proto/%.pb-c.c
 	$(call msg,CC,$<)
 	$(Q)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) $(DEPFLAGS) -c -o $@ $<
 
--include $(LIB_OBJ:.o=.d) $(PROTO_O:.o=.d) $(AGENT_OBJ:.o=.d) $(KHOCTL_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(PROTO_O:.o=.d) $(AGENT_OBJ:.o=.d) $(KHOCTL_OBJ:.o=.d) $(RESTORE_OBJ:.o=.d)

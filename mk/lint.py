@@ -24,7 +24,7 @@ MAX_FILE, MAX_TEST_FILE = 500, 800
 SKIPPED_DIRS = {"build", ".git", "__pycache__", "corpus", "golden"}
 C_SUFFIXES = {".c", ".h", ".S"}
 SPDX_SUFFIXES = C_SUFFIXES | {".py", ".sh", ".mk", ".proto", ".service", ".socket"}
-INCLUDES = ["-Ikho-agent", "-Ikernel/include", "-Ibuild/proto", "-Itests"]
+INCLUDES = ["-I.", "-Ikho-agent", "-Ikernel/include", "-Ibuild/proto", "-Itests"]
 FORBIDDEN = re.compile(r"(?<![\w.>])(strcpy|strcat|v?sprintf|ato[ilf]|system|gets|strtok)\s*\(")
 HERE_ONLY = re.compile(r"(deb|snapshot)\.debian\.|/work[/]")  # a mirror, a path of one machine
 

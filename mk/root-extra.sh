@@ -49,7 +49,7 @@ link_kernel() {
 }
 
 main() {
-	local role suite image headers packages=(criu)
+	local role suite image headers packages=(criu libcriu-dev)
 
 	for role in old:trixie new:trixie-backports; do
 		suite=${role#*:}

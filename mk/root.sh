@@ -40,7 +40,7 @@ pin() { printf 'Package: %s\nPin: release n=%s\nPin-Priority: %d\n\n' "$@"; }
 
 pins() {
 	pin '*' forky -10
-	pin 'criu libcompel1 libnet9 libnl-*' forky 990
+	pin 'criu libcriu-dev libcriu2 libcompel1 libnet9 libnl-*' forky 990
 	pin 'linux-base pahole' trixie-backports 990	# what the new kernel's packages need
 }
 
