@@ -56,7 +56,8 @@ static void got_message(void *ctx, const Kho__Envelope *envelope, uint64_t epoch
 	struct kho_session *session = ctx;
 
 	(void)epoch;
-	if (!kho_bench_on_message(session, envelope))
+	if (!kho_bench_on_message(session, envelope) &&
+	    !kho_transfer_on_message(session, envelope))
 		session->role->message(session, envelope);
 }
 
@@ -87,11 +88,13 @@ static void handle_event(struct kho_session *session)
 	switch (event.kind) {
 	case KHO_LINK_EVENT_UP:
 		kho_bench_drop(session);
+		kho_transfer_drop(session);
 		session->role->up(session);
 		break;
 	case KHO_LINK_EVENT_REFUSED:
 	case KHO_LINK_EVENT_DEAD:
 		kho_bench_drop(session);
+		kho_transfer_drop(session);
 		session->role->down(session, &event);
 		break;
 	case KHO_LINK_EVENT_STALLED:
@@ -112,6 +115,7 @@ void kho_session_pump(struct kho_session *session)
 		now = kho_now_ns();
 		kho_channel_process(session->channel, now);
 		kho_bench_serve(session);
+		kho_transfer_serve(session);
 		if (session->event.kind) {
 			handle_event(session);
 			if (agent->session != session)
@@ -266,8 +270,10 @@ static void dispose(struct kho_session *session)
 	session->timer = sd_event_source_disable_unref(session->timer);
 	session->deadline = sd_event_source_disable_unref(session->deadline);
 	kho_console_close(session);
-	if (session->channel)
+	if (session->channel) {
 		kho_bench_drop(session);
+		kho_transfer_drop(session);
+	}
 	kho_channel_free(session->channel);
 	if (session->event_fd >= 0)
 		close(session->event_fd);

@@ -12,6 +12,7 @@
 
 #include "agent/agent.h"
 #include "agent/bench.h"
+#include "agent/transfer.h"
 #include "channel/channel.h"
 #include "spawn/world.h"
 
@@ -56,6 +57,7 @@ struct kho_session {
 	struct kho_link_event event;	/* kind 0: none is waiting to be handled */
 	struct kho_console_tap console;	/* old side only */
 	struct kho_bench bench;
+	struct kho_transfer transfer;
 	uint64_t started_ns;		/* when the new kernel was started */
 	uint64_t hello_ns;		/* how long until it said hello; 0: not yet */
 };

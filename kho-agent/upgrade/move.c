@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Steps and their order; move.h has the idea. */
+#include <errno.h>
+
+#include "upgrade/move.h"
+
+#define S	1000u
+
+static const struct kho_step_info steps[_KHO_STEP_MAX] = {
+	/*			  name		phase	  scope		      remote undo deadline */
+	[KHO_STEP_PREPARE]	= { "prepare",	"sync",	  KHO_SCOPE_WORKLOAD, true, true, 90 * S },
+	[KHO_STEP_ADDRESS]	= { "address",	"sync",	  KHO_SCOPE_ADDRESS, true, true, 60 * S },
+	[KHO_STEP_PRECOPY]	= { "pre-copy",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },
+	[KHO_STEP_LET_GO]	= { "let-go",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 30 * S },
+	[KHO_STEP_HOLD]		= { "hold",	"switch", KHO_SCOPE_MOVE, false, true, 10 * S },
+	[KHO_STEP_FREEZE]	= { "freeze",	"switch", KHO_SCOPE_WORKLOAD, false, true, 5 * S },
+	[KHO_STEP_DUMP]		= { "dump",	"switch", KHO_SCOPE_WORKLOAD, false, true, 60 * S },
+	[KHO_STEP_RELEASE]	= { "release",	"switch", KHO_SCOPE_VOLUME, false, true, 30 * S },
+	[KHO_STEP_TAKE]		= { "take",	"switch", KHO_SCOPE_VOLUME, true, true, 30 * S },
+	[KHO_STEP_RESTORE]	= { "restore",	"switch", KHO_SCOPE_WORKLOAD, true, true, 60 * S },
+	[KHO_STEP_RESUME]	= { "resume",	"switch", KHO_SCOPE_WORKLOAD, true, true, 30 * S },
+	[KHO_STEP_HEALTH]	= { "health",	"verify", KHO_SCOPE_WORKLOAD, true, false, 60 * S },
+	[KHO_STEP_COMMIT]	= { "commit",	"commit", KHO_SCOPE_MOVE, false, false, 5 * S },
+	[KHO_STEP_KEEP]		= { "keep",	"commit", KHO_SCOPE_VOLUME, true, false, 60 * S },
+	[KHO_STEP_ANNOUNCE]	= { "announce",	"commit", KHO_SCOPE_ADDRESS, true, false, 10 * S },
+	[KHO_STEP_FORWARD]	= { "forward",	"commit", KHO_SCOPE_MOVE, false, false, 10 * S },
+	[KHO_STEP_DISCARD]	= { "discard",	"commit", KHO_SCOPE_WORKLOAD, false, false, 30 * S },
+	[KHO_STEP_FORGET]	= { "forget",	"commit", KHO_SCOPE_VOLUME, false, false, 30 * S },
+	[KHO_STEP_SETTLE]	= { "settle",	"soak",	  KHO_SCOPE_WORKLOAD, true, false, 600 * S },
+};
+
+const struct kho_step_info *kho_step_info(enum kho_step step)
+{
+	return &steps[step];
+}
+
+bool kho_move_committed(const struct kho_move *move)
+{
+	return move->state == KHO_MOVE_FORWARD || move->state == KHO_MOVE_DONE;
+}
+
+int kho_move_init(struct kho_move *move, const uint32_t nr[_KHO_SCOPE_MAX], struct kho_err *err)
+{
+	struct kho_move fresh = {};
+
+	for (int scope = 0; scope < _KHO_SCOPE_MAX; scope++) {
+		if (nr[scope] > KHO_MOVE_ITEMS)
+			return kho_fail(err, -EINVAL, "more than %u workloads, addresses or volumes; "
+					"move them in two upgrades", KHO_MOVE_ITEMS);
+		fresh.nr[scope] = nr[scope];
+	}
+	if (!nr[KHO_SCOPE_WORKLOAD])
+		return kho_fail(err, -EINVAL, "no workload is configured; nothing is to be moved");
+	fresh.nr[KHO_SCOPE_MOVE] = 1;
+	*move = fresh;
+	return 0;
+}
+
+static uint32_t all_items(const struct kho_move *move, enum kho_step step)
+{
+	uint32_t nr = move->nr[steps[step].scope];
+
+	return nr >= 32 ? UINT32_MAX : (1u << nr) - 1;
+}
+
+static struct kho_move_output output(enum kho_move_action action, enum kho_step step,
+				     uint32_t items)
+{
+	return (struct kho_move_output){ .action = action, .step = step, .items = items };
+}
+
+static struct kho_move_output end(struct kho_move *move, enum kho_move_state state)
+{
+	move->state = state;
+	move->pending = 0;
+	return output(KHO_MOVE_END, KHO_STEP_NONE, 0);
+}
+
+/* The next step that has anything to do. */
+static struct kho_move_output advance(struct kho_move *move)
+{
+	for (unsigned int step = move->step + 1; step < _KHO_STEP_MAX; step++) {
+		uint32_t items = all_items(move, step);
+
+		if (move->state == KHO_MOVE_FORWARD && move->peer_lost && steps[step].remote)
+			continue;
+		if (!items)
+			continue;
+		move->step = step;
+		move->pending = items;
+		move->begun[step] = items;
+		return output(KHO_MOVE_BEGIN, step, items);
+	}
+	return end(move, KHO_MOVE_DONE);
+}
+
+/* The last step that was begun and isn't undone yet, from move->step downwards. */
+static struct kho_move_output undo_next(struct kho_move *move)
+{
+	for (unsigned int step = move->step; step > KHO_STEP_NONE; step--) {
+		uint32_t items = move->begun[step];
+
+		move->begun[step] = 0;
+		if (!items || !steps[step].undo || (steps[step].remote && move->peer_lost))
+			continue;
+		move->step = step;
+		move->pending = items;
+		return output(KHO_MOVE_UNDO, step, items);
+	}
+	return end(move, KHO_MOVE_FAILED);
+}
+
+static struct kho_move_output fail(struct kho_move *move, const struct kho_err *why)
+{
+	if (!move->err.code)
+		move->err = *why;
+	move->state = KHO_MOVE_UNDOING;
+	move->pending = 0;
+	if (move->peer_lost)
+		return output(KHO_MOVE_FENCE, KHO_STEP_NONE, 0);
+	return undo_next(move);
+}
+
+struct kho_move_output kho_move_begin(struct kho_move *move)
+{
+	move->state = KHO_MOVE_RUNNING;
+	move->step = KHO_STEP_NONE;
+	return advance(move);
+}
+
+struct kho_move_output kho_move_done(struct kho_move *move, enum kho_step step, uint32_t item,
+				     const struct kho_err *err)
+{
+	if ((move->state != KHO_MOVE_RUNNING && move->state != KHO_MOVE_FORWARD) ||
+	    step != move->step || item >= KHO_MOVE_ITEMS || !(move->pending & 1u << item))
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	if (err && err->code < 0) {
+		if (move->state == KHO_MOVE_RUNNING)
+			return fail(move, err);
+		if (!move->undo_err.code)
+			move->undo_err = *err;
+	}
+	move->pending &= ~(1u << item);
+	if (move->pending)
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	if (step == KHO_STEP_COMMIT)
+		move->state = KHO_MOVE_FORWARD;
+	return advance(move);
+}
+
+struct kho_move_output kho_move_undone(struct kho_move *move, enum kho_step step, uint32_t item,
+				       const struct kho_err *err)
+{
+	if (move->state != KHO_MOVE_UNDOING || step != move->step || item >= KHO_MOVE_ITEMS ||
+	    !(move->pending & 1u << item))
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	if (err && err->code < 0 && !move->undo_err.code)
+		move->undo_err = *err;
+	move->pending &= ~(1u << item);
+	return move->pending ? output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0) : undo_next(move);
+}
+
+struct kho_move_output kho_move_late(struct kho_move *move)
+{
+	struct kho_err late;
+
+	kho_fail(&late, -ETIMEDOUT, "%s was not done within %u s; see the logs of both agents",
+		 steps[move->step].name, steps[move->step].deadline_ms / S);
+	switch (move->state) {
+	case KHO_MOVE_RUNNING:
+		return fail(move, &late);
+	case KHO_MOVE_FORWARD:
+		if (!move->undo_err.code)
+			move->undo_err = late;
+		return advance(move);
+	case KHO_MOVE_UNDOING:
+		if (!move->undo_err.code)
+			move->undo_err = late;
+		/* a new side that doesn't undo isn't trusted to have stopped: fence it */
+		if (steps[move->step].remote && !move->peer_lost)
+			return kho_move_peer_lost(move, &late);
+		return undo_next(move);
+	default:
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	}
+}
+
+struct kho_move_output kho_move_abort(struct kho_move *move, const struct kho_err *why)
+{
+	if (move->state != KHO_MOVE_RUNNING)
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	return fail(move, why);
+}
+
+struct kho_move_output kho_move_peer_lost(struct kho_move *move, const struct kho_err *why)
+{
+	bool first = !move->peer_lost;
+
+	move->peer_lost = true;
+	switch (move->state) {
+	case KHO_MOVE_RUNNING:
+		return fail(move, why);
+	case KHO_MOVE_UNDOING:
+		if (!move->err.code)
+			move->err = *why;
+		move->pending = 0;
+		return first ? output(KHO_MOVE_FENCE, KHO_STEP_NONE, 0) :
+			       output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	case KHO_MOVE_FORWARD:
+		if (!move->undo_err.code)
+			move->undo_err = *why;
+		return steps[move->step].remote ? advance(move) :
+			output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	default:
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	}
+}
+
+struct kho_move_output kho_move_fenced(struct kho_move *move)
+{
+	if (move->state != KHO_MOVE_UNDOING)
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	return undo_next(move);
+}

@@ -1,0 +1,275 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The move's state machine, played through with a failure, a deadline, a lost peer or
+ * an abort at every point of it. What must hold at each end: before COMMIT all that
+ * was begun is undone, last first, and after it nothing is.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "upgrade/move.h"
+
+#define MAX_TRACE 256
+
+static const uint32_t few[_KHO_SCOPE_MAX] = {
+	[KHO_SCOPE_WORKLOAD] = 2, [KHO_SCOPE_ADDRESS] = 1, [KHO_SCOPE_VOLUME] = 2,
+};
+
+enum fault { FAULT_NONE, FAULT_FAIL, FAULT_LATE, FAULT_ABORT, FAULT_LOST, _FAULT_MAX };
+
+/* One whole move. The fault happens at the @at-th thing that would be done. */
+struct play {
+	struct kho_move move;
+	enum fault fault;
+	int at, count;
+	bool undo_fails;
+	bool fenced;
+	/* what is in effect: begun and not undone */
+	uint32_t in_effect[_KHO_STEP_MAX];
+	enum kho_step last_undone;
+	bool committed;
+	int ends;
+};
+
+static struct kho_err an_error(int code)
+{
+	struct kho_err err;
+
+	kho_fail(&err, code, "injected");
+	return err;
+}
+
+static struct kho_move_output do_fault(struct play *p, enum kho_step step, uint32_t item)
+{
+	struct kho_err err = an_error(-EIO);
+
+	switch (p->fault) {
+	case FAULT_FAIL:
+		return kho_move_done(&p->move, step, item, &err);
+	case FAULT_LATE:
+		return kho_move_late(&p->move);
+	case FAULT_ABORT:
+		return kho_move_abort(&p->move, &err);
+	default:
+		return kho_move_peer_lost(&p->move, &err);
+	}
+}
+
+static void note_undo(struct play *p, struct kho_move_output out)
+{
+	ck_assert(!p->committed);
+	ck_assert(kho_step_info(out.step)->undo);
+	ck_assert(!p->last_undone || out.step < p->last_undone);
+	/* what the other side had is only taken for void when it can't run any more */
+	ck_assert(!(p->move.peer_lost && !p->fenced));
+	p->last_undone = out.step;
+	p->in_effect[out.step] &= ~out.items;
+}
+
+static struct kho_move_output begin_items(struct play *p, struct kho_move_output out)
+{
+	struct kho_move_output next = { .action = KHO_MOVE_NOTHING };
+
+	if (out.step == KHO_STEP_COMMIT)
+		ck_assert(p->fault == FAULT_NONE || p->count <= p->at || p->fault == FAULT_ABORT);
+	p->in_effect[out.step] = out.items;
+	for (uint32_t item = 0; item < KHO_MOVE_ITEMS; item++) {
+		if (!(out.items & 1u << item))
+			continue;
+		ck_assert_int_eq(next.action, KHO_MOVE_NOTHING);
+		if (p->fault != FAULT_NONE && p->count++ == p->at) {
+			next = do_fault(p, out.step, item);
+			if (next.action != KHO_MOVE_NOTHING)
+				return next;
+		}
+		next = kho_move_done(&p->move, out.step, item, NULL);
+		/* told twice, and too late */
+		if (next.action == KHO_MOVE_NOTHING)
+			next = kho_move_done(&p->move, out.step, item, NULL);
+	}
+	if (out.step == KHO_STEP_COMMIT && p->move.state == KHO_MOVE_FORWARD)
+		p->committed = true;
+	return next;
+}
+
+static struct kho_move_output undo_items(struct play *p, struct kho_move_output out)
+{
+	struct kho_move_output next = { .action = KHO_MOVE_NOTHING };
+	struct kho_err err = an_error(-EBUSY);
+
+	note_undo(p, out);
+	for (uint32_t item = 0; item < KHO_MOVE_ITEMS; item++)
+		if (out.items & 1u << item)
+			next = kho_move_undone(&p->move, out.step, item,
+					       p->undo_fails ? &err : NULL);
+	return next;
+}
+
+static void run(struct play *p)
+{
+	struct kho_move_output out;
+	struct kho_err err;
+
+	ck_assert_int_eq(kho_move_init(&p->move, few, &err), 0);
+	out = kho_move_begin(&p->move);
+	for (int i = 0; i < MAX_TRACE && out.action != KHO_MOVE_END; i++) {
+		switch (out.action) {
+		case KHO_MOVE_BEGIN:
+			out = begin_items(p, out);
+			break;
+		case KHO_MOVE_UNDO:
+			out = undo_items(p, out);
+			break;
+		case KHO_MOVE_FENCE:
+			p->fenced = true;
+			out = kho_move_fenced(&p->move);
+			break;
+		default:
+			ck_abort_msg("stuck in step %d", p->move.step);
+		}
+	}
+	ck_assert_int_eq(out.action, KHO_MOVE_END);
+}
+
+static void check_failed(const struct play *p)
+{
+	ck_assert_int_eq(p->move.state, KHO_MOVE_FAILED);
+	ck_assert_int_ne(p->move.err.code, 0);
+	for (int step = 1; step < _KHO_STEP_MAX; step++) {
+		const struct kho_step_info *info = kho_step_info(step);
+
+		if (info->undo && !(info->remote && p->move.peer_lost))
+			ck_assert_msg(!p->in_effect[step], "%s is still in effect", info->name);
+	}
+	ck_assert_int_eq(p->undo_fails && p->last_undone, p->move.undo_err.code != 0);
+}
+
+static void check_done(const struct play *p)
+{
+	ck_assert_int_eq(p->move.state, KHO_MOVE_DONE);
+	ck_assert(p->committed);
+	ck_assert_int_eq(p->move.err.code, 0);
+	ck_assert_int_eq(p->last_undone, KHO_STEP_NONE);
+	for (int step = 1; step < _KHO_STEP_MAX; step++)
+		if (!(kho_step_info(step)->remote && p->move.peer_lost))
+			ck_assert_msg(p->in_effect[step], "%s was left out",
+				      kho_step_info(step)->name);
+}
+
+START_TEST(test_all_well)
+{
+	struct play p = {};
+
+	run(&p);
+	check_done(&p);
+	ck_assert_int_eq(p.move.undo_err.code, 0);
+}
+END_TEST
+
+/* Every fault at every point; whether an undo fails, too. */
+START_TEST(test_faults)
+{
+	for (int fault = FAULT_FAIL; fault < _FAULT_MAX; fault++)
+		for (int at = 0; at < 64; at++)
+			for (int undo_fails = 0; undo_fails < 2; undo_fails++) {
+				struct play p = {
+					.fault = fault, .at = at, .undo_fails = undo_fails,
+				};
+
+				run(&p);
+				if (p.committed)
+					check_done(&p);
+				else
+					check_failed(&p);
+			}
+}
+END_TEST
+
+START_TEST(test_peer_lost_while_undoing)
+{
+	struct kho_move_output out;
+	struct kho_err err = an_error(-EIO), lost = an_error(-ETIMEDOUT);
+	struct kho_move move;
+
+	kho_move_init(&move, few, NULL);
+	kho_move_begin(&move);
+	out = kho_move_done(&move, KHO_STEP_PREPARE, 0, &err);
+	ck_assert_int_eq(out.action, KHO_MOVE_UNDO);
+	ck_assert_int_eq(out.step, KHO_STEP_PREPARE);
+	out = kho_move_peer_lost(&move, &lost);
+	ck_assert_int_eq(out.action, KHO_MOVE_FENCE);
+	ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_PREPARE, 0, NULL).action,
+			 KHO_MOVE_NOTHING);
+	ck_assert_int_eq(kho_move_peer_lost(&move, &lost).action, KHO_MOVE_NOTHING);
+	ck_assert_int_eq(kho_move_fenced(&move).action, KHO_MOVE_END);
+	ck_assert_int_eq(move.err.code, -EIO);
+}
+END_TEST
+
+/* A new side that doesn't undo in time is fenced. */
+START_TEST(test_late_undo)
+{
+	struct kho_err err = an_error(-EIO);
+	struct kho_move move;
+
+	kho_move_init(&move, few, NULL);
+	kho_move_begin(&move);
+	kho_move_done(&move, KHO_STEP_PREPARE, 1, &err);
+	ck_assert_int_eq(kho_move_late(&move).action, KHO_MOVE_FENCE);
+	ck_assert_int_eq(kho_move_fenced(&move).action, KHO_MOVE_END);
+	ck_assert_int_eq(move.state, KHO_MOVE_FAILED);
+	ck_assert_int_eq(kho_move_late(&move).action, KHO_MOVE_NOTHING);
+}
+END_TEST
+
+START_TEST(test_refused)
+{
+	const uint32_t none[_KHO_SCOPE_MAX] = {};
+	const uint32_t many[_KHO_SCOPE_MAX] = { [KHO_SCOPE_WORKLOAD] = KHO_MOVE_ITEMS + 1 };
+	struct kho_move move;
+	struct kho_err err;
+
+	ck_assert_int_eq(kho_move_init(&move, none, &err), -EINVAL);
+	ck_assert_int_eq(kho_move_init(&move, many, &err), -EINVAL);
+}
+END_TEST
+
+/* Nothing that can't be undone stands before COMMIT, but for what changes nothing. */
+START_TEST(test_table)
+{
+	for (int step = 1; step < _KHO_STEP_MAX; step++) {
+		const struct kho_step_info *info = kho_step_info(step);
+
+		ck_assert_ptr_nonnull(info->name);
+		ck_assert_ptr_nonnull(info->phase);
+		ck_assert_uint_gt(info->deadline_ms, 0);
+		if (step < KHO_STEP_COMMIT)
+			ck_assert(info->undo || step == KHO_STEP_HEALTH);
+		else
+			ck_assert(!info->undo);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("move");
+	TCase *tc = tcase_create("move");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, test_all_well);
+	tcase_add_test(tc, test_faults);
+	tcase_add_test(tc, test_peer_lost_while_undoing);
+	tcase_add_test(tc, test_late_undo);
+	tcase_add_test(tc, test_refused);
+	tcase_add_test(tc, test_table);
+	suite_add_tcase(suite, tc);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
