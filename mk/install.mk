@@ -9,7 +9,7 @@ UNITDIR ?= /usr/lib/systemd/system
 MODDIR  ?= /usr/lib/modules
 SHAREDIR ?= /usr/share/kho-agent
 LIBEXECDIR ?= /usr/libexec/kho-agent
-UNITS   := $(wildcard kho-agent/units/*.service kho-agent/units/*.socket)
+UNITS   := $(wildcard kho-agent/units/*.service kho-agent/units/*.socket kho-agent/units/*.target)
 
 .PHONY: install install-built
 install: all ## install programs, modules and units; DESTDIR= for a staged tree

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/clock.h"
 #include "agent/join.h"
@@ -14,7 +15,9 @@
 #include "base/file.h"
 #include "spawn/setup_data.h"
 #include "system/memmap.h"
+#include "system/proc.h"
 
+#define COMMAND_TIMEOUT_MS	10000
 #define SETUP_DATA	"kernel/boot_params/setup_data"
 #define RECORD_MAX	4096
 
@@ -206,6 +209,19 @@ static void on_up(struct kho_session *session)
 	kho_clock_ask(session);
 }
 
+/* With the old kernel its services have ended; where systemd runs, they're started here. */
+static void start_services(struct kho_agent *agent)
+{
+	static const char *const argv[] = {
+		"systemctl", "--no-block", "start", "default.target", NULL
+	};
+	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = COMMAND_TIMEOUT_MS };
+	struct kho_err err;
+
+	if (access("/run/systemd/system", F_OK) == 0 && kho_proc_check(&spec, &err) < 0)
+		kho_agent_progress(agent, "the machine's services were not started: %s", err.msg);
+}
+
 static void take_over(struct kho_session *session)
 {
 	struct kho_agent *agent = session->agent;
@@ -221,6 +237,7 @@ static void take_over(struct kho_session *session)
 	/* the next upgrade needs the module's link for itself */
 	kho_session_close(agent);
 	kho_device_unlink(&agent->device, agent->own_region, NULL);
+	start_services(agent);
 }
 
 /*

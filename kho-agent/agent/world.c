@@ -20,6 +20,8 @@
 #include "system/memmap.h"
 
 #define CLOCK_ROUNDS	64
+#define PID_BASE_STEP	1000000u
+#define PID_BASES	3
 #define APIC_IDS	4096	/* ids that are asked for */
 /* the kernel's own image, and room for it to unpack its initramfs and live */
 #define MIN_ROOM	(64 * KHO_MIB)
@@ -285,6 +287,15 @@ static uint64_t end_of_memory(const struct kho_handover *h)
 	return end;
 }
 
+/*
+ * Processes that move keep their PIDs, so each kernel of a chain numbers its own from
+ * another base: 1, 2 or 3 million, which leaves the first kernel's alone.
+ */
+static uint32_t pid_base(const struct kho_handover *h)
+{
+	return PID_BASE_STEP * (1 + (h->instance - 1) % PID_BASES);
+}
+
 static int build_world(struct kho_agent *agent, struct kho_build *build,
 		       const struct kho_mapping *map, const struct kho_tree *tree,
 		       struct kho_err *err)
@@ -314,7 +325,10 @@ static int build_world(struct kho_agent *agent, struct kho_build *build,
 		.tree_offset = KHO_OFF_TREE,
 		.tree_size = tree->fdt_size,
 	};
+	char options[32];
 
+	snprintf(options, sizeof(options), "kho.pid_base=%u", pid_base(h));
+	spec.extra_options = options;
 	if (getrandom(spec.rng_seed, sizeof(spec.rng_seed), 0) != sizeof(spec.rng_seed))
 		return kho_fail(err, -EIO, "no random numbers");
 	return kho_world_build(&spec, map->data, map->size, &build->world, err);

@@ -17,7 +17,7 @@ static const char *const kho_image_applets[] = {
 	"nc", "nproc", "nsenter", "od", "pgrep", "pidof", "ping", "poweroff", "printf", "ps",
 	"pwd", "readlink", "realpath", "reboot", "renice", "reset", "rm", "rmdir", "route",
 	"sed", "seq", "setsid", "sha256sum", "sleep", "sort", "stat", "strings", "stty",
-	"sync", "sysctl", "tail", "tar", "taskset", "tee", "test", "time", "timeout", "top",
+	"switch_root", "sync", "sysctl", "tail", "tar", "taskset", "tee", "test", "time", "timeout", "top",
 	"touch", "tr", "true", "truncate", "tty", "umount", "uname", "uniq", "unshare",
 	"uptime", "usleep", "vi", "watch", "wc", "wget", "which", "xargs", "xxd", "yes",
 	"zcat",

@@ -6,6 +6,8 @@
 #
 #	1. mount what every Linux has
 #	2. host name, loopback, the multikernel module, drivers for what will come
+#	   With the whole system in the image (/system.squashfs) that's all: it's mounted
+#	   under an overlay in memory, and its systemd goes on with kho-new.target.
 #	3. run the hooks, /etc/kho-agent/init.d/*.sh, one after the other in the order
 #	   of their names; one that wants to stay puts itself into the background
 #	4. start kho-agent and, when it ends, start it again: at once the first time,
@@ -97,6 +99,43 @@ run_hooks() {
 	done
 }
 
+# A number that the command line gives by NAME=
+from_cmdline() {
+	for word in $(cat /proc/cmdline); do
+		case $word in
+		"$1"=*) echo "${word#*=}" ;;
+		esac
+	done
+}
+
+# Processes that come here from another kernel keep their PIDs: ours are elsewhere
+set_pid_base() {
+	base=$(from_cmdline kho.pid_base)
+	echo 4194304 >/proc/sys/kernel/pid_max
+	[ ! "$base" ] || echo "$base" >/proc/sys/kernel/ns_last_pid
+}
+
+# Ends only if it fails
+start_system() {
+	for module in loop squashfs overlay; do
+		/usr/sbin/modprobe -q "$module"
+	done
+	mkdir -p /run/system/lower /run/system/memory /run/system/root
+	mount -t squashfs -o ro,loop /system.squashfs /run/system/lower || return
+	mount -t tmpfs -o mode=755 tmpfs /run/system/memory || return
+	mkdir /run/system/memory/upper /run/system/memory/work
+	mount -t overlay -o lowerdir=/run/system/lower,upperdir=/run/system/memory/upper,workdir=/run/system/memory/work \
+		overlay /run/system/root || return
+	# no file system of the other kernel is here
+	: >/run/system/root/etc/fstab
+	cp -a /etc/kho-agent/image/. /run/system/root/ 2>/dev/null
+	for dir in proc sys dev run; do
+		mount -o move "/$dir" "/run/system/root/$dir" 2>/dev/null ||
+			mount --move "/$dir" "/run/system/root/$dir"
+	done
+	exec switch_root /run/system/root /lib/systemd/systemd --unit=kho-new.target
+}
+
 # PID 1 gets no signal that it doesn't ask for
 shut_down() {
 	action=$1
@@ -165,9 +204,14 @@ log=/dev/null
 [ -c /dev/kmsg ] && log=/dev/kmsg	# an exec that can't open it would end the shell
 exec </dev/null >$log 2>&1
 say "$(uname -r) is up after $(uptime_seconds) s"
+set_pid_base
 link_descriptors &
 set_up_system
 load_module
+if [ -f /system.squashfs ]; then
+	start_system
+	say "can't start the system of the image"
+fi
 load_drivers
 run_hooks
 supervise

@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/version.h"
 #include "image/build.h"
 #include "image/dir.h"
+#include "image/system.h"
 #include "khoctl/khoctl.h"
 
 #define MAX_LIST 64
@@ -20,7 +22,8 @@ struct list {
 
 struct build_options {
 	struct kho_image_spec spec;
-	struct list modules, programs;
+	struct list modules, programs, excludes;
+	bool system;
 	struct kho_image_extra extras[MAX_LIST];
 };
 
@@ -30,6 +33,8 @@ static const struct option build_long_options[] = {
 	{ "module", required_argument, NULL, 'm' },
 	{ "program", required_argument, NULL, 'p' },
 	{ "file", required_argument, NULL, 'f' },
+	{ "system", no_argument, NULL, 's' },
+	{ "exclude", required_argument, NULL, 'x' },
 	{ "replace", no_argument, NULL, 'r' },
 	{ "json", no_argument, NULL, 'j' },
 	{}
@@ -74,6 +79,11 @@ static int parse_build_option(int option, struct build_options *opts)
 		return add(&opts->programs, optarg);
 	case 'f':
 		return add_extra(opts, optarg);
+	case 's':
+		opts->system = true;
+		return 0;
+	case 'x':
+		return add(&opts->excludes, optarg[0] == '/' ? optarg + 1 : optarg);
 	case 'r':
 		opts->spec.replace = true;
 		return 0;
@@ -113,6 +123,33 @@ static int show_dir(const char *path)
 	return KHO_EXIT_OK;
 }
 
+/* The system goes into a file beside the image, and from there into the initramfs. */
+static int build_with_system(struct build_options *opts, struct kho_err *err)
+{
+	char path[512];
+	const struct kho_image_system system = {
+		.root = opts->spec.root,
+		.release = opts->spec.release,
+		.output = path,
+		.excludes = opts->excludes.items,
+	};
+	int r = 0;
+
+	snprintf(path, sizeof(path), "%s/.%s.squashfs", opts->spec.output_dir, opts->spec.name);
+	for (int i = 0; kho_image_system_modules[i] && !r; i++)
+		r = add(&opts->modules, kho_image_system_modules[i]);
+	if (!r)
+		r = add_extra(opts, path);
+	if (r)
+		return kho_fail(err, -E2BIG, "too many modules or files are asked for");
+	opts->extras[opts->spec.nr_extras - 1].dest = KHO_IMAGE_SYSTEM;
+	r = kho_image_make_system(&system, err);
+	if (r >= 0)
+		r = kho_image_build(&opts->spec, err);
+	unlink(path);
+	return r;
+}
+
 static int build(int argc, char **argv)
 {
 	struct build_options opts = {
@@ -140,7 +177,8 @@ static int build(int argc, char **argv)
 	opts.spec.modules = opts.modules.items;
 	opts.spec.programs = opts.programs.items;
 	opts.spec.extras = opts.extras;
-	if (kho_image_build(&opts.spec, &err) < 0)
+	r = opts.system ? build_with_system(&opts, &err) : kho_image_build(&opts.spec, &err);
+	if (r < 0)
 		return report(&err);
 	snprintf(path, sizeof(path), "%s/%s", opts.spec.output_dir, opts.spec.name);
 	return show_dir(path);

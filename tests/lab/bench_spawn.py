@@ -97,13 +97,13 @@ def agent_figures(shell, kernel):
 def spawn(lab, machine, old):
     """One spawn and all that is measured while both kernels are there."""
     answer = json.loads(old.run(f"khoctl --json spawn {IMAGES}/new --cpus=2-3 --memory={MEMORY} "
-                                "--append=lab.port=ttyS1", 180))
+                                "--append=lab.port=ttyS1 2>/dev/null", 180))
     new = machine.shell("ttyS1", "new").wait_ready(60)
     log = new.run("dmesg")
     (lab.out / "dmesg-spawned").write_text(log)
     hello = answer["helloMs"]
     start = log_time(log, CONNECTED) - hello / 1000
-    bench = json.loads(old.run("khoctl --json bench", 120))
+    bench = json.loads(old.run("khoctl --json bench 2>/dev/null", 120))
     return {
         "hello_ms": hello,
         "spawned_process_ms": (log_time(log, FIRST_PROCESS) - start) * 1000,

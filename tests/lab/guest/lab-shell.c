@@ -360,7 +360,8 @@ static int stamp(void)
 {
 	char text[64];
 	int fd = open("/dev/kmsg", O_WRONLY | O_CLOEXEC);
-	int len = snprintf(text, sizeof(text), "lab: tsc %llu", __builtin_ia32_rdtsc());
+	/* the newline ends the record: or else readers don't see it until the next one */
+	int len = snprintf(text, sizeof(text), "lab: tsc %llu\n", __builtin_ia32_rdtsc());
 
 	if (fd < 0 || write(fd, text, len) != len) {
 		perror("/dev/kmsg");

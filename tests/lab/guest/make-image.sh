@@ -31,6 +31,9 @@ install_ours() {
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"
+	install -m 644 "$here/lab-serial.service" "$1/etc/systemd/system/"
+	mkdir -p "$1/etc/systemd/system/kho-new.target.wants"
+	ln -sf ../lab-serial.service "$1/etc/systemd/system/kho-new.target.wants/"
 	for role in old new; do
 		install -D -m 644 "build/lab/hang/$(<"/opt/kernels/$role/release")/lab_hang.ko" \
 			"$1/usr/lib/kho-lab/$role/lab_hang.ko"
@@ -51,6 +54,8 @@ target_images() {
 			--module=virtio_pci --module=virtio_blk --module=virtio_net --module=ext4 \
 			--program=/usr/lib/kho-lab/lab-shell --file=/etc/kho-agent/init.d \
 			--file="/usr/lib/kho-lab/$role/lab_hang.ko:/usr/lib/kho-lab/lab_hang.ko"
+		chroot "$1" khoctl image build "$role-system" "$(<"/opt/kernels/$role/release")" \
+			--system --exclude=usr/share/doc --exclude=usr/share/man
 	done
 }
 
