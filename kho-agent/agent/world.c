@@ -16,6 +16,7 @@
 #include "image/dir.h"
 #include "spawn/image.h"
 #include "spawn/layout.h"
+#include "upgrade/owner.h"
 #include "system/mcfg.h"
 #include "system/memmap.h"
 
@@ -345,6 +346,7 @@ int kho_build_region(struct kho_agent *agent, struct kho_build *build,
 	/* nothing of an earlier kernel may be taken for this one's, its log for one */
 	memset(map->data, 0, map->size);
 	kho_console_format(map->data);
+	kho_owner_format((char *)map->data + KHO_OFF_OWNERS, build->handover.epoch);
 	r = format_lanes(map->data, err);
 	if (r >= 0)
 		r = build_tree(build, map->data, &tree, err);

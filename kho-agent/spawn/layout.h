@@ -13,7 +13,7 @@
  *	0x00000000   4 KiB   header                      old agent
  *	0x00001000   4 KiB   status page of the old      old module
  *	0x00002000   4 KiB   status page of the new      new module
- *	0x00003000  52 KiB   owners (issue 2)            both
+ *	0x00003000  52 KiB   record of ownership         both
  *	0x00010000   4 KiB   park loop and boot stub     old agent, then nobody
  *	0x00011000   4 KiB   ACPI wakeup mailbox         new kernel, park loop
  *	0x00012000   4 KiB   boot_params                 old agent
