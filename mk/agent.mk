@@ -11,7 +11,8 @@
 LIB_DIRS := base spawn channel system image api upgrade
 MIGRATE_DIRS := criu pages net volume workload
 PROTOS   := $(wildcard proto/*.proto)
-LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S))
+LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S)) \
+            $(foreach d,$(MIGRATE_DIRS),$(wildcard migrate/$(d)/*.c))
 PROTO_C  := $(PROTOS:proto/%.proto=$(B)/proto/%.pb-c.c) $(B)/proto/rpc.pb-c.c
 PROTO_H  := $(PROTO_C:.c=.h)
 PROTO_O  := $(PROTO_C:.c=.o)

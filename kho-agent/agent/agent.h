@@ -47,6 +47,8 @@ enum kho_phase {
 };
 
 struct kho_session;
+struct kho_mover;
+struct kho_receiver;
 
 struct kho_agent {
 	sd_event *event;
@@ -65,6 +67,8 @@ struct kho_agent {
 	uint32_t own_region;		/* the module's id of the control area */
 	Kho__RetireReady *left;		/* what the old kernel leaves, once it has said */
 
+	struct kho_mover *mover;	/* old side: a move is under way, or NULL */
+	struct kho_receiver *receiver;	/* new side: what has come, or NULL */
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
 	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */

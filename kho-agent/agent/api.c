@@ -13,6 +13,7 @@
 
 #include "agent/bench.h"
 #include "agent/dmesg.h"
+#include "agent/move.h"
 #include "agent/pci.h"
 #include "agent/spawn.h"
 #include "api/api.h"
@@ -254,6 +255,36 @@ static int method_retire(sd_varlink *link, sd_json_variant *parameters,
 	return 0;
 }
 
+static void move_is_over(struct kho_mover *mover)
+{
+	struct kho_agent *agent = mover->agent;
+	struct kho_err err = mover->move.err;
+
+	if (mover->move.undo_err.code)
+		kho_agent_progress(agent, "not all went well: %s", mover->move.undo_err.msg);
+	if (err.code && mover->move.undo_err.code)
+		kho_wrap(&err, err.code, "%s, and besides", mover->move.undo_err.msg);
+	agent->last = err;
+	kho_agent_answer(agent, &err);
+}
+
+static int method_move(sd_varlink *link, sd_json_variant *parameters,
+		       sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	struct kho_err err;
+	int r = begin_wait(agent, link, &err);
+
+	(void)parameters;
+	(void)flags;
+	if (r < 0)
+		return reply_error(link, &err);
+	r = kho_mover_begin(agent, move_is_over, &err);
+	if (r < 0)
+		kho_agent_answer(agent, &err);
+	return 0;
+}
+
 static const sd_json_dispatch_field function_fields[] = {
 	{ "function", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, 0, SD_JSON_MANDATORY },
 	{}
@@ -410,6 +441,7 @@ static const struct {
 	{ KHO_API_METHOD("Status"), method_status },
 	{ KHO_API_METHOD("Spawn"), method_spawn },
 	{ KHO_API_METHOD("Reclaim"), method_reclaim },
+	{ KHO_API_METHOD("Move"), method_move },
 	{ KHO_API_METHOD("Retire"), method_retire },
 	{ KHO_API_METHOD("Grant"), method_grant },
 	{ KHO_API_METHOD("Revoke"), method_revoke },

@@ -9,6 +9,7 @@
 #include "agent/clock.h"
 #include "agent/join.h"
 #include "agent/pci.h"
+#include "agent/receive.h"
 #include "agent/spawn.h"
 #include "base/bits.h"
 #include "base/cleanup.h"
@@ -204,6 +205,7 @@ int kho_join(struct kho_agent *agent, struct kho_err *err)
 static void on_up(struct kho_session *session)
 {
 	session->agent->phase = KHO_PHASE_SYNC;
+	session->transfer.sinks = kho_receive_sinks;
 	kho_agent_progress(session->agent, "connected to %s",
 			   kho_channel_link(session->channel)->peer.kernel_release);
 	kho_clock_ask(session);
@@ -300,6 +302,9 @@ static void on_message(struct kho_session *session, const Kho__Envelope *envelop
 		break;
 	case KHO__ENVELOPE__BODY_PCI_REVOKE:
 		kho_pci_on_revoke(session, envelope->pci_revoke);
+		break;
+	case KHO__ENVELOPE__BODY_MOVE_STEP:
+		kho_receive_on_step(session, envelope->move_step);
 		break;
 	case KHO__ENVELOPE__BODY_RETIRE_READY:
 		keep_functions(session, envelope->retire_ready);

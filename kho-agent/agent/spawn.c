@@ -7,6 +7,7 @@
 
 #include "agent/clock.h"
 #include "agent/dmesg.h"
+#include "agent/move.h"
 #include "agent/pci.h"
 #include "agent/spawn.h"
 #include "base/bits.h"
@@ -299,6 +300,11 @@ static void on_down(struct kho_session *session, const struct kho_link_event *ev
 	if (session->peer->magic == MK_STATUS_MAGIC && session->peer->state == MK_STATE_PANICKED)
 		kho_wrap(&err, err.code, "the new kernel panicked (%.200s); see khoctl console",
 			 (const char *)session->peer->panic);
+	if (agent->mover) {
+		/* stops the new kernel before anything is used here again */
+		kho_mover_peer_lost(agent->mover, &err);
+		return;
+	}
 	if (kho_reclaim(agent, &undo) < 0)
 		kho_wrap(&err, err.code, "not all could be taken back (%s)", undo.msg);
 	agent->last = err;
@@ -313,6 +319,9 @@ static void on_message(struct kho_session *session, const Kho__Envelope *envelop
 		break;
 	case KHO__ENVELOPE__BODY_PCI_RESULT:
 		kho_pci_result(session, envelope->pci_result);
+		break;
+	case KHO__ENVELOPE__BODY_MOVE_RESULT:
+		kho_mover_on_result(session, envelope->move_result);
 		break;
 	default:
 		break;

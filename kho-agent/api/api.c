@@ -52,6 +52,8 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 
 static SD_VARLINK_DEFINE_METHOD(Reclaim, OUT_OPT(message, STRING));
 
+static SD_VARLINK_DEFINE_METHOD_FULL(Move, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
+
 static SD_VARLINK_DEFINE_METHOD_FULL(Retire, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD(
@@ -100,6 +102,8 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	&vl_method_Spawn,
 	SD_VARLINK_SYMBOL_COMMENT("Takes everything back from a spawned kernel"),
 	&vl_method_Reclaim,
+	SD_VARLINK_SYMBOL_COMMENT("Moves all configured workloads to the spawned kernel"),
+	&vl_method_Move,
 	SD_VARLINK_SYMBOL_COMMENT("Gives the machine to the spawned kernel"),
 	&vl_method_Retire,
 	SD_VARLINK_SYMBOL_COMMENT("Gives a PCI function to the spawned kernel"),

@@ -31,6 +31,7 @@ int verb_status(int argc, char **argv);
 int verb_spawn(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
 int verb_reclaim(int argc, char **argv);
+int verb_move(int argc, char **argv);
 int verb_retire(int argc, char **argv);
 int verb_grant(int argc, char **argv);
 int verb_revoke(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct {
 	{ "upgrade", verb_upgrade, "IMAGE [OPTION...]", "spawn IMAGE, then retire this kernel" },
 	{ "spawn", verb_spawn, "IMAGE [OPTION...]", "boot IMAGE beside this kernel" },
 	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
+	{ "move", verb_move, "", "move all configured workloads to the spawned kernel" },
 	{ "retire", verb_retire, "", "give the machine to the spawned kernel" },
 	{ "grant", verb_grant, "PCI-ADDRESS", "give a PCI function to the spawned kernel" },
 	{ "revoke", verb_revoke, "PCI-ADDRESS", "take a PCI function back" },

@@ -14,6 +14,7 @@ static const struct kho_step_info steps[_KHO_STEP_MAX] = {
 	[KHO_STEP_LET_GO]	= { "let-go",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 30 * S },
 	[KHO_STEP_HOLD]		= { "hold",	"switch", KHO_SCOPE_MOVE, false, true, 10 * S },
 	[KHO_STEP_FREEZE]	= { "freeze",	"switch", KHO_SCOPE_WORKLOAD, false, true, 5 * S },
+	[KHO_STEP_MUTE]		= { "mute",	"switch", KHO_SCOPE_MOVE, false, true, 5 * S },
 	[KHO_STEP_DUMP]		= { "dump",	"switch", KHO_SCOPE_WORKLOAD, false, true, 60 * S },
 	[KHO_STEP_RELEASE]	= { "release",	"switch", KHO_SCOPE_VOLUME, false, true, 30 * S },
 	[KHO_STEP_TAKE]		= { "take",	"switch", KHO_SCOPE_VOLUME, true, true, 30 * S },

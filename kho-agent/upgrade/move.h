@@ -46,6 +46,7 @@ enum kho_step {
 	KHO_STEP_LET_GO,	/* the old system manager won't start it again */
 	KHO_STEP_HOLD,		/* packets to the addresses wait */
 	KHO_STEP_FREEZE,	/* tasks stand still */
+	KHO_STEP_MUTE,		/* nothing leaves from the addresses any more */
 	KHO_STEP_DUMP,		/* what is left of the memory, and all state, goes over */
 	KHO_STEP_RELEASE,	/* the volume's function is held still */
 	KHO_STEP_TAKE,		/* mounted in the new kernel; writes stay in memory */

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* A command of the operator's in the event loop, with a deadline. */
+#ifndef KHO_AGENT_COMMAND_H
+#define KHO_AGENT_COMMAND_H
+
+#include <stdint.h>
+#include <systemd/sd-event.h>
+
+#include "base/err.h"
+
+struct kho_command;
+
+/* err->code 0: it ended with status 0. May free the command. */
+typedef void (*kho_command_fn)(void *ctx, const struct kho_err *err);
+
+/*
+ * Starts @line: words between blanks, no shell. @fn is called once, when it has ended
+ * or was killed because time was up. -EINVAL: no words, or too many.
+ */
+int kho_command_run(sd_event *event, const char *line, uint32_t timeout_ms, kho_command_fn fn,
+		    void *ctx, struct kho_command **ret, struct kho_err *err);
+
+/* Kills it if it runs. Takes NULL; returns NULL. */
+struct kho_command *kho_command_free(struct kho_command *command);
+
+#endif

@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The move's machine in the event loop; move.h has the idea. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "agent/move.h"
+#include "agent/spawn.h"
+#include "upgrade/owner.h"
+
+#define NS_PER_MS	1000000ULL
+
+static void carry_out(struct kho_mover *mover, struct kho_move_output out);
+
+/* The instant: from here on the workloads are the new kernel's, whatever happens. */
+static int commit(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	uint64_t size;
+	void *arena = kho_session_arena(mover->agent->session, "owners", &size);
+	struct kho_owner owner;
+
+	(void)item;
+	if (!arena)
+		return kho_fail(err, -EBADMSG, "the region has no record of ownership");
+	return kho_owner_commit(arena, size, mover->id, &owner, err);
+}
+
+static const struct kho_step_ops step_commit = { .begin = commit };
+
+const struct kho_step_ops *kho_mover_ops(enum kho_step step)
+{
+	static const struct kho_step_ops *const ops[_KHO_STEP_MAX] = {
+		[KHO_STEP_PRECOPY] = &kho_step_precopy,
+		[KHO_STEP_LET_GO] = &kho_step_let_go,
+		[KHO_STEP_HOLD] = &kho_step_hold,
+		[KHO_STEP_FREEZE] = &kho_step_freeze,
+		[KHO_STEP_MUTE] = &kho_step_mute,
+		[KHO_STEP_DUMP] = &kho_step_dump,
+		[KHO_STEP_RELEASE] = &kho_step_release,
+		[KHO_STEP_COMMIT] = &step_commit,
+		[KHO_STEP_FORWARD] = &kho_step_forward,
+		[KHO_STEP_DISCARD] = &kho_step_discard,
+		[KHO_STEP_FORGET] = &kho_step_forget,
+	};
+
+	return ops[step];
+}
+
+const char *kho_mover_item_name(const struct kho_mover *mover, enum kho_step step, uint32_t item)
+{
+	const struct kho_config *config = mover->config;
+
+	switch (kho_step_info(step)->scope) {
+	case KHO_SCOPE_WORKLOAD:
+		return config->workloads[item].name;
+	case KHO_SCOPE_ADDRESS:
+		return config->addresses[item].name;
+	case KHO_SCOPE_VOLUME:
+		return config->volumes[item].name;
+	default:
+		return "all";
+	}
+}
+
+/* ---- time ---- */
+
+static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_mover *mover = userdata;
+
+	(void)source;
+	(void)usec;
+	carry_out(mover, kho_move_late(&mover->move));
+	return 0;
+}
+
+static void set_deadline(struct kho_mover *mover, uint64_t ms)
+{
+	mover->deadline = sd_event_source_disable_unref(mover->deadline);
+	if (ms)
+		sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
+					   ms * 1000, 0, on_late, mover);
+}
+
+static void note_end(struct kho_mover *mover)
+{
+	enum kho_step step = mover->move.step;
+
+	if (mover->times.begin_ns[step] && !mover->times.end_ns[step])
+		mover->times.end_ns[step] = kho_now_ns();
+}
+
+/* ---- what the machine wants done ---- */
+
+static int do_one(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		  struct kho_err *err)
+{
+	const struct kho_step_ops *ops = kho_mover_ops(step);
+
+	if (kho_step_info(step)->remote)
+		return kho_mover_ask(mover, step, undo, item, err);
+	return undo ? ops->undo(mover, item, err) : ops->begin(mover, item, err);
+}
+
+static struct kho_move_output tell(struct kho_mover *mover, enum kho_step step, bool undo,
+				   uint32_t item, const struct kho_err *err)
+{
+	struct kho_err why = *err;
+
+	if (why.code < 0)
+		kho_wrap(&why, why.code, "%s of %s%s", kho_step_info(step)->name,
+			 kho_mover_item_name(mover, step, item), undo ? " can't be undone" : "");
+	return undo ? kho_move_undone(&mover->move, step, item, &why) :
+		      kho_move_done(&mover->move, step, item, &why);
+}
+
+/* For all items; the first answer that isn't NOTHING ends it: the rest is void then. */
+static struct kho_move_output do_all(struct kho_mover *mover, struct kho_move_output out)
+{
+	bool undo = out.action == KHO_MOVE_UNDO;
+	struct kho_move_output next = { .action = KHO_MOVE_NOTHING };
+	struct kho_err err;
+	int r;
+
+	for (uint32_t item = 0; item < KHO_MOVE_ITEMS && next.action == KHO_MOVE_NOTHING; item++) {
+		if (!(out.items & 1u << item))
+			continue;
+		err = (struct kho_err){};
+		r = do_one(mover, out.step, undo, item, &err);
+		if (r <= 0)
+			next = tell(mover, out.step, undo, item, &err);
+	}
+	return next;
+}
+
+static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_move_output out)
+{
+	const struct kho_step_info *info = kho_step_info(out.step);
+
+	kho_agent_progress(mover->agent, "%s%s", out.action == KHO_MOVE_UNDO ? "undoing " : "",
+			   info->name);
+	if (out.action == KHO_MOVE_BEGIN)
+		mover->times.begin_ns[out.step] = kho_now_ns();
+	set_deadline(mover, info->deadline_ms);
+	return do_all(mover, out);
+}
+
+/* All that the new kernel has is taken from it; only then may it be used here. */
+static struct kho_move_output fence(struct kho_mover *mover)
+{
+	struct kho_err err = {};
+
+	kho_agent_progress(mover->agent, "stopping the new kernel");
+	if (kho_reclaim(mover->agent, &err) < 0)
+		kho_agent_progress(mover->agent, "not all could be taken back: %s", err.msg);
+	return kho_move_fenced(&mover->move);
+}
+
+static void mover_free(struct kho_mover *mover);
+
+static void end(struct kho_mover *mover)
+{
+	mover->agent->mover = NULL;
+	mover->over(mover);
+	mover_free(mover);
+}
+
+static void carry_out(struct kho_mover *mover, struct kho_move_output out)
+{
+	while (out.action != KHO_MOVE_NOTHING) {
+		switch (out.action) {
+		case KHO_MOVE_BEGIN:
+		case KHO_MOVE_UNDO:
+			out = begin_step(mover, out);
+			break;
+		case KHO_MOVE_FENCE:
+			set_deadline(mover, 0);
+			out = fence(mover);
+			break;
+		default:
+			end(mover);
+			return;
+		}
+	}
+}
+
+/* ---- what happens ---- */
+
+void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
+		    const struct kho_err *err)
+{
+	struct kho_move_output out;
+
+	if (mover->move.step == step && mover->move.pending == 1u << item)
+		note_end(mover);
+	out = tell(mover, step, false, item, err);
+	carry_out(mover, out);
+}
+
+void kho_mover_undone(struct kho_mover *mover, enum kho_step step, uint32_t item,
+		      const struct kho_err *err)
+{
+	carry_out(mover, tell(mover, step, true, item, err));
+}
+
+void kho_mover_abort(struct kho_mover *mover, const struct kho_err *why)
+{
+	carry_out(mover, kho_move_abort(&mover->move, why));
+}
+
+void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why)
+{
+	carry_out(mover, kho_move_peer_lost(&mover->move, why));
+}
+
+/* ---- beginning and end ---- */
+
+static void mover_free(struct kho_mover *mover)
+{
+	set_deadline(mover, 0);
+	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++)
+		kho_departure_free(mover->departures[i]);
+	free(mover->config);
+	free(mover);
+}
+
+static int check_ready(struct kho_agent *agent, struct kho_err *err)
+{
+	if (agent->mover)
+		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
+	if (agent->phase != KHO_PHASE_SYNC || !agent->session ||
+	    agent->session->role != &kho_old_role ||
+	    !kho_link_is_up(kho_channel_link(agent->session->channel)))
+		return kho_fail(err, -ENOTCONN, "no spawned kernel is connected to move workloads "
+				"to; khoctl spawn one first");
+	return 0;
+}
+
+static int look_at_workloads(struct kho_mover *mover, struct kho_err *err)
+{
+	for (unsigned int i = 0; i < mover->config->nr_workloads; i++) {
+		mover->departures[i] = kho_departure_new(mover, i, err);
+		if (!mover->departures[i])
+			return kho_wrap(err, err->code, "workload %s",
+					mover->config->workloads[i].name);
+	}
+	return 0;
+}
+
+static int prepare(struct kho_mover *mover, struct kho_err *err)
+{
+	uint32_t nr[_KHO_SCOPE_MAX];
+	int r = kho_config_load(&mover->config, err);
+
+	if (r < 0)
+		return r;
+	nr[KHO_SCOPE_WORKLOAD] = mover->config->nr_workloads;
+	nr[KHO_SCOPE_ADDRESS] = mover->config->nr_addresses;
+	nr[KHO_SCOPE_VOLUME] = mover->config->nr_volumes;
+	r = kho_move_init(&mover->move, nr, err);
+	return r < 0 ? r : look_at_workloads(mover, err);
+}
+
+int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
+		    struct kho_err *err)
+{
+	struct kho_mover *mover;
+	int r = check_ready(agent, err);
+
+	if (r < 0)
+		return r;
+	mover = calloc(1, sizeof(*mover));
+	if (!mover)
+		return kho_fail(err, -ENOMEM, "no memory for a move");
+	mover->agent = agent;
+	mover->over = over;
+	if (getrandom(&mover->id, sizeof(mover->id), 0) != sizeof(mover->id))
+		mover->id = kho_now_ns();
+	r = prepare(mover, err);
+	if (r < 0) {
+		mover_free(mover);
+		return r;
+	}
+	agent->mover = mover;
+	carry_out(mover, kho_move_begin(&mover->move));
+	return 0;
+}

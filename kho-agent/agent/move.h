@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A move of workloads under way, on the old side: the pure machine (upgrade/move.h)
+ * in the event loop.
+ *
+ * What a step does is in a table of its own: for steps on this side in move_*.c, by
+ * what they concern; steps on the new side are messages (move_remote.c). One step
+ * is under way at a time, for all things of its kind; its deadline is one timer.
+ */
+#ifndef KHO_AGENT_MOVE_H
+#define KHO_AGENT_MOVE_H
+
+#include "agent/session.h"
+#include "migrate/workload/config.h"
+#include "upgrade/move.h"
+
+struct kho_mover;
+struct kho_departure;			/* a workload that leaves, move_workload.c */
+struct kho_hold;
+
+/*
+ * 0: done; 1: it will be told by kho_mover_done() (or _undone()); negative: it failed.
+ * Undo has to cope with a step that failed or isn't over: then it ends it, and the
+ * step isn't told any more.
+ */
+struct kho_step_ops {
+	int (*begin)(struct kho_mover *mover, uint32_t item, struct kho_err *err);
+	int (*undo)(struct kho_mover *mover, uint32_t item, struct kho_err *err);
+};
+
+/* What was measured, for the report. Times are of this kernel's monotonic clock. */
+struct kho_mover_times {
+	uint64_t begin_ns[_KHO_STEP_MAX];	/* 0: not begun */
+	uint64_t end_ns[_KHO_STEP_MAX];
+};
+
+struct kho_mover {
+	struct kho_agent *agent;
+	struct kho_config *config;
+	struct kho_move move;
+	uint64_t id;				/* of this try; not 0 */
+	sd_event_source *deadline;
+	struct kho_mover_times times;
+	struct kho_departure *departures[KHO_MOVE_ITEMS];
+	struct kho_hold *hold;
+	sd_event_source *hold_source;
+	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the new side's NICs, by address */
+	void (*over)(struct kho_mover *mover);
+};
+
+/* move_workload.c: -EINVAL and so on, if the unit isn't one that can be moved. */
+struct kho_departure *kho_departure_new(struct kho_mover *mover, uint32_t item,
+					struct kho_err *err);
+void kho_departure_free(struct kho_departure *departure);
+
+/* What the new side must know of it; valid as long as the departure. */
+void kho_departure_describe(const struct kho_departure *departure, Kho__MoveWorkload *ret);
+
+/*
+ * Begins a move of all that's configured. It's told to the waiting client as it goes,
+ * and @over when it has ended, one way or the other; agent->mover is NULL after.
+ *   -ENOTCONN  there's no new kernel to move to
+ *   -EBUSY     a move is under way
+ */
+int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
+		    struct kho_err *err);
+
+void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
+		    const struct kho_err *err);
+void kho_mover_undone(struct kho_mover *mover, enum kho_step step, uint32_t item,
+		      const struct kho_err *err);
+void kho_mover_abort(struct kho_mover *mover, const struct kho_err *why);
+
+/* The session has lost its peer. The mover fences it by itself. */
+void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why);
+
+/* Name of a thing that a step concerns: "redis". */
+const char *kho_mover_item_name(const struct kho_mover *mover, enum kho_step step, uint32_t item);
+
+/* ---- the steps ---- */
+
+/* NULL: none on this side. */
+const struct kho_step_ops *kho_mover_ops(enum kho_step step);
+
+/* move_remote.c: asks the new side; 1 or negative. */
+int kho_mover_ask(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		  struct kho_err *err);
+void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *result);
+
+/* move_workload.c, move_volume.c, move_net.c */
+extern const struct kho_step_ops kho_step_precopy, kho_step_let_go, kho_step_freeze, kho_step_dump,
+	kho_step_discard;
+extern const struct kho_step_ops kho_step_release, kho_step_forget;
+extern const struct kho_step_ops kho_step_hold, kho_step_mute, kho_step_forward;
+
+/* The NIC that the new kernel is to have for an address; NULL: it has one already. */
+const struct kho_pci_addr *kho_mover_spare_nic(struct kho_mover *mover, uint32_t item);
+
+#endif

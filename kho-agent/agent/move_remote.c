@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Steps that the new side does: asked for by a message, over when it answers. */
+#include <errno.h>
+#include <string.h>
+
+#include "agent/move.h"
+#include "agent/pci.h"
+
+struct step_message {
+	Kho__MoveStep step;
+	Kho__MoveWorkload workload;
+	Kho__MoveAddress address;
+	Kho__MoveVolume volume;
+	struct kho_pci_message grant;
+	char *addresses[KHO_CONFIG_LIST];
+};
+
+static void describe_address(struct kho_mover *mover, uint32_t item, struct step_message *message)
+{
+	struct kho_config_address *config = &mover->config->addresses[item];
+
+	kho__move_address__init(&message->address);
+	for (unsigned int i = 0; i < config->nr_addresses; i++)
+		message->addresses[i] = config->addresses[i];
+	message->address.n_addresses = config->nr_addresses;
+	message->address.addresses = message->addresses;
+	if (*config->gateway)
+		message->address.gateway = config->gateway;
+	message->step.address = &message->address;
+}
+
+static void describe_volume(struct kho_mover *mover, uint32_t item, struct step_message *message)
+{
+	struct kho_config_volume *config = &mover->config->volumes[item];
+
+	kho__move_volume__init(&message->volume);
+	message->volume.has_partition = true;
+	message->volume.partition = config->partition;
+	message->volume.mount_point = config->mount_point;
+	message->volume.file_system = config->file_system;
+	message->volume.options = config->options;
+	message->step.volume = &message->volume;
+}
+
+/* The function that goes with the step, as a grant; in place of a message of its own. */
+static int add_grant(struct kho_mover *mover, const struct kho_pci_addr *addr,
+		     struct step_message *message, struct kho_err *err)
+{
+	uint64_t config;
+	int r = kho_pci_config(mover->agent, addr, &config, err);
+
+	if (r >= 0)
+		kho_pci_message_init(&message->grant, addr, config);
+	return r;
+}
+
+static int describe(struct kho_mover *mover, enum kho_step step, uint32_t item,
+		    struct step_message *message, struct kho_err *err)
+{
+	const struct kho_pci_addr *nic;
+	int r = 0;
+
+	switch (kho_step_info(step)->scope) {
+	case KHO_SCOPE_WORKLOAD:
+		kho__move_workload__init(&message->workload);
+		kho_departure_describe(mover->departures[item], &message->workload);
+		message->step.workload = &message->workload;
+		break;
+	case KHO_SCOPE_ADDRESS:
+		describe_address(mover, item, message);
+		nic = kho_mover_spare_nic(mover, item);
+		r = nic ? add_grant(mover, nic, message, err) : 0;
+		message->address.nic = nic ? &message->grant.grant : NULL;
+		break;
+	case KHO_SCOPE_VOLUME:
+		describe_volume(mover, item, message);
+		r = add_grant(mover, &mover->config->volumes[item].function, message, err);
+		message->volume.disk = &message->grant.grant;
+		break;
+	default:
+		break;
+	}
+	return r;
+}
+
+int kho_mover_ask(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		  struct kho_err *err)
+{
+	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	struct step_message message = {};
+	int r;
+
+	kho__move_step__init(&message.step);
+	message.step.has_step = message.step.has_undo = true;
+	message.step.has_item = message.step.has_move = true;
+	message.step.step = step;
+	message.step.undo = undo;
+	message.step.item = item;
+	message.step.move = mover->id;
+	message.step.name = (char *)kho_mover_item_name(mover, step, item);
+	r = describe(mover, step, item, &message, err);
+	if (r < 0)
+		return r;
+	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_STEP;
+	envelope.move_step = &message.step;
+	r = kho_session_send(mover->agent->session, &envelope, err);
+	return r < 0 ? r : 1;
+}
+
+void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *result)
+{
+	struct kho_mover *mover = session->agent->mover;
+	struct kho_err err = {};
+	char text[320];
+
+	if (!mover || !result->has_step || !result->has_item || !result->has_move ||
+	    result->move != mover->id || result->step >= _KHO_STEP_MAX ||
+	    result->item >= KHO_MOVE_ITEMS)
+		return;
+	if (result->has_code && result->code < 0) {
+		kho_text_clean(text, sizeof(text), result->text ?: "no reason given");
+		kho_fail(&err, result->code, "new kernel: %s", text);
+	}
+	if (result->has_mac && result->mac.len == 6 && result->step == KHO_STEP_ADDRESS)
+		memcpy(mover->macs[result->item], result->mac.data, 6);
+	if (result->has_undo && result->undo)
+		kho_mover_undone(mover, result->step, result->item, &err);
+	else
+		kho_mover_done(mover, result->step, result->item, &err);
+}

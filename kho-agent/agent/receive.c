@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Steps of a move on the new side; receive.h has the idea. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/receive.h"
+
+const struct kho_sink_ops *const kho_receive_sinks[] = { &kho_sink_images, &kho_sink_files, NULL };
+
+static const struct kho_receive_ops *ops_of(enum kho_step step)
+{
+	static const struct kho_receive_ops *const ops[_KHO_STEP_MAX] = {
+		[KHO_STEP_PREPARE] = &kho_receive_prepare,
+		[KHO_STEP_RESTORE] = &kho_receive_restore,
+		[KHO_STEP_RESUME] = &kho_receive_resume,
+		[KHO_STEP_HEALTH] = &kho_receive_health,
+		[KHO_STEP_SETTLE] = &kho_receive_settle,
+	};
+
+	return step < _KHO_STEP_MAX ? ops[step] : NULL;
+}
+
+static void answer(struct kho_session *session, const Kho__MoveResult *result)
+{
+	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	struct kho_err err;
+
+	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_RESULT;
+	envelope.move_result = (Kho__MoveResult *)result;
+	/* unheard, the other side's deadline passes */
+	if (session && kho_session_send(session, &envelope, &err) < 0)
+		kho_agent_progress(session->agent, "an answer can't be sent: %s", err.msg);
+}
+
+void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool undo,
+			uint32_t item, const struct kho_err *err)
+{
+	Kho__MoveResult result = KHO__MOVE_RESULT__INIT;
+
+	result.has_step = result.has_undo = result.has_item = result.has_move = true;
+	result.step = step;
+	result.undo = undo;
+	result.item = item;
+	result.move = receiver->id;
+	result.has_code = true;
+	result.code = err->code;
+	result.text = err->code ? (char *)err->msg : NULL;
+	if (err->code < 0)
+		kho_agent_progress(receiver->agent, "%s: %s", kho_step_info(step)->name, err->msg);
+	answer(receiver->agent->session, &result);
+}
+
+/* The receiver of this move; what another one left is dropped. */
+static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
+{
+	struct kho_receiver *receiver = agent->receiver;
+
+	if (receiver && receiver->id == id)
+		return receiver;
+	if (!receiver)
+		receiver = calloc(1, sizeof(*receiver));
+	if (!receiver)
+		return NULL;
+	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
+		kho_arrival_free(receiver->arrivals[i]);
+		receiver->arrivals[i] = NULL;
+	}
+	receiver->agent = agent;
+	receiver->id = id;
+	agent->receiver = receiver;
+	return receiver;
+}
+
+void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step)
+{
+	const struct kho_receive_ops *ops = step->has_step ? ops_of(step->step) : NULL;
+	struct kho_receiver *receiver;
+	struct kho_err err = {};
+	int r;
+
+	if (!step->has_move || !step->has_item || step->item >= KHO_MOVE_ITEMS || !step->has_step ||
+	    step->step >= _KHO_STEP_MAX)
+		return;
+	receiver = receiver_of(session->agent, step->move);
+	if (!receiver)
+		return;
+	kho_agent_progress(session->agent, "%s%s of %.64s", step->undo ? "undoing " : "",
+			   kho_step_info(step->step)->name, step->name ?: "?");
+	if (!ops)
+		r = kho_fail(&err, -EPROTONOSUPPORT, "this agent doesn't know the step; update it");
+	else
+		r = step->undo ? ops->undo(receiver, step, &err) :
+				 ops->begin(receiver, step, &err);
+	if (r <= 0)
+		kho_receive_answer(receiver, step->step, step->undo, step->item, &err);
+}

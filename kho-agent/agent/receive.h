@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The new side of a move: does the steps that it's asked for, and answers.
+ *
+ * What is under way is kept by the number of the move and of the thing in it. A step
+ * that is asked for again is answered again, one of another move drops what the one
+ * before had left. Everything that a step made here is undone by its undo, which is
+ * asked for whether the step was over or not.
+ */
+#ifndef KHO_AGENT_RECEIVE_H
+#define KHO_AGENT_RECEIVE_H
+
+#include "agent/session.h"
+#include "upgrade/move.h"
+
+struct kho_arrival;		/* a workload that comes, receive_workload.c */
+
+struct kho_receiver {
+	struct kho_agent *agent;
+	uint64_t id;			/* of the move */
+	struct kho_arrival *arrivals[KHO_MOVE_ITEMS];
+};
+
+/* What a step here is done by. Return as of struct kho_step_ops (move.h). */
+struct kho_receive_ops {
+	int (*begin)(struct kho_receiver *receiver, const Kho__MoveStep *step,
+		     struct kho_err *err);
+	int (*undo)(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err);
+};
+
+void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step);
+
+/* Answers a step. */
+void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool undo,
+			uint32_t item, const struct kho_err *err);
+
+/* Where streams of a move go to; ends with NULL. */
+extern const struct kho_sink_ops *const kho_receive_sinks[];
+
+/* receive_workload.c */
+extern const struct kho_receive_ops kho_receive_prepare, kho_receive_restore, kho_receive_resume,
+	kho_receive_health, kho_receive_settle;
+extern const struct kho_sink_ops kho_sink_images, kho_sink_files;
+
+/* The arrival of that name; NULL: none. */
+struct kho_arrival *kho_arrival_find(struct kho_receiver *receiver, const char *name);
+void kho_arrival_free(struct kho_arrival *arrival);
+
+#endif

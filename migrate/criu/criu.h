@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Drives CRIU: a child `criu swrk` that takes requests over a socket.
+ *
+ * Theory of operation
+ *
+ *	start() ---> request() ---> process() ... NOTIFY ---> answer()
+ *	                               |  ^                      |
+ *	                               |  +----------------------+
+ *	                               +---> DONE or DIED ---> free()
+ *
+ * One child for one request, started ahead of time: starting and probing the kernel
+ * takes longer than many a dump. It runs in the mount namespace of a task of the
+ * workload, so that the sandbox that systemd made for a service (PrivateTmp= and the
+ * like) is no mount namespace to dump: CRIU sees those mounts as its own.
+ *
+ * Hooks. With notify set CRIU asks before it goes on ("post-dump", "pre-resume", ...):
+ * each is an event of process(), and CRIU waits until it's answered, for as long as
+ * that takes. An answer of "no" makes it undo what it did and fail:
+ *   post-dump   all is dumped, tasks are stopped, sockets in repair mode. yes: the
+ *               tasks are killed, silently for their peers; no: they run on in place
+ *   pre-resume  all is restored and nothing has run. no: the restored tasks are killed
+ *
+ * Freezing. The caller freezes the workload's cgroup before and gives it as
+ * freeze_cgroup. CRIU stops the tasks by ptrace, then thaws the cgroup, because its
+ * code runs in the tasks; when it lets go of live tasks it freezes it again: so after
+ * a dump that failed or was told "no" the caller thaws. In post-dump the caller may
+ * freeze the cgroup as well: then a CRIU that is killed there releases nothing.
+ *
+ * A child that dies at another time releases the tasks with sockets in repair mode,
+ * which no program expects: freeze, kho_criu_clear_repair(), thaw.
+ */
+#ifndef KHO_MIGRATE_CRIU_H
+#define KHO_MIGRATE_CRIU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+#define KHO_CRIU_EXTERNALS	16
+#define KHO_CRIU_SCRIPT		32
+
+enum kho_criu_kind {
+	KHO_CRIU_PRE_DUMP = 1,
+	KHO_CRIU_DUMP,
+	KHO_CRIU_RESTORE,
+};
+
+/* A descriptor that a restored task gets instead of one that was dumped as external. */
+struct kho_criu_inherit {
+	char key[32];			/* "socket:[12345]" */
+	int fd;				/* stays the caller's */
+};
+
+struct kho_criu_request {
+	enum kho_criu_kind kind;
+	pid_t pid;			/* root of the tree; dumps only */
+	int images_fd;			/* folder; stays the caller's */
+	const char *parent;		/* images of the round before, relative; NULL: none */
+	const char *log;		/* file in the folder */
+	const char *freeze_cgroup;	/* path; NULL: none */
+	int page_fd;			/* socket to a page server, or -1 */
+	bool lazy_pages;		/* restore: serve memory later, by a socket in the folder */
+	uint32_t external[KHO_CRIU_EXTERNALS];	/* inodes of UNIX sockets to leave out */
+	size_t nr_external;
+	struct kho_criu_inherit inherit[KHO_CRIU_EXTERNALS];
+	size_t nr_inherit;
+};
+
+struct kho_criu;
+
+enum kho_criu_event_kind {
+	KHO_CRIU_NOTHING = 0,
+	KHO_CRIU_NOTIFY,
+	KHO_CRIU_DONE,
+	KHO_CRIU_DIED,
+};
+
+struct kho_criu_event {
+	enum kho_criu_event_kind kind;
+	char script[KHO_CRIU_SCRIPT];	/* NOTIFY */
+	pid_t pid;			/* root task; NOTIFY and DONE of a restore */
+	struct kho_err err;		/* DONE: code 0: well; DIED */
+};
+
+/*
+ * Starts the child. @ns_pid: whose mount namespace it runs in, 0: ours. @keep_fd: the
+ * descriptor that the request to come names (page_fd, inherit), which the child has to
+ * inherit by that number; -1: none.
+ */
+int kho_criu_start(pid_t ns_pid, int keep_fd, struct kho_criu **ret, struct kho_err *err);
+
+/* Kills the child if it lives. Takes NULL; returns NULL. */
+struct kho_criu *kho_criu_free(struct kho_criu *criu);
+
+/* Readable when there's an event. */
+int kho_criu_fd(const struct kho_criu *criu);
+pid_t kho_criu_pid(const struct kho_criu *criu);
+
+int kho_criu_request(struct kho_criu *criu, const struct kho_criu_request *request,
+		     struct kho_err *err);
+
+/* The next event; NOTHING: none now. Never blocks. */
+void kho_criu_process(struct kho_criu *criu, struct kho_criu_event *ret);
+
+int kho_criu_answer(struct kho_criu *criu, bool go_on, struct kho_err *err);
+
+/*
+ * UNIX stream sockets of @pid that lead to the journal: their inodes. The number
+ * found, at most @max; or -errno.
+ */
+int kho_criu_journal_sockets(pid_t pid, uint32_t *ret, size_t max);
+
+#endif

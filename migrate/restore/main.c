@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* kho-restore; restore.h has the idea. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "base/parse.h"
+#include "migrate/criu/criu.h"
+#include "migrate/restore/restore.h"
+
+#define OUTPUT_FD	100		/* where CRIU finds our standard output */
+#define EXTERNAL_MAX	4096
+#define BARRIER_USEC	10000000
+
+enum state {
+	STATE_READY,			/* waits for "restore" */
+	STATE_RESTORING,
+	STATE_STOPPED,			/* waits for "resume" */
+	STATE_RESUMING,
+	STATE_OVER,
+};
+
+struct restore {
+	enum state state;
+	int agent;
+	int dir;
+	struct kho_criu *criu;
+	int status;			/* to exit with */
+};
+
+/* ---- telling the agent ---- */
+
+static void tell(struct restore *restore, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void tell(struct restore *restore, const char *fmt, ...)
+{
+	char line[KHO_RESTORE_LINE];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(line, sizeof(line), fmt, args);
+	va_end(args);
+	if (send(restore->agent, line, strlen(line), MSG_NOSIGNAL) < 0)
+		fprintf(stderr, "the agent can't be told '%s': %s\n", line, strerror(errno));
+}
+
+static void fail(struct restore *restore, const struct kho_err *err)
+{
+	fprintf(stderr, "%s\n", err->msg);
+	tell(restore, "failed %s", err->msg);
+	restore->state = STATE_OVER;
+	restore->status = 1;
+}
+
+/* ---- restoring ---- */
+
+static int read_external(int dir, struct kho_criu_request *request, struct kho_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	char *line, *rest;
+	uint32_t inode;
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_RESTORE_EXTERNAL, dir);
+	r = kho_file_read(path, EXTERNAL_MAX, &text, NULL, err);
+	if (r < 0)
+		return r;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		struct kho_criu_inherit *inherit = &request->inherit[request->nr_inherit];
+
+		r = kho_parse_u32(line, &inode, err);
+		if (r < 0 || request->nr_inherit == KHO_CRIU_EXTERNALS)
+			return kho_fail(err, -EBADMSG, "the list of external sockets is damaged");
+		snprintf(inherit->key, sizeof(inherit->key), "socket:[%u]", inode);
+		inherit->fd = OUTPUT_FD;
+		request->nr_inherit++;
+	}
+	return 0;
+}
+
+static int begin(struct restore *restore, const char *dir, struct kho_err *err)
+{
+	struct kho_criu_request request = {
+		.kind = KHO_CRIU_RESTORE,
+		.log = "restore.log",
+		.page_fd = -1,
+	};
+	int r;
+
+	restore->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (restore->dir < 0)
+		return kho_fail_errno(err, -errno, "images in %s", dir);
+	request.images_fd = restore->dir;
+	r = read_external(restore->dir, &request, err);
+	if (r >= 0)
+		r = kho_criu_request(restore->criu, &request, err);
+	restore->state = STATE_RESTORING;
+	return r;
+}
+
+/* What systemd is told has reached it before we end: or else we'd be the main process still. */
+static void tell_systemd(pid_t pid)
+{
+	sd_notifyf(0, "MAINPID=%d\nREADY=1", pid);
+	sd_notify_barrier(0, BARRIER_USEC);
+}
+
+static int on_criu(struct restore *restore, struct kho_err *err)
+{
+	struct kho_criu_event event;
+
+	kho_criu_process(restore->criu, &event);
+	switch (event.kind) {
+	case KHO_CRIU_NOTIFY:
+		if (strcmp(event.script, "pre-resume") != 0)
+			return kho_criu_answer(restore->criu, true, err);
+		restore->state = STATE_STOPPED;
+		tell(restore, "stopped %d", event.pid);
+		return 0;
+	case KHO_CRIU_DONE:
+		if (event.err.code < 0)
+			break;
+		tell_systemd(event.pid);
+		tell(restore, "resumed %d", event.pid);
+		tell(restore, "complete 0 0");
+		restore->state = STATE_OVER;
+		return 0;
+	case KHO_CRIU_DIED:
+		break;
+	default:
+		return 0;
+	}
+	*err = event.err;
+	return err->code;
+}
+
+static int on_agent(struct restore *restore, struct kho_err *err)
+{
+	char line[KHO_RESTORE_LINE];
+	ssize_t n = recv(restore->agent, line, sizeof(line) - 1, 0);
+
+	if (n <= 0)
+		return kho_fail(err, -ECONNRESET, "the agent has gone away");
+	line[n] = '\0';
+	if (restore->state == STATE_READY && strncmp(line, "restore ", 8) == 0)
+		return begin(restore, line + 8, err);
+	if (restore->state == STATE_STOPPED && strcmp(line, "resume") == 0) {
+		restore->state = STATE_RESUMING;
+		return kho_criu_answer(restore->criu, true, err);
+	}
+	if (strcmp(line, "abort") == 0)
+		return kho_fail(err, -ECANCELED, "the agent wants it to end");
+	return kho_fail(err, -EPROTO, "the agent said '%.40s' out of turn", line);
+}
+
+static int run(struct restore *restore, struct kho_err *err)
+{
+	struct pollfd fds[2] = {
+		{ .fd = restore->agent, .events = POLLIN },
+		{ .fd = kho_criu_fd(restore->criu), .events = POLLIN },
+	};
+	int r = 0;
+
+	while (r >= 0 && restore->state != STATE_OVER) {
+		if (poll(fds, 2, -1) < 0)
+			return kho_fail_errno(err, -errno, "poll");
+		if (fds[1].revents)
+			r = on_criu(restore, err);
+		else if (fds[0].revents)
+			r = on_agent(restore, err);
+	}
+	return r;
+}
+
+/* ---- beginning ---- */
+
+static int connect_agent(struct restore *restore, struct kho_err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const char *path = getenv(KHO_RESTORE_SOCKET_ENV);
+
+	if (!path || strlen(path) >= sizeof(address.sun_path))
+		return kho_fail(err, -EINVAL, "$" KHO_RESTORE_SOCKET_ENV " is missing; kho-restore "
+				"is started by kho-agent only");
+	memcpy(address.sun_path, path, strlen(path) + 1);
+	restore->agent = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (restore->agent < 0 ||
+	    connect(restore->agent, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return kho_fail_errno(err, -errno, "the agent's socket %s", path);
+	return 0;
+}
+
+int main(void)
+{
+	struct restore restore = { .agent = -EBADF, .dir = -EBADF };
+	struct kho_err err = {};
+	int r = connect_agent(&restore, &err);
+
+	signal(SIGPIPE, SIG_IGN);
+	if (r >= 0 && dup2(STDOUT_FILENO, OUTPUT_FD) < 0)
+		r = kho_fail_errno(&err, -errno, "standard output");
+	if (r >= 0)
+		r = kho_criu_start(0, OUTPUT_FD, &restore.criu, &err);
+	if (r >= 0) {
+		tell(&restore, "ready");
+		r = run(&restore, &err);
+	}
+	if (r < 0)
+		fail(&restore, &err);
+	kho_criu_free(restore.criu);
+	return restore.status;
+}

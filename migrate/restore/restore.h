@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * kho-restore: restores one workload, as the start of its unit.
+ *
+ * Theory of operation
+ *
+ * systemd starts it in place of the unit's own program (migrate/workload/unit.h), so
+ * it has the unit's cgroup, mount namespace, limits and standard output, and what it
+ * restores has them, too. The agent tells it what to do, over a SEQPACKET socket
+ * ($KHO_RESTORE_SOCKET), a line a packet:
+ *
+ *	kho-restore                          agent
+ *	ready ------------------------------>          CRIU is started and waits
+ *	      <------------------------------ restore DIR
+ *	stopped PID ------------------------>          all is there, nothing has run
+ *	      <------------------------------ resume, or abort
+ *	resumed PID ------------------------>          it runs, systemd knows the main PID
+ *	complete BYTES MS ------------------>          all memory is there
+ *	failed TEXT ------------------------>          at any time; ends with status 1
+ *
+ * DIR is a folder of CRIU's images; its file "external" lists the sockets that were
+ * left out of the dump (an inode a line), which get our standard output instead.
+ *
+ * It ends when nothing more is to be done; the restored tasks go on as systemd's.
+ */
+#ifndef KHO_MIGRATE_RESTORE_H
+#define KHO_MIGRATE_RESTORE_H
+
+#define KHO_RESTORE_SOCKET_ENV	"KHO_RESTORE_SOCKET"
+#define KHO_RESTORE_EXTERNAL	"external"	/* file in DIR */
+#define KHO_RESTORE_LINE	1024		/* bytes of the longest packet */
+
+#endif

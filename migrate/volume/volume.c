@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Volumes on the old side, and their names; volume.h has the idea. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "migrate/volume/dm.h"
+#include "migrate/volume/volume_private.h"
+#include "system/proc.h"
+
+#define COMMAND_MS	60000
+
+/* ext4 and xfs, and others by now: all I/O of the file system ends, unwritten */
+#define GOING_DOWN		_IOR('X', 125, uint32_t)
+#define GOING_DOWN_NO_LOG	2u
+
+/* ---- names ---- */
+
+void kho_volume_dm_name(const struct kho_volume *volume, char ret[KHO_VOLUME_PATH])
+{
+	snprintf(ret, KHO_VOLUME_PATH, "kho-%s", volume->name);
+}
+
+static int find_one(const char *pattern, char ret[KHO_VOLUME_PATH], struct kho_err *err)
+{
+	glob_t found = {};
+	int r = 0;
+
+	glob(pattern, 0, NULL, &found);
+	if (found.gl_pathc > 1)
+		r = kho_fail(err, -ENOTUNIQ, "the function has %zu disks; a volume is on one",
+			     found.gl_pathc);
+	else if (found.gl_pathc == 1)
+		snprintf(ret, KHO_VOLUME_PATH, "/dev/%s", strrchr(found.gl_pathv[0], '/') + 1);
+	else
+		r = -ENODEV;
+	globfree(&found);
+	return r;
+}
+
+int kho_volume_disk(const struct kho_pci_addr *function, uint32_t partition,
+		    char ret[KHO_VOLUME_PATH], struct kho_err *err)
+{
+	static const char *const patterns[] = { "virtio*/block/*", "nvme/nvme*/nvme*n*" };
+	char address[KHO_PCI_TEXT], pattern[KHO_VOLUME_PATH], disk[KHO_VOLUME_PATH];
+	bool digit;
+	int r = -ENODEV;
+
+	kho_pci_format(function, address);
+	for (size_t i = 0; i < 2 && r == -ENODEV; i++) {
+		snprintf(pattern, sizeof(pattern), "/sys/bus/pci/devices/%s/%s", address,
+			 patterns[i]);
+		r = find_one(pattern, disk, err);
+	}
+	if (r == -ENODEV)
+		return kho_fail(err, r, "PCI function %s has no disk in this kernel", address);
+	if (r < 0)
+		return r;
+	digit = disk[strlen(disk) - 1] >= '0' && disk[strlen(disk) - 1] <= '9';
+	if (partition)
+		snprintf(ret, KHO_VOLUME_PATH, "%.300s%s%u", disk, digit ? "p" : "", partition);
+	else
+		snprintf(ret, KHO_VOLUME_PATH, "%s", disk);
+	return 0;
+}
+
+/* ---- mounts ---- */
+
+int kho_volume_mount(const struct kho_volume *volume, struct kho_err *err)
+{
+	char device[KHO_VOLUME_PATH + 16];
+	const char *const argv[] = {
+		"mount", "-t", volume->file_system, "-o",
+		*volume->options ? volume->options : "defaults", device, volume->mount_point, NULL
+	};
+	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = COMMAND_MS };
+
+	snprintf(device, sizeof(device), "/dev/mapper/kho-%s", volume->name);
+	if (mkdir(volume->mount_point, 0755) < 0 && errno != EEXIST)
+		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
+	return kho_proc_check(&spec, err);
+}
+
+static int on_file_system(const struct kho_volume *volume, unsigned long request, void *arg,
+			  const char *what, struct kho_err *err)
+{
+	_cleanup_close_ int fd = open(volume->mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0 || ioctl(fd, request, arg) < 0)
+		return kho_fail_errno(err, -errno, "%s: can't be %s", volume->mount_point, what);
+	return 0;
+}
+
+int kho_volume_linear(const char *disk, char text[KHO_DM_TEXT], struct kho_dm_target *ret,
+		      struct kho_err *err)
+{
+	snprintf(text, KHO_DM_TEXT, "%.200s 0", disk);
+	ret->type = "linear";
+	ret->parameters = text;
+	return kho_dm_device_size(disk, &ret->sectors, err);
+}
+
+int kho_volume_start(const struct kho_volume *volume, const char *disk, struct kho_err *err)
+{
+	char name[KHO_VOLUME_PATH], text[KHO_DM_TEXT];
+	struct kho_dm_target target;
+	int r = kho_volume_linear(disk, text, &target, err);
+
+	kho_volume_dm_name(volume, name);
+	if (r >= 0)
+		r = kho_dm_create(name, &target, err);
+	if (r < 0)
+		return r;
+	r = kho_volume_mount(volume, err);
+	if (r < 0)
+		kho_dm_remove(name, NULL);
+	return r;
+}
+
+int kho_volume_stop(const struct kho_volume *volume, struct kho_err *err)
+{
+	char name[KHO_VOLUME_PATH];
+
+	kho_volume_dm_name(volume, name);
+	if (umount2(volume->mount_point, 0) < 0 && errno != EINVAL)
+		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
+	return kho_dm_remove(name, err);
+}
+
+/* ---- the old side of a move ---- */
+
+int kho_volume_release(const struct kho_volume *volume, struct kho_err *err)
+{
+	char name[KHO_VOLUME_PATH];
+	int r = on_file_system(volume, FIFREEZE, NULL, "frozen", err);
+
+	if (r < 0)
+		return r;
+	kho_volume_dm_name(volume, name);
+	r = kho_dm_suspend(name, err);
+	if (r < 0)
+		on_file_system(volume, FITHAW, NULL, "thawed", NULL);
+	return r;
+}
+
+int kho_volume_reattach(const struct kho_volume *volume, const char *disk, struct kho_err *err)
+{
+	char name[KHO_VOLUME_PATH], text[KHO_DM_TEXT];
+	struct kho_dm_target target;
+	struct kho_err thaw;
+	int r = kho_volume_linear(disk, text, &target, err);
+
+	kho_volume_dm_name(volume, name);
+	if (r >= 0)
+		r = kho_dm_replace(name, &target, err);
+	if (r < 0)
+		return r;
+	/* it may never have been frozen */
+	if (on_file_system(volume, FITHAW, NULL, "thawed", &thaw) == -EINVAL)
+		return 0;
+	if (thaw.code < 0)
+		*err = thaw;
+	return thaw.code;
+}
+
+int kho_volume_forget(const struct kho_volume *volume, struct kho_err *err)
+{
+	const struct kho_dm_target nowhere = { .sectors = 1, .type = "error", .parameters = "" };
+	struct kho_dm_target target = nowhere;
+	uint32_t how = GOING_DOWN_NO_LOG;
+	char name[KHO_VOLUME_PATH], path[KHO_VOLUME_PATH + 16];
+	int r;
+
+	kho_volume_dm_name(volume, name);
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	/* the disk is another kernel's: from here on nothing can reach it */
+	r = kho_dm_device_size(path, &target.sectors, err);
+	if (r >= 0)
+		r = on_file_system(volume, GOING_DOWN, &how, "shut down", err);
+	if (r >= 0)
+		r = kho_dm_replace(name, &target, err);
+	if (r < 0)
+		return r;
+	on_file_system(volume, FITHAW, NULL, "thawed", NULL);
+	if (umount2(volume->mount_point, MNT_DETACH) < 0)
+		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
+	return kho_dm_remove(name, err);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A volume: a file system whose disk moves from one kernel to the other.
+ *
+ * Theory of operation
+ *
+ * It's mounted from /dev/mapper/kho-NAME, a device-mapper device over the disk. A
+ * device-mapper device that is suspended outlives its disk: I/O just waits. So on the
+ * old side tasks that stand still keep their open files, and all can be put back as
+ * it was, until commit:
+ *
+ *	old side                             new side
+ *	start     linear, mounted
+ *	release   frozen, suspended
+ *	   (the disk's PCI function moves)
+ *	                                     take   snapshot, mounted: writes go to memory
+ *	reattach  linear again, thawed       drop   unmounted; the disk is as it was
+ *	or
+ *	forget    gone, nothing written      keep   what's in memory goes to the disk
+ *
+ * The new side's snapshot keeps all writes in a file in memory until commit, so that
+ * the old side's file system, with what it holds in its caches, stays true to the
+ * disk. From "keep" on the disk is written, by the new side alone.
+ *
+ * All return 0 or a negative errno and may block for as long as the disk takes.
+ */
+#ifndef KHO_MIGRATE_VOLUME_H
+#define KHO_MIGRATE_VOLUME_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/parse.h"
+
+#define KHO_VOLUME_PATH	320
+
+struct kho_volume {
+	char name[32];
+	char mount_point[256];
+	char file_system[32];
+	char options[256];		/* as of mount(8); "": none */
+};
+
+/*
+ * The block device of a PCI function: "/dev/vdb", or its partition if @partition isn't 0.
+ * -ENODEV: it has none, or not yet. -ENOTUNIQ: it has several.
+ */
+int kho_volume_disk(const struct kho_pci_addr *function, uint32_t partition,
+		    char ret[KHO_VOLUME_PATH], struct kho_err *err);
+
+int kho_volume_start(const struct kho_volume *volume, const char *disk, struct kho_err *err);
+int kho_volume_stop(const struct kho_volume *volume, struct kho_err *err);
+
+int kho_volume_release(const struct kho_volume *volume, struct kho_err *err);
+int kho_volume_reattach(const struct kho_volume *volume, const char *disk, struct kho_err *err);
+int kho_volume_forget(const struct kho_volume *volume, struct kho_err *err);
+
+int kho_volume_take(const struct kho_volume *volume, const char *disk, struct kho_err *err);
+int kho_volume_keep(const struct kho_volume *volume, const char *disk, struct kho_err *err);
+int kho_volume_drop(const struct kho_volume *volume, struct kho_err *err);
+
+#endif

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Archives; archive.h has the format. */
+#include <dirent.h>
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/crc32c.h"
+#include "migrate/workload/archive.h"
+
+#define MAGIC	"KHOA"
+#define VERSION	1u
+
+struct entry {
+	uint32_t name_size;
+	uint32_t mode;
+	uint32_t uid;
+	uint32_t gid;
+	uint64_t size;
+	int64_t mtime;
+};
+
+_Static_assert(sizeof(struct entry) == 32, "archive entry");
+
+/* ---- packing ---- */
+
+static void *extend(struct kho_archive *archive, size_t size, struct kho_err *err)
+{
+	size_t room = archive->room ?: 65536;
+	char *more;
+
+	while (room - archive->size < size)
+		room *= 2;
+	if (room != archive->room) {
+		more = realloc(archive->data, room);
+		if (!more) {
+			kho_fail(err, -ENOMEM, "no memory for an archive of %zu bytes", room);
+			return NULL;
+		}
+		archive->data = more;
+		archive->room = room;
+	}
+	archive->size += size;
+	return archive->data + archive->size - size;
+}
+
+static int append(struct kho_archive *archive, const void *data, size_t size, struct kho_err *err)
+{
+	void *to = extend(archive, size, err);
+
+	if (!to)
+		return -ENOMEM;
+	memcpy(to, data, size);
+	return 0;
+}
+
+int kho_archive_begin(struct kho_archive *archive, struct kho_err *err)
+{
+	uint32_t version = htole32(VERSION);
+	int r = append(archive, MAGIC, 4, err);
+
+	return r < 0 ? r : append(archive, &version, sizeof(version), err);
+}
+
+static int append_data(struct kho_archive *archive, int fd, size_t size, struct kho_err *err)
+{
+	char *to = extend(archive, size, err);
+	size_t done = 0;
+	ssize_t n;
+
+	if (!to)
+		return -ENOMEM;
+	while (done < size) {
+		n = pread(fd, to + done, size - done, done);
+		if (n < 0)
+			return kho_fail_errno(err, -errno, "read");
+		/* it got shorter meanwhile */
+		if (n == 0)
+			memset(to + done, 0, size - done);
+		done = n ? done + n : size;
+	}
+	return 0;
+}
+
+int kho_archive_add(struct kho_archive *archive, int dir_fd, const char *name, size_t limit,
+		    struct kho_err *err)
+{
+	_cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct entry entry = {};
+	struct stat st;
+	int r;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return kho_fail_errno(err, -errno, "%s", name);
+	if (!S_ISREG(st.st_mode) || strlen(name) > KHO_ARCHIVE_NAME_MAX)
+		return kho_fail(err, -EINVAL, "%s is no regular file, or its name is too long", name);
+	if ((size_t)st.st_size > limit || archive->size + st.st_size > limit)
+		return kho_fail(err, -EFBIG, "with %s it's more than %zu MiB; files of that size "
+				"belong on a volume", name, limit >> 20);
+	entry.name_size = htole32(strlen(name));
+	entry.mode = htole32(st.st_mode & 07777);
+	entry.uid = htole32(st.st_uid);
+	entry.gid = htole32(st.st_gid);
+	entry.size = htole64(st.st_size);
+	entry.mtime = (int64_t)htole64((uint64_t)st.st_mtime);
+	r = append(archive, &entry, sizeof(entry), err);
+	if (r >= 0)
+		r = append(archive, name, strlen(name), err);
+	return r < 0 ? r : append_data(archive, fd, st.st_size, err);
+}
+
+int kho_archive_add_folder(struct kho_archive *archive, int dir_fd, size_t limit,
+			   struct kho_err *err)
+{
+	_cleanup_closedir_ DIR *dir = NULL;
+	const struct dirent *de;
+	int fd = openat(dir_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC), r = 0;
+
+	if (fd < 0)
+		return kho_fail_errno(err, -errno, "folder of an archive");
+	dir = fdopendir(fd);
+	if (!dir) {
+		close(fd);
+		return kho_fail(err, -ENOMEM, "no memory for a folder");
+	}
+	while (r >= 0 && (de = readdir(dir)))
+		if (de->d_type == DT_REG)
+			r = kho_archive_add(archive, dir_fd, de->d_name, limit, err);
+	return r;
+}
+
+int kho_archive_end(struct kho_archive *archive, struct kho_err *err)
+{
+	uint32_t zero = 0, crc;
+	int r = append(archive, &zero, sizeof(zero), err);
+
+	if (r < 0)
+		return r;
+	crc = htole32(kho_crc32c(archive->data, archive->size));
+	return append(archive, &crc, sizeof(crc), err);
+}
+
+void kho_archive_done(struct kho_archive *archive)
+{
+	free(archive->data);
+	*archive = (struct kho_archive){};
+}
+
+/* ---- reading ---- */
+
+/* Each part of the name is something and neither "." nor "..". */
+static bool is_good_name(const char *name, size_t size)
+{
+	size_t part;
+
+	if (memchr(name, '\0', size))
+		return false;
+	for (size_t at = 0; at <= size; at += part + 1) {
+		const char *end = memchr(name + at, '/', size - at);
+
+		part = end ? (size_t)(end - (name + at)) : size - at;
+		if (part == 0 || (part == 1 && name[at] == '.') ||
+		    (part == 2 && name[at] == '.' && name[at + 1] == '.'))
+			return false;
+	}
+	return true;
+}
+
+/* 1: *@ret and *@at are of the next file; 0: there's none; -EBADMSG. */
+static int next_entry(const char *data, size_t size, size_t *at, struct entry *ret,
+		      const char **ret_name)
+{
+	uint32_t name_size;
+
+	if (size - *at < sizeof(name_size))
+		return -EBADMSG;
+	memcpy(&name_size, data + *at, sizeof(name_size));
+	if (!name_size)
+		return *at + sizeof(name_size) == size ? 0 : -EBADMSG;
+	if (size - *at < sizeof(*ret))
+		return -EBADMSG;
+	memcpy(ret, data + *at, sizeof(*ret));
+	*at += sizeof(*ret);
+	ret->name_size = le32toh(ret->name_size);
+	ret->size = le64toh(ret->size);
+	if (ret->name_size > KHO_ARCHIVE_NAME_MAX || ret->name_size > size - *at ||
+	    !is_good_name(data + *at, ret->name_size))
+		return -EBADMSG;
+	*ret_name = data + *at;
+	*at += ret->name_size;
+	return ret->size > size - *at ? -EBADMSG : 1;
+}
+
+int kho_archive_check(const void *data, size_t size, struct kho_err *err)
+{
+	uint32_t version, crc;
+	struct entry entry;
+	const char *name;
+	size_t at = 8;
+	int r = -EBADMSG;
+
+	if (size >= 16 && size <= KHO_ARCHIVE_MAX && memcmp(data, MAGIC, 4) == 0) {
+		memcpy(&version, (const char *)data + 4, sizeof(version));
+		memcpy(&crc, (const char *)data + size - 4, sizeof(crc));
+		if (le32toh(version) == VERSION && le32toh(crc) == kho_crc32c(data, size - 4))
+			while ((r = next_entry(data, size - 4, &at, &entry, &name)) > 0)
+				at += entry.size;
+	}
+	return r < 0 ? kho_fail(err, r, "the archive is damaged or of another version") : 0;
+}
+
+static int make_parents(int dir_fd, const char *name)
+{
+	char path[KHO_ARCHIVE_NAME_MAX + 1];
+
+	for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
+		memcpy(path, name, slash - name);
+		path[slash - name] = '\0';
+		if (mkdirat(dir_fd, path, 0755) < 0 && errno != EEXIST)
+			return -errno;
+	}
+	return 0;
+}
+
+static int create(int dir_fd, const char *name)
+{
+	struct open_how how = {
+		.flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
+		.mode = 0600,
+		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
+
+	return fd < 0 ? -errno : fd;
+}
+
+static int write_file(int fd, const struct entry *entry, const char *data)
+{
+	const struct timespec times[2] = {
+		{ .tv_nsec = UTIME_OMIT }, { .tv_sec = (int64_t)le64toh((uint64_t)entry->mtime) },
+	};
+	uint64_t done = 0;
+	ssize_t n;
+
+	while (done < entry->size) {
+		n = write(fd, data + done, entry->size - done);
+		if (n < 0)
+			return -errno;
+		done += n;
+	}
+	if (fchown(fd, le32toh(entry->uid), le32toh(entry->gid)) < 0 ||
+	    fchmod(fd, le32toh(entry->mode) & 07777) < 0 || futimens(fd, times) < 0)
+		return -errno;
+	return 0;
+}
+
+int kho_archive_unpack(const void *data, size_t size, int dir_fd, struct kho_err *err)
+{
+	char path[KHO_ARCHIVE_NAME_MAX + 1];
+	struct entry entry;
+	const char *name;
+	size_t at = 8;
+	int r = kho_archive_check(data, size, err), fd;
+
+	if (r < 0)
+		return r;
+	while (next_entry(data, size - 4, &at, &entry, &name) > 0) {
+		memcpy(path, name, entry.name_size);
+		path[entry.name_size] = '\0';
+		r = make_parents(dir_fd, path);
+		fd = r < 0 ? r : create(dir_fd, path);
+		if (fd < 0)
+			return kho_fail_errno(err, fd, "%s", path);
+		r = write_file(fd, &entry, (const char *)data + at);
+		close(fd);
+		if (r < 0)
+			return kho_fail_errno(err, r, "%s", path);
+		at += entry.size;
+	}
+	return 0;
+}

@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What moves, as the operator has said: workloads, addresses, volumes.
+ *
+ *	[Workload redis]
+ *	Unit=redis-server.service	needed
+ *	Volumes=data			names of volumes that it needs
+ *	Addresses=vip			names of addresses that it serves
+ *	Files=/run/redis/redis.pid	files that go with it, by pattern
+ *	MaxBlackoutSec=0.5		what the freeze may take, as predicted; default 1
+ *	MaxRounds=8			of copying memory before the freeze; default 8
+ *	NoConvergence=abort		or go-on, if MaxRounds don't get there
+ *	HealthCommand=/usr/bin/true	run in the new kernel; words, no shell
+ *	HealthTimeoutSec=5
+ *
+ *	[Address vip]
+ *	Address=10.77.0.10/24 fd77::10/64
+ *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it
+ *	Gateway=10.77.0.1			NIC of the new kernel: its default route
+ *
+ *	[Volume data]
+ *	Function=0000:00:07.0		the disk
+ *	Partition=0			0: the whole disk
+ *	MountPoint=/srv/data
+ *	FileSystem=ext4
+ *	Options=noatime
+ *
+ * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
+ * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
+ * counts; a key that's given again replaces what was before.
+ */
+#ifndef KHO_MIGRATE_CONFIG_H
+#define KHO_MIGRATE_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/parse.h"
+
+#define KHO_CONFIG_ITEMS	32	/* of each kind */
+#define KHO_CONFIG_LIST		8	/* addresses, functions, files of one item */
+#define KHO_CONFIG_NAME		32
+#define KHO_CONFIG_TEXT		256
+#define KHO_CONFIG_ADDRESS	64
+
+struct kho_config_workload {
+	char name[KHO_CONFIG_NAME];
+	char unit[KHO_CONFIG_TEXT];
+	uint32_t volumes;		/* bit n: volumes[n] of the configuration */
+	uint32_t addresses;
+	char files[KHO_CONFIG_LIST][KHO_CONFIG_TEXT];
+	unsigned int nr_files;
+	uint32_t max_blackout_ms;
+	uint32_t max_rounds;
+	bool go_on;			/* NoConvergence=go-on */
+	char health_command[KHO_CONFIG_TEXT];	/* "": none */
+	uint32_t health_timeout_ms;
+	/* as text, until all is read */
+	char volume_names[KHO_CONFIG_TEXT];
+	char address_names[KHO_CONFIG_TEXT];
+};
+
+struct kho_config_address {
+	char name[KHO_CONFIG_NAME];
+	char addresses[KHO_CONFIG_LIST][KHO_CONFIG_ADDRESS];	/* "10.77.0.10/24" */
+	unsigned int nr_addresses;
+	struct kho_pci_addr functions[KHO_CONFIG_LIST];
+	unsigned int nr_functions;
+	char gateway[KHO_CONFIG_ADDRESS];	/* "": none */
+};
+
+struct kho_config_volume {
+	char name[KHO_CONFIG_NAME];
+	bool has_function;
+	struct kho_pci_addr function;
+	uint32_t partition;
+	char mount_point[KHO_CONFIG_TEXT];
+	char file_system[KHO_CONFIG_NAME];
+	char options[KHO_CONFIG_TEXT];
+};
+
+struct kho_config {
+	struct kho_config_workload workloads[KHO_CONFIG_ITEMS];
+	unsigned int nr_workloads;
+	struct kho_config_address addresses[KHO_CONFIG_ITEMS];
+	unsigned int nr_addresses;
+	struct kho_config_volume volumes[KHO_CONFIG_ITEMS];
+	unsigned int nr_volumes;
+};
+
+/* One file's text into @config, which is added to. @text is changed. -EINVAL with FILE:LINE. */
+int kho_config_parse(const char *name, char *text, struct kho_config *config,
+		     struct kho_err *err);
+
+/* Once all is read: references, and what's missing. */
+int kho_config_finish(struct kho_config *config, struct kho_err *err);
+
+/* Reads the system's files. *@ret is to be freed by free(). */
+int kho_config_load(struct kho_config **ret, struct kho_err *err);
+
+#endif

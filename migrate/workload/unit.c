@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Units by systemctl and drop-ins; unit.h has the idea. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/parse.h"
+#include "migrate/workload/unit.h"
+#include "system/proc.h"
+
+#define TIMEOUT_MS	30000
+#define DROP_IN_DIR	"/run/systemd/system"
+#define DROP_IN		"50-kho-agent.conf"
+
+int kho_unit_check_name(const char *name, struct kho_err *err)
+{
+	size_t size = strlen(name);
+	const char *dot = strrchr(name, '.');
+
+	if (size >= KHO_UNIT_NAME || !dot ||
+	    (strcmp(dot, ".service") != 0 && strcmp(dot, ".scope") != 0))
+		return kho_fail(err, -EINVAL, "\"%.64s\" is no service or scope; name the unit in "
+				"full, as in redis-server.service", name);
+	for (size_t i = 0; i < size; i++)
+		if (!isalnum((unsigned char)name[i]) && !strchr(":-_.\\@", name[i]))
+			return kho_fail(err, -EINVAL, "\"%.64s\" is no name of a unit", name);
+	return 0;
+}
+
+/* ---- systemctl ---- */
+
+static int run(const char *const *argv, struct kho_err *err)
+{
+	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
+
+	return kho_proc_check(&spec, err);
+}
+
+static int reload(struct kho_err *err)
+{
+	return run((const char *const[]){ "systemctl", "daemon-reload", NULL }, err);
+}
+
+static void take_field(const char *line, struct kho_unit *unit, bool *found)
+{
+	const char *value = strchr(line, '=');
+	size_t name = value ? (size_t)(value - line) : 0;
+
+	if (!value)
+		return;
+	value++;
+	if (strncmp(line, "LoadState", name) == 0)
+		*found = strcmp(value, "loaded") == 0;
+	else if (strncmp(line, "ActiveState", name) == 0)
+		snprintf(unit->active, sizeof(unit->active), "%s", value);
+	else if (strncmp(line, "MainPID", name) == 0)
+		unit->main_pid = strtol(value, NULL, 10);
+	else if (strncmp(line, "ControlGroup", name) == 0 && *value)
+		snprintf(unit->cgroup, sizeof(unit->cgroup), "/sys/fs/cgroup%s", value);
+	else if (strncmp(line, "PIDFile", name) == 0)
+		snprintf(unit->pid_file, sizeof(unit->pid_file), "%s", value);
+}
+
+int kho_unit_show(const char *name, struct kho_unit *ret, struct kho_err *err)
+{
+	const char *const argv[] = {
+		"systemctl", "show", "-pLoadState", "-pActiveState", "-pMainPID",
+		"-pControlGroup", "-pPIDFile", "--", name, NULL
+	};
+	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
+	struct kho_proc_result result;
+	struct kho_unit unit = {};
+	bool found = false;
+	char *line, *rest;
+	int r = kho_proc_run(&spec, &result, err);
+
+	if (r < 0)
+		return r;
+	for (line = strtok_r(result.out, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		take_field(line, &unit, &found);
+	kho_proc_result_done(&result);
+	if (!found)
+		return kho_fail(err, -ENOENT, "systemd knows no unit %s; see systemctl status",
+				name);
+	*ret = unit;
+	return 0;
+}
+
+/* ---- drop-ins ---- */
+
+static void drop_in_path(const char *name, bool folder, char path[KHO_UNIT_PATH])
+{
+	snprintf(path, KHO_UNIT_PATH, DROP_IN_DIR "/%s.d%s", name, folder ? "" : "/" DROP_IN);
+}
+
+static int write_drop_in(const char *name, const char *text, struct kho_err *err)
+{
+	const struct kho_file_content content = {
+		.data = text, .size = strlen(text), .mode = 0644,
+	};
+	char path[KHO_UNIT_PATH];
+	int r;
+
+	drop_in_path(name, true, path);
+	if (mkdir(path, 0755) < 0 && errno != EEXIST)
+		return kho_fail_errno(err, -errno, "%s", path);
+	drop_in_path(name, false, path);
+	r = kho_file_write_atomic(path, &content, err);
+	return r < 0 ? r : reload(err);
+}
+
+static int remove_drop_in(const char *name, struct kho_err *err)
+{
+	char path[KHO_UNIT_PATH];
+
+	drop_in_path(name, false, path);
+	if (unlink(path) < 0)
+		return errno == ENOENT ? 0 : kho_fail_errno(err, -errno, "%s", path);
+	drop_in_path(name, true, path);
+	rmdir(path);	/* stays if there's more in it */
+	return reload(err);
+}
+
+/* SIGKILL counts as success, so that the unit is left inactive, not failed. */
+int kho_unit_let_go(const char *name, struct kho_err *err)
+{
+	return write_drop_in(name,
+			     "# The workload moves to another kernel (kho-agent)\n"
+			     "[Service]\n"
+			     "Restart=no\n"
+			     "SuccessExitStatus=SIGKILL\n"
+			     "ExecStop=\n"
+			     "ExecStopPost=\n"
+			     "WatchdogSec=0\n", err);
+}
+
+int kho_unit_hold(const char *name, struct kho_err *err)
+{
+	return remove_drop_in(name, err);
+}
+
+int kho_unit_stub(const char *name, const char *socket, struct kho_err *err)
+{
+	char text[1024];
+
+	snprintf(text, sizeof(text),
+		 "# The workload comes from another kernel (kho-agent)\n"
+		 "[Service]\n"
+		 "Type=notify\n"
+		 "NotifyAccess=all\n"
+		 "PIDFile=\n"
+		 "Restart=no\n"
+		 "WatchdogSec=0\n"
+		 "TimeoutStartSec=infinity\n"
+		 "User=\n"
+		 "Group=\n"
+		 "CapabilityBoundingSet=~\n"
+		 "NoNewPrivileges=no\n"
+		 "RestrictNamespaces=no\n"
+		 "MemoryDenyWriteExecute=no\n"
+		 "SystemCallFilter=\n"
+		 "RestrictAddressFamilies=\n"
+		 "PrivateUsers=no\n"
+		 "ExecPaths=/usr/libexec/kho-agent /usr/sbin/criu\n"
+		 "ExecCondition=\n"
+		 "ExecStartPre=\n"
+		 "ExecStart=\n"
+		 "ExecStart=/usr/libexec/kho-agent/kho-restore\n"
+		 "ExecStartPost=\n"
+		 "Environment=KHO_RESTORE_SOCKET=%s\n", socket);
+	return write_drop_in(name, text, err);
+}
+
+int kho_unit_settle(const char *name, struct kho_err *err)
+{
+	return remove_drop_in(name, err);
+}
+
+int kho_unit_drop(const char *name, struct kho_err *err)
+{
+	struct kho_err ignored;
+	int r;
+
+	run((const char *const[]){ "systemctl", "kill", "--signal=SIGKILL", "--", name, NULL },
+	    &ignored);
+	r = run((const char *const[]){ "systemctl", "stop", "--", name, NULL }, err);
+	run((const char *const[]){ "systemctl", "reset-failed", "--", name, NULL }, &ignored);
+	if (r < 0)
+		return r;
+	return remove_drop_in(name, err);
+}
