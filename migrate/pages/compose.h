@@ -18,12 +18,8 @@
  * entry says LAZY and nothing else, and there's no data in pages-N.img: the page
  * server (serve.h) has it in the store. All other pages (private file mappings,
  * locked memory, shared memory) say PRESENT and are copied; CRIU reads them
- * before the tasks run. The page that a stack pointer is in is never lazy.
- *
- * Which mappings there are comes from mm-PID.img, stack pointers from
- * core-TID.img. Of those files only few fields are read, with the field numbers
- * of CRIU's own images/*.proto (4.2.1). Pages in the store that no mapping has
- * are left out.
+ * before the tasks run. Which mappings there are comes from mm-PID.img (images.h).
+ * Pages in the store that no mapping has are left out.
  */
 #ifndef KHO_PAGES_COMPOSE_H
 #define KHO_PAGES_COMPOSE_H
