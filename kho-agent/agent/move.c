@@ -9,7 +9,7 @@
 #include "agent/spawn.h"
 #include "upgrade/owner.h"
 
-#define NS_PER_MS	1000000ULL
+#define LINGER_MS	200
 
 static void carry_out(struct kho_mover *mover, struct kho_move_output out);
 
@@ -159,11 +159,25 @@ static struct kho_move_output fence(struct kho_mover *mover)
 
 static void mover_free(struct kho_mover *mover);
 
-static void end(struct kho_mover *mover)
+static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 {
+	struct kho_mover *mover = userdata;
+
+	(void)source;
+	(void)usec;
+	kho_mover_end_net(mover, kho_move_committed(&mover->move));
 	mover->agent->mover = NULL;
 	mover->over(mover);
 	mover_free(mover);
+	return 0;
+}
+
+/* Not at once: packets may still be on their way into the queue, which lets them go. */
+static void end(struct kho_mover *mover)
+{
+	set_deadline(mover, 0);
+	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
+				   LINGER_MS * 1000, 0, on_rest, mover);
 }
 
 static void carry_out(struct kho_mover *mover, struct kho_move_output out)
@@ -221,6 +235,7 @@ static void mover_free(struct kho_mover *mover)
 	set_deadline(mover, 0);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++)
 		kho_departure_free(mover->departures[i]);
+	kho_mover_free_net(mover);
 	free(mover->config);
 	free(mover);
 }

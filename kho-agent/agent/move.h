@@ -16,7 +16,7 @@
 
 struct kho_mover;
 struct kho_departure;			/* a workload that leaves, move_workload.c */
-struct kho_hold;
+struct kho_holding;			/* packets that wait, move_net.c */
 
 /*
  * 0: done; 1: it will be told by kho_mover_done() (or _undone()); negative: it failed.
@@ -42,8 +42,7 @@ struct kho_mover {
 	sd_event_source *deadline;
 	struct kho_mover_times times;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
-	struct kho_hold *hold;
-	sd_event_source *hold_source;
+	struct kho_holding *holding;
 	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the new side's NICs, by address */
 	void (*over)(struct kho_mover *mover);
 };
@@ -92,6 +91,12 @@ extern const struct kho_step_ops kho_step_precopy, kho_step_let_go, kho_step_fre
 	kho_step_discard;
 extern const struct kho_step_ops kho_step_release, kho_step_forget;
 extern const struct kho_step_ops kho_step_hold, kho_step_mute, kho_step_forward;
+
+/* Around the steps on the new side. The last frees what is held of packets here. */
+int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *err);
+int kho_mover_take_nic_back(struct kho_mover *mover, uint32_t item, struct kho_err *err);
+void kho_mover_end_net(struct kho_mover *mover, bool committed);
+void kho_mover_free_net(struct kho_mover *mover);
 
 /* The NIC that the new kernel is to have for an address; NULL: it has one already. */
 const struct kho_pci_addr *kho_mover_spare_nic(struct kho_mover *mover, uint32_t item);

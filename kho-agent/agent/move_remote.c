@@ -98,7 +98,9 @@ int kho_mover_ask(struct kho_mover *mover, enum kho_step step, bool undo, uint32
 	message.step.item = item;
 	message.step.move = mover->id;
 	message.step.name = (char *)kho_mover_item_name(mover, step, item);
-	r = describe(mover, step, item, &message, err);
+	r = step == KHO_STEP_ADDRESS && !undo ? kho_mover_give_nic(mover, item, err) : 0;
+	if (r >= 0)
+		r = describe(mover, step, item, &message, err);
 	if (r < 0)
 		return r;
 	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_STEP;
@@ -123,6 +125,8 @@ void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *res
 	}
 	if (result->has_mac && result->mac.len == 6 && result->step == KHO_STEP_ADDRESS)
 		memcpy(mover->macs[result->item], result->mac.data, 6);
+	if (result->has_undo && result->undo && result->step == KHO_STEP_ADDRESS && !err.code)
+		kho_mover_take_nic_back(mover, result->item, &err);
 	if (result->has_undo && result->undo)
 		kho_mover_undone(mover, result->step, result->item, &err);
 	else

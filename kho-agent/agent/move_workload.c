@@ -82,6 +82,8 @@ static int look(struct kho_departure *d, struct kho_err *err)
 				"configuration", d->config->unit, d->unit.active);
 	r = kho_cgroup_root(d->unit.cgroup, &d->root, err);
 	if (r >= 0)
+		r = kho_criu_check_namespaces(d->root, err);
+	if (r >= 0)
 		r = list_pids(d, err);
 	if (r < 0)
 		return r;
@@ -353,15 +355,19 @@ static int open_dir(struct kho_departure *d, struct kho_err *err)
 static int dump(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = departure(mover, item);
+	char cgroup[KHO_UNIT_PATH + 32];
 	struct kho_criu_request request = {
 		.kind = KHO_CRIU_DUMP,
 		.pid = d->root,
 		.log = "dump.log",
-		.freeze_cgroup = d->unit.cgroup,
+		.freeze_cgroup = cgroup,
 		.page_fd = -1,
 		.nr_external = d->nr_external,
 	};
 	int r = open_dir(d, err);
+
+	/* as we see it: in a sandbox cgroups may be read-only */
+	snprintf(cgroup, sizeof(cgroup), "/proc/%d/root%s", getpid(), d->unit.cgroup);
 
 	memcpy(request.external, d->external, sizeof(request.external));
 	request.images_fd = d->dir;

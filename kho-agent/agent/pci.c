@@ -267,3 +267,54 @@ unsigned int kho_pci_absorb(struct kho_agent *agent)
 	}
 	return nr;
 }
+
+/* ---- as steps of a move ---- */
+
+int kho_pci_hold_still(struct kho_agent *agent, const struct kho_pci_addr *addr,
+		       struct kho_err *err)
+{
+	struct kho_pci_hold hold;
+
+	return kho_pci_hold(&agent->root, addr, DRIVER_TIMEOUT_MS, &hold, err);
+}
+
+int kho_pci_let_go(struct kho_agent *agent, const struct kho_pci_addr *addr, struct kho_err *err)
+{
+	const struct kho_pci_hold hold = { .addr = *addr };
+	struct kho_pci_function function;
+	int r = kho_pci_read(&agent->root, addr, &function, err);
+
+	/* it was never taken, or is back already */
+	if (r < 0 || strcmp(function.driver, KHO_PCI_DRIVER) != 0)
+		return r;
+	return kho_pci_release(&agent->root, &hold, DRIVER_TIMEOUT_MS, err);
+}
+
+int kho_pci_read_grant(const Kho__PciGrant *message, struct kho_pci_addr *ret, struct kho_err *err)
+{
+	if (read_addr(message->function, ret) < 0 || !message->has_config_address)
+		return kho_fail(err, -EBADMSG, "the grant names no function; "
+				"update the older agent");
+	return 0;
+}
+
+int kho_pci_take_grant(struct kho_agent *agent, const Kho__PciGrant *message, struct kho_err *err)
+{
+	int r = grant(agent, message, err);
+
+	if (r != -EEXIST)
+		return r;
+	*err = (struct kho_err){};
+	return 0;
+}
+
+int kho_pci_drop_grant(struct kho_agent *agent, const struct kho_pci_addr *addr,
+		       struct kho_err *err)
+{
+	int r = kho_device_pci_revoke(&agent->device, addr, err);
+
+	if (r != -ENOENT)
+		return r;
+	*err = (struct kho_err){};
+	return 0;
+}

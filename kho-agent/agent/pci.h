@@ -37,6 +37,19 @@ void kho_pci_on_revoke(struct kho_session *session, const Kho__PciRevoke *revoke
 /* New side, once the old kernel has retired. Returns how many functions came. */
 unsigned int kho_pci_absorb(struct kho_agent *agent);
 
+/* ---- as steps of a move (move.h, receive.h) ---- */
+
+/* Old side: takes it from its driver, whoever uses it; and gives it back. */
+int kho_pci_hold_still(struct kho_agent *agent, const struct kho_pci_addr *addr,
+		       struct kho_err *err);
+int kho_pci_let_go(struct kho_agent *agent, const struct kho_pci_addr *addr, struct kho_err *err);
+
+/* New side: what a grant says, taking it, and giving it up. */
+int kho_pci_read_grant(const Kho__PciGrant *grant, struct kho_pci_addr *ret, struct kho_err *err);
+int kho_pci_take_grant(struct kho_agent *agent, const Kho__PciGrant *grant, struct kho_err *err);
+int kho_pci_drop_grant(struct kho_agent *agent, const struct kho_pci_addr *addr,
+		       struct kho_err *err);
+
 /* The functions that a kernel leaves when it retires, as messages. */
 struct kho_pci_message {
 	Kho__PciGrant grant;

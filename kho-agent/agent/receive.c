@@ -12,6 +12,10 @@ static const struct kho_receive_ops *ops_of(enum kho_step step)
 {
 	static const struct kho_receive_ops *const ops[_KHO_STEP_MAX] = {
 		[KHO_STEP_PREPARE] = &kho_receive_prepare,
+		[KHO_STEP_ADDRESS] = &kho_receive_address,
+		[KHO_STEP_TAKE] = &kho_receive_take,
+		[KHO_STEP_KEEP] = &kho_receive_keep,
+		[KHO_STEP_ANNOUNCE] = &kho_receive_announce,
 		[KHO_STEP_RESTORE] = &kho_receive_restore,
 		[KHO_STEP_RESUME] = &kho_receive_resume,
 		[KHO_STEP_HEALTH] = &kho_receive_health,
@@ -33,21 +37,40 @@ static void answer(struct kho_session *session, const Kho__MoveResult *result)
 		kho_agent_progress(session->agent, "an answer can't be sent: %s", err.msg);
 }
 
+static void fill(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
+		 const struct kho_err *err, Kho__MoveResult *result)
+{
+	kho__move_result__init(result);
+	result->has_step = result->has_undo = result->has_item = result->has_move = true;
+	result->step = step;
+	result->item = item;
+	result->move = receiver->id;
+	result->has_code = true;
+	result->code = err->code;
+	result->text = err->code ? (char *)err->msg : NULL;
+	if (err->code < 0)
+		kho_agent_progress(receiver->agent, "%s: %s", kho_step_info(step)->name, err->msg);
+}
+
+void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
+			    const uint8_t mac[6], const struct kho_err *err)
+{
+	Kho__MoveResult result;
+
+	fill(receiver, step, item, err, &result);
+	result.has_mac = true;
+	result.mac.data = (uint8_t *)mac;
+	result.mac.len = 6;
+	answer(receiver->agent->session, &result);
+}
+
 void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool undo,
 			uint32_t item, const struct kho_err *err)
 {
-	Kho__MoveResult result = KHO__MOVE_RESULT__INIT;
+	Kho__MoveResult result;
 
-	result.has_step = result.has_undo = result.has_item = result.has_move = true;
-	result.step = step;
+	fill(receiver, step, item, err, &result);
 	result.undo = undo;
-	result.item = item;
-	result.move = receiver->id;
-	result.has_code = true;
-	result.code = err->code;
-	result.text = err->code ? (char *)err->msg : NULL;
-	if (err->code < 0)
-		kho_agent_progress(receiver->agent, "%s: %s", kho_step_info(step)->name, err->msg);
 	answer(receiver->agent->session, &result);
 }
 
@@ -64,7 +87,11 @@ static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
 		return NULL;
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_arrival_free(receiver->arrivals[i]);
+		kho_anchor_free(receiver->anchors[i]);
+		kho_taken_free(receiver->volumes[i]);
 		receiver->arrivals[i] = NULL;
+		receiver->anchors[i] = NULL;
+		receiver->volumes[i] = NULL;
 	}
 	receiver->agent = agent;
 	receiver->id = id;

@@ -14,11 +14,15 @@
 #include "upgrade/move.h"
 
 struct kho_arrival;		/* a workload that comes, receive_workload.c */
+struct kho_anchor;		/* an address, receive_net.c */
+struct kho_taken;		/* a volume, receive_volume.c */
 
 struct kho_receiver {
 	struct kho_agent *agent;
 	uint64_t id;			/* of the move */
 	struct kho_arrival *arrivals[KHO_MOVE_ITEMS];
+	struct kho_anchor *anchors[KHO_MOVE_ITEMS];
+	struct kho_taken *volumes[KHO_MOVE_ITEMS];
 };
 
 /* What a step here is done by. Return as of struct kho_step_ops (move.h). */
@@ -34,6 +38,10 @@ void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step)
 void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool undo,
 			uint32_t item, const struct kho_err *err);
 
+/* As above, with the MAC address of a NIC. */
+void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
+			    const uint8_t mac[6], const struct kho_err *err);
+
 /* Where streams of a move go to; ends with NULL. */
 extern const struct kho_sink_ops *const kho_receive_sinks[];
 
@@ -45,5 +53,11 @@ extern const struct kho_sink_ops kho_sink_images, kho_sink_files;
 /* The arrival of that name; NULL: none. */
 struct kho_arrival *kho_arrival_find(struct kho_receiver *receiver, const char *name);
 void kho_arrival_free(struct kho_arrival *arrival);
+
+/* receive_net.c, receive_volume.c */
+extern const struct kho_receive_ops kho_receive_address, kho_receive_announce;
+extern const struct kho_receive_ops kho_receive_take, kho_receive_keep;
+void kho_anchor_free(struct kho_anchor *anchor);
+void kho_taken_free(struct kho_taken *taken);
 
 #endif

@@ -50,7 +50,12 @@ static void tell_score(const char *text)
 		close(fd);
 }
 
-static void __attribute__((noreturn)) run_child(int fd, int ns, int keep_fd)
+/* Namespaces that systemd makes for a service; CRIU joins them, so it sees none of them. */
+static const char *const joined[] = { "mnt", "uts", "ipc", "net", "cgroup" };
+
+#define NR_JOINED (sizeof(joined) / sizeof(joined[0]))
+
+static void __attribute__((noreturn)) run_child(int fd, const int ns[NR_JOINED], int keep_fd)
 {
 	char number[16];
 	char *const argv[] = { (char[]){ "criu" }, (char[]){ "swrk" }, number, NULL };
@@ -66,49 +71,102 @@ static void __attribute__((noreturn)) run_child(int fd, int ns, int keep_fd)
 		dup2(null, 2);
 	}
 	tell_score("-1000");
-	if (ns >= 0 && setns(ns, CLONE_NEWNS) < 0)
-		_exit(126);
+	for (size_t i = 0; i < NR_JOINED; i++)
+		if (ns[i] >= 0 && setns(ns[i], 0) < 0)
+			_exit(126);
 	setsid();
 	execveat(criu, "", argv, environ, AT_EMPTY_PATH);
 	_exit(127);
 }
 
-static int open_ns(pid_t pid)
+static bool same_ns(pid_t pid, const char *name)
+{
+	char path[64];
+	struct stat own, other;
+
+	snprintf(path, sizeof(path), "/proc/self/ns/%s", name);
+	if (stat(path, &own) < 0)
+		return true;
+	snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, name);
+	return stat(path, &other) == 0 && own.st_ino == other.st_ino;
+}
+
+int kho_criu_check_namespaces(pid_t pid, struct kho_err *err)
+{
+	static const struct {
+		const char *name;
+		const char *remedy;
+	} refused[] = {
+		{ "user", "set PrivateUsers=no for its unit" },
+		{ "pid", "set PrivatePIDs=no for its unit, or move what's in the container" },
+	};
+
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++)
+		if (!same_ns(pid, refused[i].name))
+			return kho_fail(err, -EOPNOTSUPP, "process %d has a %s namespace of its own, "
+					"which can't be moved; %s", pid, refused[i].name,
+					refused[i].remedy);
+	return 0;
+}
+
+/* Those that aren't ours already; -1 for the others. */
+static int open_namespaces(pid_t pid, int ret[NR_JOINED])
 {
 	char path[64];
 
-	snprintf(path, sizeof(path), "/proc/%d/ns/mnt", pid);
-	return open(path, O_RDONLY | O_CLOEXEC);
+	for (size_t i = 0; i < NR_JOINED; i++) {
+		ret[i] = -1;
+		if (!pid || same_ns(pid, joined[i]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%d/ns/%s", pid, joined[i]);
+		ret[i] = open(path, O_RDONLY | O_CLOEXEC);
+		if (ret[i] < 0)
+			return -errno;
+	}
+	return 0;
 }
 
-int kho_criu_start(pid_t ns_pid, int keep_fd, struct kho_criu **ret, struct kho_err *err)
+static void close_namespaces(const int ns[NR_JOINED])
 {
-	_cleanup_close_ int ns = ns_pid ? open_ns(ns_pid) : -EBADF;
-	struct kho_criu *criu = calloc(1, sizeof(*criu));
+	for (size_t i = 0; i < NR_JOINED; i++)
+		if (ns[i] >= 0)
+			close(ns[i]);
+}
+
+static int spawn(struct kho_criu *criu, const int ns[NR_JOINED], int keep_fd, struct kho_err *err)
+{
 	int fds[2];
 
-	if (!criu)
-		return kho_fail(err, -ENOMEM, "no memory for CRIU");
-	if (ns_pid && ns < 0) {
-		free(criu);
-		return kho_fail_errno(err, -errno, "process %d is gone", ns_pid);
-	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0) {
-		free(criu);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return kho_fail_errno(err, -errno, "no socket for CRIU");
-	}
 	criu->pid = fork();
 	if (criu->pid == 0)
 		run_child(fds[1], ns, keep_fd);
 	close(fds[1]);
 	criu->fd = fds[0];
-	criu->images_fd = -EBADF;
-	if (criu->pid < 0) {
+	return criu->pid < 0 ? kho_fail_errno(err, -errno, "CRIU can't be started") : 0;
+}
+
+int kho_criu_start(pid_t ns_pid, int keep_fd, struct kho_criu **ret, struct kho_err *err)
+{
+	struct kho_criu *criu = calloc(1, sizeof(*criu));
+	int ns[NR_JOINED] = { -1, -1, -1, -1, -1 };
+	int r;
+
+	if (!criu)
+		return kho_fail(err, -ENOMEM, "no memory for CRIU");
+	criu->fd = criu->images_fd = -EBADF;
+	r = open_namespaces(ns_pid, ns);
+	if (r < 0)
+		kho_fail_errno(err, r, "process %d is gone", ns_pid);
+	else
+		r = spawn(criu, ns, keep_fd, err);
+	close_namespaces(ns);
+	if (r < 0)
 		kho_criu_free(criu);
-		return kho_fail_errno(err, -errno, "CRIU can't be started");
-	}
-	*ret = criu;
-	return 0;
+	else
+		*ret = criu;
+	return r;
 }
 
 struct kho_criu *kho_criu_free(struct kho_criu *criu)
@@ -119,7 +177,8 @@ struct kho_criu *kho_criu_free(struct kho_criu *criu)
 		kill(criu->pid, SIGKILL);
 		waitpid(criu->pid, NULL, 0);
 	}
-	close(criu->fd);
+	if (criu->fd >= 0)
+		close(criu->fd);
 	if (criu->images_fd >= 0)
 		close(criu->images_fd);
 	free(criu);
@@ -253,7 +312,9 @@ int kho_criu_answer(struct kho_criu *criu, bool go_on, struct kho_err *err)
 
 /* ---- events ---- */
 
-/* The last line with an error in CRIU's log: it says more than cr_errno. */
+/*
+ * The last error in CRIU's log that isn't just "FAILED": it says more than cr_errno.
+ */
 static void find_reason(struct kho_criu *criu, char *ret, size_t size)
 {
 	_cleanup_free_ char *text = NULL;
@@ -264,8 +325,8 @@ static void find_reason(struct kho_criu *criu, char *ret, size_t size)
 	snprintf(ret, size, "see its log");
 	if (kho_file_read(path, LOG_MAX, &text, NULL, NULL) < 0)
 		return;
-	for (at = text; (at = strstr(at, "Error (")); at++)
-		if (!last)
+	for (at = text; (at = strstr(at, "Error (")); at += strcspn(at, "\n"))
+		if (!memmem(at, strcspn(at, "\n"), "FAILED", 6))
 			last = at;
 	if (last)
 		snprintf(ret, size, "%.*s", (int)strcspn(last, "\n"), last);
@@ -283,6 +344,7 @@ static void fail_done(struct kho_criu *criu, const CriuResp *resp, struct kho_er
 	kho_fail(err, resp->has_cr_errno && resp->cr_errno > 0 ? -resp->cr_errno : -EIO,
 		 "CRIU's %s failed: %s%s%s", what[criu->kind], resp->cr_errmsg ?: "",
 		 resp->cr_errmsg ? ": " : "", reason);
+	err->msg[strcspn(err->msg, "\n")] = '\0';
 }
 
 static void died(struct kho_criu *criu, struct kho_criu_event *ret)

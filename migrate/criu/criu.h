@@ -10,9 +10,10 @@
  *	                               +---> DONE or DIED ---> free()
  *
  * One child for one request, started ahead of time: starting and probing the kernel
- * takes longer than many a dump. It runs in the mount namespace of a task of the
- * workload, so that the sandbox that systemd made for a service (PrivateTmp= and the
- * like) is no mount namespace to dump: CRIU sees those mounts as its own.
+ * takes longer than many a dump. It runs in the namespaces of a task of the workload
+ * (all but user and PID), so that the sandbox that systemd made for a service
+ * (PrivateTmp=, ProtectHostname= and the like) is nothing to dump: CRIU sees those
+ * mounts as its own.
  *
  * Hooks. With notify set CRIU asks before it goes on ("post-dump", "pre-resume", ...):
  * each is an event of process(), and CRIU waits until it's answered, for as long as
@@ -87,11 +88,14 @@ struct kho_criu_event {
 };
 
 /*
- * Starts the child. @ns_pid: whose mount namespace it runs in, 0: ours. @keep_fd: the
+ * Starts the child. @ns_pid: whose namespaces it runs in, 0: ours. @keep_fd: the
  * descriptor that the request to come names (page_fd, inherit), which the child has to
  * inherit by that number; -1: none.
  */
 int kho_criu_start(pid_t ns_pid, int keep_fd, struct kho_criu **ret, struct kho_err *err);
+
+/* -EOPNOTSUPP: the task has a namespace that can't be moved. */
+int kho_criu_check_namespaces(pid_t pid, struct kho_err *err);
 
 /* Kills the child if it lives. Takes NULL; returns NULL. */
 struct kho_criu *kho_criu_free(struct kho_criu *criu);

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Addresses on the new side of a move: on the NIC that was granted, silent until they
+ * are announced.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/pci.h"
+#include "agent/receive.h"
+#include "migrate/net/announce.h"
+#include "migrate/net/clean.h"
+#include "migrate/net/silence.h"
+
+#define NIC_TRIES	100
+#define NIC_LOOK_MS	50
+
+struct kho_anchor {
+	struct kho_receiver *receiver;
+	uint32_t item;
+	struct kho_pci_addr function;
+	bool granted;
+	struct kho_service services[KHO_NET_ADDRESSES_MAX];
+	size_t count;
+	struct kho_nic nic;
+	struct kho_address gateway;
+	bool has_gateway;
+	struct kho_silence *silence;
+	sd_event_source *source, *timer;
+	unsigned int looks, bursts;
+};
+
+static struct kho_anchor *anchor(struct kho_receiver *receiver, const Kho__MoveStep *step)
+{
+	return receiver->anchors[step->item];
+}
+
+void kho_anchor_free(struct kho_anchor *a)
+{
+	if (!a)
+		return;
+	sd_event_source_disable_unref(a->source);
+	sd_event_source_disable_unref(a->timer);
+	kho_silence_free(a->silence);
+	free(a);
+}
+
+/* ---- address ---- */
+
+static int read_step(struct kho_anchor *a, const Kho__MoveAddress *address, struct kho_err *err)
+{
+	int r = 0;
+
+	if (!address || !address->nic || !address->n_addresses ||
+	    address->n_addresses > KHO_NET_ADDRESSES_MAX)
+		return kho_fail(err, -EBADMSG, "the step names no address or NIC; update the "
+				"older agent");
+	r = kho_pci_read_grant(address->nic, &a->function, err);
+	for (size_t i = 0; i < address->n_addresses && r >= 0; i++)
+		r = kho_address_parse(address->addresses[i], &a->services[i].address, err);
+	a->count = address->n_addresses;
+	a->has_gateway = address->gateway;
+	if (r >= 0 && address->gateway)
+		r = kho_address_parse(address->gateway, &a->gateway, err);
+	return r;
+}
+
+static int on_packets(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct kho_anchor *a = userdata;
+	struct kho_err err;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (kho_silence_process(a->silence, &err) < 0)
+		kho_agent_progress(a->receiver->agent, "%s", err.msg);
+	return 0;
+}
+
+static int be_silent(struct kho_anchor *a, struct kho_err *err)
+{
+	int r = kho_net_clean(KHO_CLEAN_SILENCE, err);
+
+	for (size_t i = 0; i < a->count; i++)
+		a->services[i].ifindex = a->nic.ifindex;
+	if (r >= 0)
+		r = kho_silence_start(a->services, a->count, &a->silence, err);
+	if (r >= 0)
+		r = sd_event_add_io(a->receiver->agent->event, &a->source,
+				    kho_silence_fd(a->silence), EPOLLIN, on_packets, a);
+	return r;
+}
+
+static int set_up(struct kho_anchor *a, struct kho_err *err)
+{
+	int r = kho_nic_up(a->nic.ifindex, err);
+
+	if (r >= 0)
+		r = be_silent(a, err);
+	for (size_t i = 0; i < a->count && r >= 0; i++)
+		r = kho_address_add(&a->services[i], err);
+	if (r >= 0 && a->has_gateway)
+		r = kho_gateway_add(&a->gateway, a->nic.ifindex, err);
+	return r;
+}
+
+static void answer(struct kho_anchor *a, const struct kho_err *err)
+{
+	kho_receive_answer_mac(a->receiver, KHO_STEP_ADDRESS, a->item, a->nic.mac, err);
+}
+
+static int look_later(struct kho_anchor *a);
+
+/* The driver binds when udev gets to it. */
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_anchor *a = userdata;
+	struct kho_err err = {};
+	int r = kho_nic_find("/sys", &a->function, &a->nic, &err);
+
+	(void)source;
+	(void)usec;
+	a->timer = sd_event_source_disable_unref(a->timer);
+	if (r == -ENODEV && a->looks++ < NIC_TRIES)
+		return look_later(a);
+	if (r >= 0) {
+		err = (struct kho_err){};
+		set_up(a, &err);
+	}
+	answer(a, &err);
+	return 0;
+}
+
+static int look_later(struct kho_anchor *a)
+{
+	return sd_event_add_time_relative(a->receiver->agent->event, &a->timer, CLOCK_MONOTONIC,
+					  NIC_LOOK_MS * 1000, 0, on_look, a);
+}
+
+static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	struct kho_anchor *a;
+	int r;
+
+	if (anchor(receiver, step))
+		return kho_fail(err, -EBUSY, "this address is expected already");
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return kho_fail(err, -ENOMEM, "no memory for an address");
+	a->receiver = receiver;
+	a->item = step->item;
+	receiver->anchors[step->item] = a;
+	r = read_step(a, step->address, err);
+	if (r >= 0)
+		r = kho_pci_take_grant(receiver->agent, step->address->nic, err);
+	if (r < 0)
+		return r;
+	a->granted = true;
+	r = look_later(a);
+	return r < 0 ? kho_fail_errno(err, r, "event loop") : 1;
+}
+
+static int undo_address(struct kho_receiver *receiver, const Kho__MoveStep *step,
+			struct kho_err *err)
+{
+	struct kho_anchor *a = anchor(receiver, step);
+	int r = 0;
+
+	if (!a)
+		return 0;
+	for (size_t i = 0; i < a->count && a->silence; i++)
+		kho_address_remove(&a->services[i], NULL);
+	if (a->silence)
+		kho_silence_stop(a->silence, NULL);
+	if (a->granted)
+		r = kho_pci_drop_grant(receiver->agent, &a->function, err);
+	receiver->anchors[step->item] = NULL;
+	kho_anchor_free(a);
+	return r;
+}
+
+/* ---- announce ---- */
+
+static int on_burst(sd_event_source *source, uint64_t usec, void *userdata);
+
+static void burst_later(struct kho_anchor *a)
+{
+	unsigned int delay = kho_announce_delay_ms(a->bursts);
+
+	a->timer = sd_event_source_disable_unref(a->timer);
+	if (a->bursts < KHO_ANNOUNCE_TIMES)
+		sd_event_add_time_relative(a->receiver->agent->event, &a->timer, CLOCK_MONOTONIC,
+					   delay * 1000ULL, 0, on_burst, a);
+}
+
+static int on_burst(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_anchor *a = userdata;
+	struct kho_err err;
+
+	(void)source;
+	(void)usec;
+	a->bursts++;
+	if (kho_announce(a->services, a->count, &err) < 0)
+		kho_agent_progress(a->receiver->agent, "%s", err.msg);
+	burst_later(a);
+	return 0;
+}
+
+static int announce(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	struct kho_anchor *a = anchor(receiver, step);
+	int r;
+
+	if (!a || !a->silence)
+		return kho_fail(err, -EPROTO, "the address isn't here");
+	r = kho_silence_end(a->silence, err);
+	if (r >= 0)
+		r = kho_announce(a->services, a->count, err);
+	a->bursts = 1;
+	burst_later(a);
+	return r;
+}
+
+const struct kho_receive_ops kho_receive_address = { .begin = address, .undo = undo_address };
+const struct kho_receive_ops kho_receive_announce = { .begin = announce };

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Volumes on the new side of a move: taken when their disks come, kept at commit. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/pci.h"
+#include "agent/receive.h"
+#include "migrate/volume/volume.h"
+
+#define LOOKS		2000
+#define LOOK_MS		5
+
+struct kho_taken {
+	struct kho_receiver *receiver;
+	uint32_t item;
+	struct kho_volume volume;
+	struct kho_pci_addr function;
+	uint32_t partition;
+	char disk[KHO_VOLUME_PATH];
+	bool granted;
+	sd_event_source *timer;
+	unsigned int looks;
+};
+
+static struct kho_taken *taken(struct kho_receiver *receiver, const Kho__MoveStep *step)
+{
+	return receiver->volumes[step->item];
+}
+
+void kho_taken_free(struct kho_taken *t)
+{
+	if (!t)
+		return;
+	sd_event_source_disable_unref(t->timer);
+	free(t);
+}
+
+static int copy(char *to, size_t size, const char *text, struct kho_err *err)
+{
+	if (!text || strlen(text) >= size)
+		return kho_fail(err, -EBADMSG, "the step describes no volume; update the older "
+				"agent");
+	memcpy(to, text, strlen(text) + 1);
+	return 0;
+}
+
+static int read_step(struct kho_taken *t, const Kho__MoveStep *step, struct kho_err *err)
+{
+	const Kho__MoveVolume *volume = step->volume;
+	int r;
+
+	if (!volume || !volume->disk)
+		return kho_fail(err, -EBADMSG, "the step names no disk; update the older agent");
+	t->partition = volume->has_partition ? volume->partition : 0;
+	r = kho_pci_read_grant(volume->disk, &t->function, err);
+	if (r >= 0)
+		r = copy(t->volume.name, sizeof(t->volume.name), step->name, err);
+	if (r >= 0)
+		r = copy(t->volume.mount_point, sizeof(t->volume.mount_point),
+			 volume->mount_point, err);
+	if (r >= 0)
+		r = copy(t->volume.file_system, sizeof(t->volume.file_system),
+			 volume->file_system, err);
+	return r < 0 ? r : copy(t->volume.options, sizeof(t->volume.options),
+				volume->options ?: "", err);
+}
+
+static int look_later(struct kho_taken *t, unsigned int ms);
+
+static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_taken *t = userdata;
+	struct kho_err err = {};
+	int r = kho_volume_disk(&t->function, t->partition, t->disk, &err);
+
+	(void)source;
+	(void)usec;
+	t->timer = sd_event_source_disable_unref(t->timer);
+	if (r == -ENODEV && t->looks++ < LOOKS)
+		return look_later(t, LOOK_MS);
+	if (r >= 0) {
+		err = (struct kho_err){};
+		kho_volume_take(&t->volume, t->disk, &err);
+	}
+	kho_receive_answer(t->receiver, KHO_STEP_TAKE, false, t->item, &err);
+	return 0;
+}
+
+static int look_later(struct kho_taken *t, unsigned int ms)
+{
+	return sd_event_add_time_relative(t->receiver->agent->event, &t->timer, CLOCK_MONOTONIC,
+					  ms * 1000, 0, on_look, t);
+}
+
+static int take(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	struct kho_taken *t;
+	int r;
+
+	if (taken(receiver, step))
+		return kho_fail(err, -EBUSY, "this volume is here already");
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return kho_fail(err, -ENOMEM, "no memory for a volume");
+	t->receiver = receiver;
+	t->item = step->item;
+	receiver->volumes[step->item] = t;
+	r = read_step(t, step, err);
+	if (r >= 0)
+		r = kho_pci_take_grant(receiver->agent, step->volume->disk, err);
+	if (r < 0)
+		return r;
+	t->granted = true;
+	r = look_later(t, 0);
+	return r < 0 ? kho_fail_errno(err, r, "event loop") : 1;
+}
+
+static int undo_take(struct kho_receiver *receiver, const Kho__MoveStep *step,
+		     struct kho_err *err)
+{
+	struct kho_taken *t = taken(receiver, step);
+	int r;
+
+	if (!t)
+		return 0;
+	r = kho_volume_drop(&t->volume, err);
+	if (r >= 0 && t->granted)
+		r = kho_pci_drop_grant(receiver->agent, &t->function, err);
+	if (r < 0)
+		return r;
+	receiver->volumes[step->item] = NULL;
+	kho_taken_free(t);
+	return 0;
+}
+
+static int keep(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	struct kho_taken *t = taken(receiver, step);
+
+	if (!t)
+		return kho_fail(err, -EPROTO, "the volume isn't here");
+	return kho_volume_keep(&t->volume, t->disk, err);
+}
+
+const struct kho_receive_ops kho_receive_take = { .begin = take, .undo = undo_take };
+const struct kho_receive_ops kho_receive_keep = { .begin = keep };
