@@ -24,11 +24,16 @@
 #define STATUS_VDSO	(1u << 3)
 #define STATUS_VVAR	(1u << 12)
 
-static bool can_be_lazy(uint32_t flags, uint32_t status)
+/*
+ * The first four conditions are CRIU's own. Memory that a fork wipes is ours: its
+ * pages would reach the child as if they hadn't been wiped.
+ */
+static bool can_be_lazy(const Kho__Image__Vma *vma)
 {
-	return flags & MAP_PRIVATE && flags & MAP_ANONYMOUS &&
-	       !(flags & (MAP_LOCKED | MAP_HUGETLB)) &&
-	       !(status & (STATUS_VSYSCALL | STATUS_VDSO | STATUS_VVAR));
+	return vma->flags & MAP_PRIVATE && vma->flags & MAP_ANONYMOUS &&
+	       !(vma->flags & (MAP_LOCKED | MAP_HUGETLB)) &&
+	       !(vma->status & (STATUS_VSYSCALL | STATUS_VDSO | STATUS_VVAR)) &&
+	       !(vma->madv & 1ULL << MADV_WIPEONFORK);
 }
 
 static void cleanup_mm(Kho__Image__Mm **mm)
@@ -55,7 +60,7 @@ static int take_vmas(const Kho__Image__Mm *mm, struct kho_image_vma **ret, size_
 		before = vma->end;
 		vmas[i] = (struct kho_image_vma){
 			.start = vma->start, .end = vma->end,
-			.lazy = can_be_lazy(vma->flags, vma->status),
+			.lazy = can_be_lazy(vma),
 		};
 	}
 	*ret = TAKE_PTR(vmas);

@@ -17,7 +17,7 @@
 
 struct kho_image_vma {
 	uint64_t start, end;		/* multiples of 4096, start < end */
-	bool lazy;			/* CRIU registers it with userfaultfd */
+	bool lazy;			/* may be restored after the task runs */
 };
 
 /*
