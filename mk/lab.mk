@@ -28,6 +28,7 @@ endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
 build/lab/disk.img: $(HANGS) $(PROGRAMS) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
+		build/lab/abmem build/lab/lab-pages \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)
@@ -36,3 +37,13 @@ build/lab/lab-shell: tests/lab/guest/lab-shell.c
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -o $@ $<
+
+build/lab/abmem: tests/lab/guest/abmem.c
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -o $@ $<
+
+build/lab/lab-pages: tests/lab/guest/pages.c $(B)/libkho.a
+	$(call msg,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libkho.a $(PKG_LIBS)
