@@ -45,7 +45,7 @@ struct kho_departure {
 	enum departure_state state;
 	pid_t root;
 	uint64_t resident;
-	uint32_t external[KHO_CRIU_EXTERNALS];
+	struct kho_criu_external external[KHO_CRIU_EXTERNALS];
 	size_t nr_external;
 	char pids[KHO_CPUS_TEXT];
 	struct kho_criu *criu;
@@ -71,6 +71,19 @@ static int list_pids(struct kho_departure *d, struct kho_err *err)
 	return 0;
 }
 
+static int find_externals(struct kho_departure *d, struct kho_err *err)
+{
+	struct kho_pids pids;
+	int r = kho_cgroup_pids(d->unit.cgroup, &pids, err);
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < pids.nr && r >= 0; i++)
+		r = kho_criu_find_externals(pids.pids[i], d->external, &d->nr_external, err);
+	kho_pids_done(&pids);
+	return r;
+}
+
 static int look(struct kho_departure *d, struct kho_err *err)
 {
 	int r = kho_unit_show(d->config->unit, &d->unit, err);
@@ -88,11 +101,7 @@ static int look(struct kho_departure *d, struct kho_err *err)
 	if (r < 0)
 		return r;
 	d->resident = kho_cgroup_resident(d->unit.cgroup);
-	r = kho_criu_journal_sockets(d->root, d->external, KHO_CRIU_EXTERNALS);
-	if (r < 0)
-		return kho_fail_errno(err, r, "sockets of process %d", d->root);
-	d->nr_external = r;
-	return 0;
+	return find_externals(d, err);
 }
 
 struct kho_departure *kho_departure_new(struct kho_mover *mover, uint32_t item,
@@ -218,12 +227,13 @@ static int send_archive(struct kho_departure *d, const char *sort, struct kho_ar
 
 static int write_external(struct kho_departure *d, struct kho_err *err)
 {
-	char path[64], text[KHO_CRIU_EXTERNALS * 12] = "";
+	char path[64], text[KHO_CRIU_EXTERNALS * KHO_CRIU_KEY] = "";
 	const struct kho_file_content content = { .data = text, .mode = 0600 };
 	struct kho_file_content whole = content;
 
 	for (size_t i = 0; i < d->nr_external; i++)
-		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%u\n", d->external[i]);
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\n",
+			 d->external[i].key);
 	whole.size = strlen(text);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_RESTORE_EXTERNAL, d->dir);
 	return kho_file_write_atomic(path, &whole, err);

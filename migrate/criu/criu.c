@@ -198,7 +198,6 @@ pid_t kho_criu_pid(const struct kho_criu *criu)
 /* ---- requests ---- */
 
 struct lists {
-	char external[KHO_CRIU_EXTERNALS][32];
 	char *externals[KHO_CRIU_EXTERNALS];
 	InheritFd inherit[KHO_CRIU_EXTERNALS];
 	InheritFd *inherits[KHO_CRIU_EXTERNALS];
@@ -207,11 +206,8 @@ struct lists {
 
 static void fill_lists(const struct kho_criu_request *request, struct lists *lists, CriuOpts *opts)
 {
-	for (size_t i = 0; i < request->nr_external; i++) {
-		snprintf(lists->external[i], sizeof(lists->external[i]), "unix[%u]",
-			 request->external[i]);
-		lists->externals[i] = lists->external[i];
-	}
+	for (size_t i = 0; i < request->nr_external; i++)
+		lists->externals[i] = (char *)request->external[i].dump;
 	opts->n_external = request->nr_external;
 	opts->external = lists->externals;
 	for (size_t i = 0; i < request->nr_inherit; i++) {

@@ -42,6 +42,7 @@
 #include "base/err.h"
 
 #define KHO_CRIU_EXTERNALS	16
+#define KHO_CRIU_KEY		48
 #define KHO_CRIU_SCRIPT		32
 
 enum kho_criu_kind {
@@ -50,9 +51,18 @@ enum kho_criu_kind {
 	KHO_CRIU_RESTORE,
 };
 
-/* A descriptor that a restored task gets instead of one that was dumped as external. */
+/*
+ * Something of a task's that isn't dumped: a stream to the journal, or /dev/null as it
+ * was before the task's sandbox was made (systemd opens it).
+ */
+struct kho_criu_external {
+	char dump[KHO_CRIU_KEY];	/* for the dump: "unix[12345]", "file[18:5]" */
+	char key[KHO_CRIU_KEY];		/* for the restore: "socket:[12345]", "file[18:5]" */
+};
+
+/* A descriptor that a restored task gets instead of something external. */
 struct kho_criu_inherit {
-	char key[32];			/* "socket:[12345]" */
+	char key[KHO_CRIU_KEY];
 	int fd;				/* stays the caller's */
 };
 
@@ -65,7 +75,7 @@ struct kho_criu_request {
 	const char *freeze_cgroup;	/* path; NULL: none */
 	int page_fd;			/* socket to a page server, or -1 */
 	bool lazy_pages;		/* restore: serve memory later, by a socket in the folder */
-	uint32_t external[KHO_CRIU_EXTERNALS];	/* inodes of UNIX sockets to leave out */
+	struct kho_criu_external external[KHO_CRIU_EXTERNALS];	/* to leave out */
 	size_t nr_external;
 	struct kho_criu_inherit inherit[KHO_CRIU_EXTERNALS];
 	size_t nr_inherit;
@@ -113,9 +123,11 @@ void kho_criu_process(struct kho_criu *criu, struct kho_criu_event *ret);
 int kho_criu_answer(struct kho_criu *criu, bool go_on, struct kho_err *err);
 
 /*
- * UNIX stream sockets of @pid that lead to the journal: their inodes. The number
- * found, at most @max; or -errno.
+ * What's external of @pid, added to *@nr that are there. -E2BIG: more than
+ * KHO_CRIU_EXTERNALS; -EOPNOTSUPP: a file from outside of its sandbox that can't be
+ * replaced; the message says which.
  */
-int kho_criu_journal_sockets(pid_t pid, uint32_t *ret, size_t max);
+int kho_criu_find_externals(pid_t pid, struct kho_criu_external ret[KHO_CRIU_EXTERNALS],
+			    size_t *nr, struct kho_err *err);
 
 #endif

@@ -15,11 +15,11 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
-#include "base/parse.h"
 #include "migrate/criu/criu.h"
 #include "migrate/restore/restore.h"
 
 #define OUTPUT_FD	100		/* where CRIU finds our standard output */
+#define NULL_FD		101		/* and /dev/null */
 #define EXTERNAL_MAX	4096
 #define BARRIER_USEC	10000000
 
@@ -71,7 +71,6 @@ static int read_external(int dir, struct kho_criu_request *request, struct kho_e
 	_cleanup_free_ char *text = NULL;
 	char path[64];
 	char *line, *rest;
-	uint32_t inode;
 	int r;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_RESTORE_EXTERNAL, dir);
@@ -81,11 +80,10 @@ static int read_external(int dir, struct kho_criu_request *request, struct kho_e
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
 		struct kho_criu_inherit *inherit = &request->inherit[request->nr_inherit];
 
-		r = kho_parse_u32(line, &inode, err);
-		if (r < 0 || request->nr_inherit == KHO_CRIU_EXTERNALS)
-			return kho_fail(err, -EBADMSG, "the list of external sockets is damaged");
-		snprintf(inherit->key, sizeof(inherit->key), "socket:[%u]", inode);
-		inherit->fd = OUTPUT_FD;
+		if (request->nr_inherit == KHO_CRIU_EXTERNALS || strlen(line) >= KHO_CRIU_KEY)
+			return kho_fail(err, -EBADMSG, "the list of externals is damaged");
+		snprintf(inherit->key, sizeof(inherit->key), "%s", line);
+		inherit->fd = strncmp(line, "socket:", 7) == 0 ? OUTPUT_FD : NULL_FD;
 		request->nr_inherit++;
 	}
 	return 0;
@@ -203,6 +201,16 @@ static int connect_agent(struct restore *restore, struct kho_err *err)
 	return 0;
 }
 
+/* At numbers that CRIU's child inherits them by. */
+static int prepare_fds(struct kho_err *err)
+{
+	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0 || dup2(null, NULL_FD) < 0 || dup2(STDOUT_FILENO, OUTPUT_FD) < 0)
+		return kho_fail_errno(err, -errno, "standard output");
+	return 0;
+}
+
 int main(void)
 {
 	struct restore restore = { .agent = -EBADF, .dir = -EBADF };
@@ -210,10 +218,10 @@ int main(void)
 	int r = connect_agent(&restore, &err);
 
 	signal(SIGPIPE, SIG_IGN);
-	if (r >= 0 && dup2(STDOUT_FILENO, OUTPUT_FD) < 0)
-		r = kho_fail_errno(&err, -errno, "standard output");
 	if (r >= 0)
-		r = kho_criu_start(0, OUTPUT_FD, &restore.criu, &err);
+		r = prepare_fds(&err);
+	if (r >= 0)
+		r = kho_criu_start(0, -1, &restore.criu, &err);
 	if (r >= 0) {
 		tell(&restore, "ready");
 		r = run(&restore, &err);

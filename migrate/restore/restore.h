@@ -18,8 +18,9 @@
  *	complete BYTES MS ------------------>          all memory is there
  *	failed TEXT ------------------------>          at any time; ends with status 1
  *
- * DIR is a folder of CRIU's images; its file "external" lists the sockets that were
- * left out of the dump (an inode a line), which get our standard output instead.
+ * DIR is a folder of CRIU's images; its file "external" lists what was left out of the
+ * dump (CRIU's key of it, one a line): sockets become our standard output, files
+ * /dev/null.
  *
  * It ends when nothing more is to be done; the restored tasks go on as systemd's.
  */

@@ -144,9 +144,13 @@ int kho_unit_hold(const char *name, struct kho_err *err)
 	return remove_drop_in(name, err);
 }
 
+/*
+ * Capabilities and system calls that are taken from the workload's tasks are restored
+ * with them; kho-restore itself needs all. Mounts and limits are the unit's own.
+ */
 int kho_unit_stub(const char *name, const char *socket, struct kho_err *err)
 {
-	char text[1024];
+	char text[2048];
 
 	snprintf(text, sizeof(text),
 		 "# The workload comes from another kernel (kho-agent)\n"
@@ -166,6 +170,16 @@ int kho_unit_stub(const char *name, const char *socket, struct kho_err *err)
 		 "SystemCallFilter=\n"
 		 "RestrictAddressFamilies=\n"
 		 "PrivateUsers=no\n"
+		 "PrivateDevices=no\n"
+		 "ProtectClock=no\n"
+		 "ProtectHostname=no\n"
+		 "ProtectKernelLogs=no\n"
+		 "ProtectKernelModules=no\n"
+		 "ProtectKernelTunables=no\n"
+		 "LockPersonality=no\n"
+		 "RestrictRealtime=no\n"
+		 "RestrictSUIDSGID=no\n"
+		 "SystemCallArchitectures=\n"
 		 "ExecPaths=/usr/libexec/kho-agent /usr/sbin/criu\n"
 		 "ExecCondition=\n"
 		 "ExecStartPre=\n"
