@@ -12,14 +12,14 @@
  *						are restored
  *	pages-N.img				the data of those that aren't lazy
  *
- * A page is lazy if CRIU can restore it after its task runs: in a mapping that
- * is private, anonymous, not locked, not of huge pages and none of the kernel's
- * own (vDSO, vvar, vsyscall), for CRIU registers just these with userfaultfd, and
- * not one that a fork wipes. Its entry says LAZY and nothing else, and there's no data in pages-N.img: the page
- * server (serve.h) has it in the store. All other pages (private file mappings,
- * locked memory, shared memory) say PRESENT and are copied; CRIU reads them
- * before the tasks run. Which mappings there are comes from mm-PID.img (images.h).
- * Pages in the store that no mapping has are left out.
+ * A page is lazy if CRIU can restore it after its task runs: in a mapping that is
+ * private, anonymous, not locked, not of huge pages and none of the kernel's own
+ * (vDSO, vvar, vsyscall), for CRIU registers just these with userfaultfd; and not
+ * in one that a fork wipes. Its entry says LAZY and nothing else, and there's no
+ * data in pages-N.img: the page server (serve.h) has it in the store. All other
+ * pages (private file mappings, locked memory, shared memory) say PRESENT and are
+ * copied; CRIU reads them before the tasks run. Which mappings there are comes from
+ * mm-PID.img (images.h). Pages in the store that no mapping has are left out.
  */
 #ifndef KHO_PAGES_COMPOSE_H
 #define KHO_PAGES_COMPOSE_H

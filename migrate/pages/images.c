@@ -188,7 +188,7 @@ static void put_entry(struct kho_image_pagemap *map)
 	if (map->nr_pages == 0)
 		return;
 	entry.vaddr = map->vaddr;
-	entry.compat_nr_pages = (uint32_t)map->nr_pages;
+	entry.compat_nr_pages = 0;	/* as criu 4.2.1 has it */
 	entry.has_flags = entry.has_nr_pages = true;
 	entry.flags = map->flags;
 	entry.nr_pages = map->nr_pages;

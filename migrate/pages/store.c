@@ -128,6 +128,15 @@ int kho_page_store_reserve(struct kho_page_store *store, uint64_t bytes, struct 
 	return allocate(store, used + bytes - unused, err);
 }
 
+void kho_page_store_trim(struct kho_page_store *store)
+{
+	uint64_t used = store->slots * KHO_PAGE_SIZE;
+
+	if (store->loaded || store->allocated <= used || ftruncate(store->fd, (off_t)used) < 0)
+		return;
+	store->allocated = store->stats.file_bytes = used;
+}
+
 int kho_page_store_begin(struct kho_page_store *store, struct kho_err *err)
 {
 	int r;
@@ -224,7 +233,8 @@ int kho_page_store_end(struct kho_page_store *store, struct kho_err *err)
 			store_image_free(store, image);
 	}
 	store->nr_images = kept;
-	turn_around(store->unused + before, store->nr_unused - before);
+	if (store->nr_unused > before)
+		turn_around(store->unused + before, store->nr_unused - before);
 	store->running = store->mixed = false;
 	store->open = NULL;
 	return 0;

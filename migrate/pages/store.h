@@ -77,6 +77,9 @@ void kho_page_store_free(struct kho_page_store *store);	/* NULL is fine */
  */
 int kho_page_store_reserve(struct kho_page_store *store, uint64_t bytes, struct kho_err *err);
 
+/* Gives back room that was made ahead and isn't in use: nothing more will come. */
+void kho_page_store_trim(struct kho_page_store *store);
+
 /* A round begins. -EBUSY: one is under way. */
 int kho_page_store_begin(struct kho_page_store *store, struct kho_err *err);
 
