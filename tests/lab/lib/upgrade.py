@@ -35,3 +35,14 @@ def retire(lab, old, new, seconds=180):
     """The old kernel retires; waits until the new one has the machine."""
     old.start("khoctl retire")
     return wait_status(lab, new, seconds, phase="idle")
+
+
+def move(lab, old, new, seconds=180):
+    """Moves all workloads; what both sides know is shown if it fails."""
+    moved = old.call("khoctl move", seconds)
+    if moved.rc == 0:
+        return moved.out
+    for shell, logs in ((new, "move/*/images/restore.log"), (old, "dump/*/dump.log")):
+        lab.step(shell.call("journalctl --no-pager -b -n 60; "
+                            f"tail -n 25 /run/kho-agent/{logs}").out)
+    raise AssertionError(moved.out)

@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""A client on another host: kept connections to redis and nginx, every answer checked.
+
+    load.py --redis HOST:PORT --http HOST:PORT --connections 10 --rate 5
+
+Each connection has one request in flight, --rate times a second. On redis it counts
+by INCR on a key of its own, so that an answer lost, doubled or wrong shows; from nginx
+it gets one file and compares it. A connection that ends is never opened again: it's
+counted as reset. It runs until its standard input ends, then prints one JSON object.
+Gaps are between two good answers on one connection; blackout is the longest gap of
+all, less that connection's usual one.
+"""
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+
+CONNECT_SECONDS = 30
+
+
+class Connection:
+    """One kept connection and what it has seen."""
+
+    def __init__(self, kind, host, port, number):
+        self.kind, self.host, self.port, self.number = kind, host, port, number
+        self.sent = self.answered = self.wrong = 0
+        self.reset = self.opened = False
+        self.why = ""
+        self.times = []
+
+    async def open(self):
+        """Connects."""
+        self.reader, self.writer = await asyncio.wait_for(
+            asyncio.open_connection(self.host, self.port), CONNECT_SECONDS)
+        self.opened = True
+
+    def request(self):
+        """The next request's bytes."""
+        if self.kind == "redis":
+            return f"INCR load-{self.number}\r\n".encode()
+        return f"GET / HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode()
+
+    async def answer(self):
+        """Reads one answer; true: it's right."""
+        line = await self.reader.readuntil(b"\r\n")
+        if self.kind == "redis":
+            return line == f":{self.answered + 1}\r\n".encode()
+        length = None
+        while header := (await self.reader.readuntil(b"\r\n")).strip():
+            name, _, value = header.partition(b":")
+            if name.lower() == b"content-length":
+                length = int(value)
+        body = await self.reader.readexactly(length or 0)
+        if self.number not in FIRST_BODY:
+            FIRST_BODY[self.number] = body
+        return line.startswith(b"HTTP/1.1 200") and body == FIRST_BODY[self.number]
+
+    async def run(self, period, stop):
+        """Asks until told to stop; the last answer is waited for."""
+        try:
+            while not stop.is_set():
+                begin = time.monotonic()
+                self.writer.write(self.request())
+                self.sent += 1
+                good = await self.answer()
+                self.times.append(time.monotonic())
+                self.answered += 1
+                self.wrong += not good
+                rest = period - (time.monotonic() - begin)
+                if rest > 0:
+                    await asyncio.sleep(rest)
+        except (OSError, asyncio.IncompleteReadError) as error:
+            self.reset, self.why = True, repr(error)
+
+    def gaps(self):
+        """Seconds between answers."""
+        return [b - a for a, b in zip(self.times, self.times[1:])]
+
+
+FIRST_BODY = {}
+
+
+def summary(connections):
+    """What the report wants."""
+    longest, usual, blackout = 0.0, [], 0.0
+    for connection in connections:
+        gaps = connection.gaps()
+        if not gaps:
+            continue
+        normal = statistics.median(gaps)
+        usual.append(normal)
+        longest = max(longest, *gaps)
+        blackout = max(blackout, max(gaps) - normal)
+    opened = [c for c in connections if c.opened]
+    return {
+        "opened": len(opened), "kept": sum(not c.reset for c in opened),
+        "reset": sum(c.reset for c in opened), "sent": sum(c.sent for c in opened),
+        "answered": sum(c.answered for c in opened),
+        "lost": sum(c.sent - c.answered for c in opened), "wrong": sum(c.wrong for c in opened),
+        "longest_gap_ms": round(longest * 1000, 1),
+        "usual_gap_ms": round(statistics.median(usual) * 1000, 1) if usual else None,
+        "blackout_ms": round(blackout * 1000, 1),
+        "why": sorted({c.why for c in opened if c.why}),
+    }
+
+
+async def main():
+    """Opens, says "ready", runs until the input ends, tells."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--redis", action="append", default=[])
+    parser.add_argument("--http", action="append", default=[])
+    parser.add_argument("--connections", type=int, default=10)
+    parser.add_argument("--rate", type=float, default=5)
+    args = parser.parse_args()
+    connections = []
+    for kind, targets in (("redis", args.redis), ("http", args.http)):
+        for target in targets:
+            host, _, port = target.rpartition(":")
+            for _ in range(args.connections):
+                connections.append(Connection(kind, host.strip("[]"), int(port), len(connections)))
+    for connection in connections:
+        await connection.open()
+    print("ready", flush=True)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(sys.stdin.fileno(), stop.set)
+    await asyncio.gather(*(c.run(1 / args.rate, stop) for c in connections))
+    print(json.dumps(summary(connections)), flush=True)
+
+
+asyncio.run(main())

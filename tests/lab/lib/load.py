@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The load client (client/load.py) in a client's namespace."""
+
+import json
+import subprocess
+from pathlib import Path
+
+PROGRAM = Path(__file__).parent.parent / "client" / "load.py"
+
+
+class Load:
+    """Runs from start() to stop(), which returns what the clients have seen."""
+
+    def __init__(self, lab, client, *arguments):
+        self._lab = lab
+        self._log = (lab.out / "load.log").open("w+")
+        self._process = client.start("python3", str(PROGRAM), *arguments, text=True,
+                                     stdin=subprocess.PIPE, stdout=self._log, stderr=self._log)
+        lab.reactor.wait(lambda: "ready" in self._text() or self._process.poll() is not None, 60,
+                         "connections of the load client")
+        if self._process.poll() is not None:
+            raise AssertionError(f"the load client could not connect:\n{self._text()}")
+
+    def _text(self):
+        self._log.flush()
+        return (self._lab.out / "load.log").read_text()
+
+    def stop(self):
+        """Ends the load; returns its summary."""
+        self._process.stdin.close()
+        self._lab.reactor.wait(lambda: self._process.poll() is not None, 60, "the load's end")
+        lines = self._text().splitlines()
+        if self._process.returncode != 0:
+            raise AssertionError("the load client failed:\n" + "\n".join(lines[-20:]))
+        return json.loads(lines[-1])

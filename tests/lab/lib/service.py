@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Services of the guest that tests move."""
+
+
+def nic_functions(shell):
+    """PCI addresses of the NICs, in order."""
+    return shell.run("udevadm settle; for n in /sys/bus/pci/devices/*/virtio*/net; do "
+                     "basename ${n%/virtio*}; done").split()
+
+
+def give_address(shell, function, address):
+    """Sets the NIC up with an address."""
+    name = shell.run(f"ls /sys/bus/pci/devices/{function}/virtio*/net")
+    shell.run(f"ip link set {name} up && ip address add {address} dev {name}")
+
+
+def start_redis(shell, address="", options=""):
+    """Debian's own unit, but for the one thing that can't be moved."""
+    shell.run("mkdir -p /etc/systemd/system/redis-server.service.d")
+    shell.write_file("/etc/systemd/system/redis-server.service.d/kho.conf",
+                     b"[Service]\nPrivateUsers=no\n")
+    if address:
+        shell.run(f"sed -i 's/^bind .*/bind 127.0.0.1 {address}/; s/^protected-mode .*/protected-mode no/' "
+                  "/etc/redis/redis.conf")
+    if options:
+        shell.run(f"printf '{options}' >>/etc/redis/redis.conf")
+    shell.run("systemctl daemon-reload && systemctl start redis-server")
+    shell.wait_until("redis-cli ping", 30)
