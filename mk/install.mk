@@ -21,7 +21,8 @@ install-built:
 	$(Q)$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR)
 	$(Q)$(if $(wildcard $(B)/bin/kho-agent),$(INSTALL) $(B)/bin/kho-agent $(DESTDIR)$(SBINDIR)/)
 	$(Q)$(if $(wildcard $(B)/bin/khoctl),$(INSTALL) $(B)/bin/khoctl $(DESTDIR)$(BINDIR)/)
-	$(Q)$(if $(wildcard $(B)/bin/kho-restore),$(INSTALL) -D $(B)/bin/kho-restore $(DESTDIR)$(LIBEXECDIR)/kho-restore)
+	$(Q)$(if $(wildcard $(B)/bin/kho-restore),$(INSTALL) -D $(B)/bin/kho-restore \
+		$(DESTDIR)$(LIBEXECDIR)/kho-restore)
 	$(Q)$(INSTALL) -D kho-agent/image/init.sh $(DESTDIR)$(SHAREDIR)/init
 	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)
 	$(Q)for ko in $(wildcard build/kernel/*/multikernel.ko); do \

@@ -48,11 +48,16 @@ extern const struct kho_sink_ops *const kho_receive_sinks[];
 /* receive_workload.c */
 extern const struct kho_receive_ops kho_receive_prepare, kho_receive_restore, kho_receive_resume,
 	kho_receive_health, kho_receive_settle;
-extern const struct kho_sink_ops kho_sink_images, kho_sink_files;
 
 /* The arrival of that name; NULL: none. */
 struct kho_arrival *kho_arrival_find(struct kho_receiver *receiver, const char *name);
 void kho_arrival_free(struct kho_arrival *arrival);
+
+/* Where its images go to. */
+const char *kho_arrival_dir(const struct kho_arrival *arrival);
+
+/* receive_archive.c */
+extern const struct kho_sink_ops kho_sink_images, kho_sink_files;
 
 /* receive_net.c, receive_volume.c */
 extern const struct kho_receive_ops kho_receive_address, kho_receive_announce;

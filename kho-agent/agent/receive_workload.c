@@ -26,7 +26,6 @@
 #include "agent/receive.h"
 #include "base/parse.h"
 #include "migrate/restore/restore.h"
-#include "migrate/workload/archive.h"
 #include "migrate/workload/cgroup.h"
 #include "migrate/workload/unit.h"
 
@@ -58,6 +57,11 @@ struct kho_arrival {
 	struct kho_command *start;	/* of the unit; ends when it's active, or has failed */
 	struct kho_command *health;
 };
+
+const char *kho_arrival_dir(const struct kho_arrival *a)
+{
+	return a->dir;
+}
 
 static struct kho_arrival *arrival(struct kho_receiver *receiver, const Kho__MoveStep *step)
 {
@@ -444,97 +448,3 @@ const struct kho_receive_ops kho_receive_restore = { .begin = restore, .undo = k
 const struct kho_receive_ops kho_receive_resume = { .begin = resume, .undo = kill_all };
 const struct kho_receive_ops kho_receive_health = { .begin = health };
 const struct kho_receive_ops kho_receive_settle = { .begin = settle };
-
-/* ---- what arrives ---- */
-
-/* A stream that's kept in memory until it's whole. */
-struct incoming {
-	char *data;
-	size_t size, room;
-	char dir[128];			/* where it's unpacked to */
-};
-
-static int open_incoming(const char *dir, void **ret_ctx, struct kho_err *err)
-{
-	struct incoming *in = calloc(1, sizeof(*in));
-
-	if (!in)
-		return kho_fail(err, -ENOMEM, "no memory for a stream");
-	snprintf(in->dir, sizeof(in->dir), "%s", dir);
-	*ret_ctx = in;
-	return 0;
-}
-
-static int open_images(struct kho_session *session, const char *name, void **ret_ctx,
-		       struct kho_err *err)
-{
-	struct kho_arrival *a = kho_arrival_find(session->agent->receiver, name);
-
-	if (!a)
-		return kho_fail(err, -ENOENT, "no workload of that name is expected");
-	return open_incoming(a->dir, ret_ctx, err);
-}
-
-static int open_files(struct kho_session *session, const char *name, void **ret_ctx,
-		      struct kho_err *err)
-{
-	if (!kho_arrival_find(session->agent->receiver, name))
-		return kho_fail(err, -ENOENT, "no workload of that name is expected");
-	return open_incoming("/", ret_ctx, err);
-}
-
-static ssize_t take(void *ctx, struct kho_bulk_reader *reader, size_t size, struct kho_err *err)
-{
-	struct incoming *in = ctx;
-	size_t room = in->room ?: 1u << 20;
-	char *more;
-	ssize_t n;
-
-	while (room - in->size < size)
-		room *= 2;
-	if (room > KHO_ARCHIVE_MAX)
-		return kho_fail(err, -EFBIG, "more than %u MiB of images", KHO_ARCHIVE_MAX >> 20);
-	if (room != in->room) {
-		more = realloc(in->data, room);
-		if (!more)
-			return kho_fail(err, -ENOMEM, "no memory for %zu bytes of images", room);
-		in->data = more;
-		in->room = room;
-	}
-	n = kho_bulk_read(reader, in->data + in->size, size);
-	if (n > 0)
-		in->size += n;
-	return n;
-}
-
-static void drop(void *ctx)
-{
-	struct incoming *in = ctx;
-
-	free(in->data);
-	free(in);
-}
-
-static int end(void *ctx, struct kho_err *err)
-{
-	struct incoming *in = ctx;
-	int dir = open(in->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	int r;
-
-	if (dir < 0)
-		r = kho_fail_errno(err, -errno, "%s", in->dir);
-	else
-		r = kho_archive_unpack(in->data, in->size, dir, err);
-	if (dir >= 0)
-		close(dir);
-	drop(in);
-	return r;
-}
-
-const struct kho_sink_ops kho_sink_images = {
-	.sort = "images", .open = open_images, .take = take, .end = end, .drop = drop,
-};
-
-const struct kho_sink_ops kho_sink_files = {
-	.sort = "files", .open = open_files, .take = take, .end = end, .drop = drop,
-};

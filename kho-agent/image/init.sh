@@ -101,7 +101,8 @@ run_hooks() {
 
 # A number that the command line gives by NAME=
 from_cmdline() {
-	for word in $(cat /proc/cmdline); do
+	read -r words </proc/cmdline
+	for word in $words; do
 		case $word in
 		"$1"=*) echo "${word#*=}" ;;
 		esac
@@ -120,11 +121,12 @@ start_system() {
 	for module in loop squashfs overlay; do
 		/usr/sbin/modprobe -q "$module"
 	done
-	mkdir -p /run/system/lower /run/system/memory /run/system/root
+	memory=/run/system/memory
+	mkdir -p /run/system/lower $memory /run/system/root
 	mount -t squashfs -o ro,loop /system.squashfs /run/system/lower || return
-	mount -t tmpfs -o mode=755 tmpfs /run/system/memory || return
-	mkdir /run/system/memory/upper /run/system/memory/work
-	mount -t overlay -o lowerdir=/run/system/lower,upperdir=/run/system/memory/upper,workdir=/run/system/memory/work \
+	mount -t tmpfs -o mode=755 tmpfs $memory || return
+	mkdir $memory/upper $memory/work
+	mount -t overlay -o "lowerdir=/run/system/lower,upperdir=$memory/upper,workdir=$memory/work" \
 		overlay /run/system/root || return
 	# no file system of the other kernel is here
 	: >/run/system/root/etc/fstab

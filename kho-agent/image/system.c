@@ -110,9 +110,11 @@ int kho_image_make_system(const struct kho_image_system *system, struct kho_err 
 	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
 	struct found *found = calloc(1, sizeof(*found));
 	size_t nr = 0;
-	int r = found ? find_others(system, found, err) :
-			kho_fail(err, -ENOMEM, "no memory for a list of paths");
+	int r;
 
+	if (!found)
+		return kho_fail(err, -ENOMEM, "no memory for a list of paths");
+	r = find_others(system, found, err);
 	if (r >= 0)
 		r = find_mounts(found, err);
 	while (argv[nr])

@@ -284,16 +284,18 @@ void kho_nft_dup(struct kho_nft *nft, const void *address, size_t size, uint32_t
 static uint32_t number(struct kho_nft *nft, uint32_t seq)
 {
 	int left = (int)nft->used;
-	struct nlmsghdr *message, *command_ = NULL;
+	struct nlmsghdr *message, *last = NULL;
 
 	for (message = (void *)nft->data; mnl_nlmsg_ok(message, left);
 	     message = mnl_nlmsg_next(message, &left)) {
 		message->nlmsg_seq = ++seq;
 		if (message->nlmsg_type != NFNL_MSG_BATCH_END)
-			command_ = message;
+			last = message;
 	}
-	command_->nlmsg_flags |= NLM_F_ACK;
-	return command_->nlmsg_seq;
+	if (!last)
+		return seq;
+	last->nlmsg_flags |= NLM_F_ACK;
+	return last->nlmsg_seq;
 }
 
 int kho_nft_commit(struct kho_nft *nft, struct kho_nl *nl, struct kho_err *err)

@@ -8,7 +8,7 @@
  *	IPv4, IPv6
  *	in (prerouting)		not by lo, neighbour discovery	accept	(IPv6)
  *				not by lo, to ADDRESS		drop
- *	nd (output, IPv6)	from ADDRESS, discovery		drop
+ *	discover (output, IPv6)	from ADDRESS, discovery		drop
  *	out (output)		not by lo, from ADDRESS		queue
  *	ARP
  *	out (output)		sender is ADDRESS		drop
@@ -49,7 +49,7 @@ static void add_in(struct kho_nft *nft, const struct kho_address *address)
 static void add_out(struct kho_nft *nft, const struct kho_address *address)
 {
 	if (nft->family == NFPROTO_IPV6) {
-		kho_nft_rule(nft, "nd");
+		kho_nft_rule(nft, "discover");
 		kho_rule_from(nft, address);
 		kho_rule_discovery(nft);
 		kho_nft_counter(nft);
@@ -70,7 +70,7 @@ static void add_ip(const struct kho_silence *silence, struct kho_nft *nft)
 	kho_nft_add_chain(nft, &(struct kho_nft_chain){ "in", NF_INET_PRE_ROUTING,
 							KHO_RULE_PRIORITY });
 	if (nft->family == NFPROTO_IPV6) {
-		kho_nft_add_chain(nft, &(struct kho_nft_chain){ "nd", NF_INET_LOCAL_OUT,
+		kho_nft_add_chain(nft, &(struct kho_nft_chain){ "discover", NF_INET_LOCAL_OUT,
 								KHO_RULE_PRIORITY - 1 });
 		kho_nft_rule(nft, "in");
 		kho_rule_discovery(nft);
@@ -193,7 +193,7 @@ static int stop_dropping(struct kho_silence *silence, struct kho_err *err)
 	kho_nft_flush(&nft, "in");
 	kho_nft_table(&nft, NFPROTO_IPV6, KHO_SILENCE_TABLE);
 	kho_nft_flush(&nft, "in");
-	kho_nft_flush(&nft, "nd");
+	kho_nft_flush(&nft, "discover");
 	return kho_nft_commit(&nft, &silence->nft, err);
 }
 
