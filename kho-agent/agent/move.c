@@ -33,6 +33,7 @@ const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 	static const struct kho_step_ops *const ops[_KHO_STEP_MAX] = {
 		[KHO_STEP_PRECOPY] = &kho_step_precopy,
 		[KHO_STEP_LET_GO] = &kho_step_let_go,
+		[KHO_STEP_CATCH_UP] = &kho_step_catch_up,
 		[KHO_STEP_HOLD] = &kho_step_hold,
 		[KHO_STEP_FREEZE] = &kho_step_freeze,
 		[KHO_STEP_MUTE] = &kho_step_mute,

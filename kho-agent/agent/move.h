@@ -86,9 +86,9 @@ int kho_mover_ask(struct kho_mover *mover, enum kho_step step, bool undo, uint32
 		  struct kho_err *err);
 void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *result);
 
-/* move_workload.c, move_volume.c, move_net.c */
-extern const struct kho_step_ops kho_step_precopy, kho_step_let_go, kho_step_freeze, kho_step_dump,
-	kho_step_discard;
+/* move_workload.c, move_rounds.c, move_dump.c, move_volume.c, move_net.c */
+extern const struct kho_step_ops kho_step_precopy, kho_step_let_go, kho_step_catch_up,
+	kho_step_freeze, kho_step_dump, kho_step_discard;
 extern const struct kho_step_ops kho_step_release, kho_step_forget;
 extern const struct kho_step_ops kho_step_hold, kho_step_mute, kho_step_forward;
 

@@ -6,7 +6,9 @@
 
 #include "agent/receive.h"
 
-const struct kho_sink_ops *const kho_receive_sinks[] = { &kho_sink_images, &kho_sink_files, NULL };
+const struct kho_sink_ops *const kho_receive_sinks[] = {
+	&kho_sink_pages, &kho_sink_images, &kho_sink_files, NULL
+};
 
 static const struct kho_receive_ops *ops_of(enum kho_step step)
 {

@@ -14,6 +14,7 @@
 #include "upgrade/move.h"
 
 struct kho_arrival;		/* a workload that comes, receive_workload.c */
+struct kho_arrival_pages;	/* its memory, receive_pages.c */
 struct kho_anchor;		/* an address, receive_net.c */
 struct kho_taken;		/* a volume, receive_volume.c */
 
@@ -55,6 +56,22 @@ void kho_arrival_free(struct kho_arrival *arrival);
 
 /* Where its images go to. */
 const char *kho_arrival_dir(const struct kho_arrival *arrival);
+
+/* Its memory, receive_pages.c. */
+struct kho_arrival_pages *kho_arrival_pages(const struct kho_arrival *arrival);
+
+extern const struct kho_sink_ops kho_sink_pages;
+
+int kho_arrival_pages_new(struct kho_arrival_pages **ret, struct kho_err *err);
+struct kho_arrival_pages *kho_arrival_pages_free(struct kho_arrival_pages *pages);
+
+/*
+ * The final round is here, and so are all other images, in @dir: those of its memory
+ * are added. *@ret_data and *@ret_index are what kho_page_store_load() takes; the first
+ * stays the pages', the second is the caller's to close.
+ */
+int kho_arrival_pages_compose(struct kho_arrival_pages *pages, int dir, int *ret_data,
+			      int *ret_index, struct kho_err *err);
 
 /* receive_archive.c */
 extern const struct kho_sink_ops kho_sink_images, kho_sink_files;

@@ -4,7 +4,7 @@
  * runs, and is an ordinary unit in the end.
  *
  *	prepare           restore              resume              settle
- *	  | stub starts     | "restore DIR"      | "resume"          |
+ *	  | stub starts     | "restore"          | "resume"          |
  *	  v                 v                    v                   v
  *	WAITING -ready-> READY -stopped-> STOPPED -resumed-> RUNS -complete-> drop-in gone
  *	                                    undo of restore, of resume: killed
@@ -24,6 +24,7 @@
 
 #include "agent/command.h"
 #include "agent/receive.h"
+#include "base/cleanup.h"
 #include "base/parse.h"
 #include "migrate/restore/restore.h"
 #include "migrate/workload/cgroup.h"
@@ -52,6 +53,7 @@ struct kho_arrival {
 	char dir[128];			/* images */
 	enum arrival_state state;
 	enum kho_step asked;		/* to be answered when it's so far; 0: nothing */
+	struct kho_arrival_pages *pages;
 	int listener, conn;
 	sd_event_source *listen_source, *conn_source;
 	struct kho_command *start;	/* of the unit; ends when it's active, or has failed */
@@ -61,6 +63,11 @@ struct kho_arrival {
 const char *kho_arrival_dir(const struct kho_arrival *a)
 {
 	return a->dir;
+}
+
+struct kho_arrival_pages *kho_arrival_pages(const struct kho_arrival *a)
+{
+	return a->pages;
 }
 
 static struct kho_arrival *arrival(struct kho_receiver *receiver, const Kho__MoveStep *step)
@@ -93,6 +100,7 @@ void kho_arrival_free(struct kho_arrival *a)
 		return;
 	kho_command_free(a->start);
 	kho_command_free(a->health);
+	kho_arrival_pages_free(a->pages);
 	close_all(a);
 	free(a);
 }
@@ -128,6 +136,17 @@ static void failed(struct kho_arrival *a, const char *why)
 	answer(a, &err);
 }
 
+/* Tasks whose memory isn't all there mustn't run on without who serves it. */
+static void lost(struct kho_arrival *a, const char *why)
+{
+	struct kho_err err;
+	struct kho_unit unit;
+
+	if (a->state == ARRIVAL_RUNS && kho_unit_show(a->unit, &unit, &err) >= 0 && *unit.cgroup)
+		kho_cgroup_kill(unit.cgroup, &err);
+	failed(a, why);
+}
+
 static int settle_now(struct kho_arrival *a)
 {
 	struct kho_err err = {};
@@ -147,10 +166,11 @@ static void on_line(struct kho_arrival *a, const char *line)
 		reached(a, ARRIVAL_RUNS);
 	else if (a->state == ARRIVAL_RUNS && strncmp(line, "complete ", 9) == 0) {
 		a->state = ARRIVAL_COMPLETE;
+		a->pages = kho_arrival_pages_free(a->pages);
 		if (a->asked == KHO_STEP_SETTLE)
 			settle_now(a);
 	} else if (strncmp(line, "failed ", 7) == 0)
-		failed(a, line + 7);
+		lost(a, line + 7);
 }
 
 static int on_conn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -166,7 +186,7 @@ static int on_conn(sd_event_source *source, int fd, uint32_t revents, void *user
 	if (n <= 0) {
 		a->conn_source = sd_event_source_disable_unref(a->conn_source);
 		if (a->state != ARRIVAL_COMPLETE && a->state != ARRIVAL_FAILED)
-			failed(a, "kho-restore ended");
+			lost(a, "kho-restore ended");
 		return 0;
 	}
 	line[n] = '\0';
@@ -189,11 +209,40 @@ static int on_connect(sd_event_source *source, int fd, uint32_t revents, void *u
 	return 0;
 }
 
-static int tell(struct kho_arrival *a, const char *line, struct kho_err *err)
+static int tell_message(struct kho_arrival *a, const struct msghdr *message, struct kho_err *err)
 {
-	if (a->conn < 0 || send(a->conn, line, strlen(line), MSG_NOSIGNAL) < 0)
+	if (a->conn < 0 || sendmsg(a->conn, message, MSG_NOSIGNAL) < 0)
 		return kho_fail(err, -EPIPE, "kho-restore of %s is gone; see its journal", a->unit);
 	return 0;
+}
+
+static int tell(struct kho_arrival *a, const char *line, struct kho_err *err)
+{
+	struct iovec text = { .iov_base = (void *)line, .iov_len = strlen(line) };
+	const struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1 };
+
+	return tell_message(a, &message, err);
+}
+
+static int tell_with(struct kho_arrival *a, const char *line, const int fds[KHO_RESTORE_FDS],
+		     struct kho_err *err)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(KHO_RESTORE_FDS * sizeof(int))];
+	} control = {};
+	struct iovec text = { .iov_base = (void *)line, .iov_len = strlen(line) };
+	const struct msghdr message = {
+		.msg_iov = &text, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+
+	head->cmsg_level = SOL_SOCKET;
+	head->cmsg_type = SCM_RIGHTS;
+	head->cmsg_len = CMSG_LEN(KHO_RESTORE_FDS * sizeof(int));
+	memcpy(CMSG_DATA(head), fds, KHO_RESTORE_FDS * sizeof(int));
+	return tell_message(a, &message, err);
 }
 
 /* ---- prepare ---- */
@@ -289,6 +338,8 @@ static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workl
 
 	snprintf(path, sizeof(path), MOVE_DIR "/%s/s", a->name);
 	if (r >= 0)
+		r = kho_arrival_pages_new(&a->pages, err);
+	if (r >= 0)
 		r = make_dirs(a, err);
 	if (r >= 0)
 		r = listen_at(a, path, err);
@@ -355,15 +406,20 @@ static int expect(struct kho_arrival *a, enum arrival_state state, struct kho_er
 static int restore(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	struct kho_arrival *a = arrival(receiver, step);
-	char line[160];
-	int r = expect(a, ARRIVAL_READY, err);
+	_cleanup_close_ int dir = -EBADF, index = -EBADF;
+	int r = expect(a, ARRIVAL_READY, err), data;
 
 	if (r < 0)
 		return r;
-	snprintf(line, sizeof(line), "restore %s", a->dir);
+	dir = open(a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return kho_fail_errno(err, -errno, "%s", a->dir);
+	r = kho_arrival_pages_compose(a->pages, dir, &data, &index, err);
+	if (r < 0)
+		return r;
 	a->state = ARRIVAL_RESTORING;
 	a->asked = KHO_STEP_RESTORE;
-	r = tell(a, line, err);
+	r = tell_with(a, "restore", (int[KHO_RESTORE_FDS]){ dir, data, index }, err);
 	return r < 0 ? r : 1;
 }
 

@@ -110,18 +110,19 @@ void kho_session_pump(struct kho_session *session)
 {
 	struct kho_agent *agent = session->agent;
 	uint64_t now, deadline = KHO_LINK_NEVER;
+	bool more;
 
 	for (int i = 0; i < PUMP_ROUNDS; i++) {
 		now = kho_now_ns();
 		kho_channel_process(session->channel, now);
 		kho_bench_serve(session);
-		kho_transfer_serve(session);
+		more = kho_transfer_serve(session);
 		if (session->event.kind) {
 			handle_event(session);
 			if (agent->session != session)
 				return;
 		}
-		if (kho_channel_wait(session->channel, now, &deadline) <= 0)
+		if (kho_channel_wait(session->channel, now, &deadline) <= 0 && !more)
 			break;
 		deadline = now;
 	}

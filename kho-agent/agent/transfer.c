@@ -340,13 +340,12 @@ bool kho_transfer_on_message(struct kho_session *session, const Kho__Envelope *e
 
 bool kho_transfer_serve(struct kho_session *session)
 {
-	bool moved = false, waiting = false, expecting = false;
+	bool moved = false, more = true, waiting = false, expecting = false;
 
-	for (int i = 0; i < ROUNDS; i++) {
+	for (int i = 0; i < ROUNDS && more; i++) {
 		waiting = false;
-		if (!(serve_in(session) | serve_out(session, &waiting)))
-			break;
-		moved = true;
+		more = serve_in(session) | serve_out(session, &waiting);
+		moved |= more;
 	}
 	for (int i = 0; i < KHO_STREAMS; i++)
 		expecting |= session->transfer.in[i].id != 0;
@@ -354,7 +353,7 @@ bool kho_transfer_serve(struct kho_session *session)
 		kho_channel_watch_bulk(session->channel, expecting, waiting);
 		kho_channel_kick(session->channel);
 	}
-	return moved;
+	return more;
 }
 
 void kho_transfer_drop(struct kho_session *session)

@@ -110,7 +110,7 @@ int kho_transfer_send_block(struct kho_session *session, const char *kind,
 /* Inside the channel: whether the message was of a stream, and was seen to. */
 bool kho_transfer_on_message(struct kho_session *session, const Kho__Envelope *envelope);
 
-/* Moves what can be moved now; true: something was. */
+/* Moves what can be moved now; true: there's more, it just was enough for one call. */
 bool kho_transfer_serve(struct kho_session *session);
 
 /* The peer is gone or another one. */

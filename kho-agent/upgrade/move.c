@@ -12,6 +12,7 @@ static const struct kho_step_info steps[_KHO_STEP_MAX] = {
 	[KHO_STEP_ADDRESS]	= { "address",	"sync",	  KHO_SCOPE_ADDRESS, true, true, 60 * S },
 	[KHO_STEP_PRECOPY]	= { "pre-copy",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },
 	[KHO_STEP_LET_GO]	= { "let-go",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 30 * S },
+	[KHO_STEP_CATCH_UP]	= { "catch-up",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },
 	[KHO_STEP_HOLD]		= { "hold",	"switch", KHO_SCOPE_MOVE, false, true, 10 * S },
 	[KHO_STEP_FREEZE]	= { "freeze",	"switch", KHO_SCOPE_WORKLOAD, false, true, 5 * S },
 	[KHO_STEP_MUTE]		= { "mute",	"switch", KHO_SCOPE_MOVE, false, true, 5 * S },

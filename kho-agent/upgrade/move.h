@@ -44,6 +44,7 @@ enum kho_step {
 	KHO_STEP_ADDRESS,	/* the new kernel's NIC has the addresses, silently */
 	KHO_STEP_PRECOPY,	/* memory goes over while the workload runs */
 	KHO_STEP_LET_GO,	/* the old system manager won't start it again */
+	KHO_STEP_CATCH_UP,	/* one round of copying more, of all at the same time */
 	KHO_STEP_HOLD,		/* packets to the addresses wait */
 	KHO_STEP_FREEZE,	/* tasks stand still */
 	KHO_STEP_MUTE,		/* nothing leaves from the addresses any more */

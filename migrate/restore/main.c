@@ -10,17 +10,21 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <time.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/criu/criu.h"
+#include "migrate/pages/serve.h"
+#include "migrate/pages/store.h"
 #include "migrate/restore/restore.h"
 
 #define OUTPUT_FD	100		/* where CRIU finds our standard output */
 #define NULL_FD		101		/* and /dev/null */
 #define EXTERNAL_MAX	4096
+#define PAGE		4096u
 #define BARRIER_USEC	10000000
 
 enum state {
@@ -28,14 +32,19 @@ enum state {
 	STATE_RESTORING,
 	STATE_STOPPED,			/* waits for "resume" */
 	STATE_RESUMING,
+	STATE_SERVING,			/* it runs; memory is on its way */
 	STATE_OVER,
 };
 
 struct restore {
 	enum state state;
 	int agent;
-	int dir;
+	int fds[KHO_RESTORE_FDS];	/* images, data, index */
 	struct kho_criu *criu;
+	struct kho_page_store *store;
+	struct kho_page_server *server;
+	bool served;			/* all memory is there */
+	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
 
@@ -60,6 +69,9 @@ static void fail(struct restore *restore, const struct kho_err *err)
 {
 	fprintf(stderr, "%s\n", err->msg);
 	tell(restore, "failed %s", err->msg);
+	/* once it's gone, what isn't there yet would read as zeroes: the agent ends us all */
+	while (restore->state == STATE_SERVING)
+		pause();
 	restore->state = STATE_OVER;
 	restore->status = 1;
 }
@@ -89,20 +101,34 @@ static int read_external(int dir, struct kho_criu_request *request, struct kho_e
 	return 0;
 }
 
-static int begin(struct restore *restore, const char *dir, struct kho_err *err)
+static int open_server(struct restore *restore, struct kho_err *err)
+{
+	struct kho_page_server_config config = {
+		.work_fd = restore->fds[0],
+		.images_fd = restore->fds[0],
+		.release = true,
+		/* until they run, nothing is to be in CRIU's way */
+		.wait = true,
+	};
+	int r = kho_page_store_load(restore->fds[1], restore->fds[2], &restore->store, err);
+
+	config.store = restore->store;
+	return r < 0 ? r : kho_page_server_new(&config, &restore->server, err);
+}
+
+static int begin(struct restore *restore, struct kho_err *err)
 {
 	struct kho_criu_request request = {
 		.kind = KHO_CRIU_RESTORE,
 		.log = "restore.log",
 		.page_fd = -1,
+		.lazy_pages = true,
+		.images_fd = restore->fds[0],
 	};
-	int r;
+	int r = open_server(restore, err);
 
-	restore->dir = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (restore->dir < 0)
-		return kho_fail_errno(err, -errno, "images in %s", dir);
-	request.images_fd = restore->dir;
-	r = read_external(restore->dir, &request, err);
+	if (r >= 0)
+		r = read_external(restore->fds[0], &request, err);
 	if (r >= 0)
 		r = kho_criu_request(restore->criu, &request, err);
 	restore->state = STATE_RESTORING;
@@ -114,6 +140,37 @@ static void tell_systemd(pid_t pid)
 {
 	sd_notifyf(0, "MAINPID=%d\nREADY=1", pid);
 	sd_notify_barrier(0, BARRIER_USEC);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void end_if_served(struct restore *restore)
+{
+	struct kho_page_server_stats stats;
+
+	if (restore->state != STATE_SERVING || !restore->served)
+		return;
+	kho_page_server_stats(restore->server, &stats);
+	tell(restore, "complete %llu %llu", (unsigned long long)stats.done * PAGE,
+	     (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	restore->state = STATE_OVER;
+}
+
+static int on_pages(struct restore *restore, struct kho_err *err)
+{
+	int r = kho_page_server_process(restore->server, err);
+
+	if (r != 0)
+		return r;
+	restore->served = true;
+	end_if_served(restore);
+	return 0;
 }
 
 static int on_criu(struct restore *restore, struct kho_err *err)
@@ -132,9 +189,11 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 		if (event.err.code < 0)
 			break;
 		tell_systemd(event.pid);
+		restore->resumed_ns = now_ns();
+		restore->state = STATE_SERVING;
 		tell(restore, "resumed %d", event.pid);
-		tell(restore, "complete 0 0");
-		restore->state = STATE_OVER;
+		kho_page_server_go(restore->server);
+		end_if_served(restore);
 		return 0;
 	case KHO_CRIU_DIED:
 		break;
@@ -145,16 +204,44 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	return err->code;
 }
 
+static bool take_fds(struct restore *restore, struct msghdr *message)
+{
+	struct cmsghdr *head = CMSG_FIRSTHDR(message);
+
+	if (!head || head->cmsg_level != SOL_SOCKET || head->cmsg_type != SCM_RIGHTS ||
+	    head->cmsg_len != CMSG_LEN(sizeof(restore->fds)) ||
+	    message->msg_flags & MSG_CTRUNC)
+		return false;
+	memcpy(restore->fds, CMSG_DATA(head), sizeof(restore->fds));
+	return true;
+}
+
 static int on_agent(struct restore *restore, struct kho_err *err)
 {
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(KHO_RESTORE_FDS * sizeof(int))];
+	} control;
 	char line[KHO_RESTORE_LINE];
-	ssize_t n = recv(restore->agent, line, sizeof(line) - 1, 0);
+	struct iovec text = { .iov_base = line, .iov_len = sizeof(line) - 1 };
+	struct msghdr message = {
+		.msg_iov = &text, .msg_iovlen = 1,
+		.msg_control = &control, .msg_controllen = sizeof(control),
+	};
+	ssize_t n = recvmsg(restore->agent, &message, MSG_CMSG_CLOEXEC);
 
+	if (n <= 0 && restore->state == STATE_SERVING) {
+		/* it's being started again; memory has to come all the same */
+		close(restore->agent);
+		restore->agent = -EBADF;
+		return 0;
+	}
 	if (n <= 0)
 		return kho_fail(err, -ECONNRESET, "the agent has gone away");
 	line[n] = '\0';
-	if (restore->state == STATE_READY && strncmp(line, "restore ", 8) == 0)
-		return begin(restore, line + 8, err);
+	if (restore->state == STATE_READY && strcmp(line, "restore") == 0 &&
+	    take_fds(restore, &message))
+		return begin(restore, err);
 	if (restore->state == STATE_STOPPED && strcmp(line, "resume") == 0) {
 		restore->state = STATE_RESUMING;
 		return kho_criu_answer(restore->criu, true, err);
@@ -166,18 +253,27 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 
 static int run(struct restore *restore, struct kho_err *err)
 {
-	struct pollfd fds[2] = {
-		{ .fd = restore->agent, .events = POLLIN },
-		{ .fd = kho_criu_fd(restore->criu), .events = POLLIN },
-	};
 	int r = 0;
 
 	while (r >= 0 && restore->state != STATE_OVER) {
-		if (poll(fds, 2, -1) < 0)
+		bool serving = restore->server && !restore->served;
+		bool busy = serving && kho_page_server_busy(restore->server);
+		/* CRIU's child is of no use any more once it has said that it's done */
+		struct pollfd fds[3] = {
+			{ .fd = restore->agent, .events = POLLIN },
+			{ .fd = restore->state < STATE_SERVING ? kho_criu_fd(restore->criu) : -1,
+			  .events = POLLIN },
+			{ .fd = serving ? kho_page_server_fd(restore->server) : -1,
+			  .events = POLLIN },
+		};
+
+		if (poll(fds, 3, busy ? 0 : -1) < 0)
 			return kho_fail_errno(err, -errno, "poll");
-		if (fds[1].revents)
+		if (busy || fds[2].revents)
+			r = on_pages(restore, err);
+		if (r >= 0 && fds[1].revents)
 			r = on_criu(restore, err);
-		else if (fds[0].revents)
+		else if (r >= 0 && fds[0].revents)
 			r = on_agent(restore, err);
 	}
 	return r;
@@ -213,7 +309,7 @@ static int prepare_fds(struct kho_err *err)
 
 int main(void)
 {
-	struct restore restore = { .agent = -EBADF, .dir = -EBADF };
+	struct restore restore = { .agent = -EBADF };
 	struct kho_err err = {};
 	int r = connect_agent(&restore, &err);
 

@@ -11,16 +11,21 @@
  *
  *	kho-restore                          agent
  *	ready ------------------------------>          CRIU is started and waits
- *	      <------------------------------ restore DIR
+ *	      <------------------------------ restore
  *	stopped PID ------------------------>          all is there, nothing has run
  *	      <------------------------------ resume, or abort
  *	resumed PID ------------------------>          it runs, systemd knows the main PID
  *	complete BYTES MS ------------------>          all memory is there
  *	failed TEXT ------------------------>          at any time; ends with status 1
  *
- * DIR is a folder of CRIU's images; its file "external" lists what was left out of the
- * dump (CRIU's key of it, one a line): sockets become our standard output, files
- * /dev/null.
+ * With "restore" come three descriptors: the folder of CRIU's images, and the page
+ * store's data and index (migrate/pages/store.h). The folder's file "external" lists
+ * what was left out of the dump (CRIU's key of it, one a line): sockets become our
+ * standard output, files /dev/null.
+ *
+ * Memory is served by kho-restore itself (migrate/pages/serve.h) while tasks run, and
+ * brought in whether they want it or not. It has to live until then: if it doesn't, the
+ * agent kills the tasks.
  *
  * It ends when nothing more is to be done; the restored tasks go on as systemd's.
  */
@@ -30,5 +35,6 @@
 #define KHO_RESTORE_SOCKET_ENV	"KHO_RESTORE_SOCKET"
 #define KHO_RESTORE_EXTERNAL	"external"	/* file in DIR */
 #define KHO_RESTORE_LINE	1024		/* bytes of the longest packet */
+#define KHO_RESTORE_FDS		3		/* images, data, index */
 
 #endif

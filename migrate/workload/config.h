@@ -8,7 +8,7 @@
  *	Addresses=vip			names of addresses that it serves
  *	Files=/run/redis/redis.pid	files that go with it, by pattern
  *	MaxBlackoutSec=0.5		what the freeze may take, as predicted; default 1
- *	MaxRounds=8			of copying memory before the freeze; default 8
+ *	MaxRounds=8			of copying memory before the freeze; default 8, 0: none
  *	NoConvergence=abort		or go-on, if MaxRounds don't get there
  *	HealthCommand=/usr/bin/true	run in the new kernel; words, no shell
  *	HealthTimeoutSec=5

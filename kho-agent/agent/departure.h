@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside the agent: a workload that leaves.
+ *
+ *	pre-copy ---> let-go ---> freeze ---> dump ..................... discard
+ *	  |                                     |  CRIU waits in post-dump  |
+ *	  rounds of CRIU's pre-dump,            |  from here ... to here    yes: killed
+ *	  while it runs                         +--- undone: no ---> thaw: it runs on
+ *	                                                             where it stood
+ *
+ * CRIU is never killed while it is at the tasks: it works from inside of them. To undo
+ * a step, its stream of pages is ended, it fails, and puts all back by itself.
+ */
+#ifndef KHO_AGENT_DEPARTURE_H
+#define KHO_AGENT_DEPARTURE_H
+
+#include "agent/move.h"
+#include "agent/page_stream.h"
+#include "migrate/criu/criu.h"
+#include "migrate/pages/rounds.h"
+#include "migrate/workload/carry.h"
+#include "migrate/workload/unit.h"
+
+enum departure_state {
+	DEPARTURE_HERE = 0,
+	DEPARTURE_COPYING,		/* CRIU is at a round of pre-copy */
+	DEPARTURE_DUMPING,		/* CRIU is at the dump */
+	DEPARTURE_SENDING,		/* in post-dump; images go over */
+	DEPARTURE_DUMPED,		/* in post-dump; all is over there */
+	DEPARTURE_UNDOING,		/* told "no", or its pages are refused; not over yet */
+	DEPARTURE_ENDING,		/* told "yes" */
+	DEPARTURE_GONE,
+};
+
+struct kho_departure {
+	struct kho_mover *mover;
+	uint32_t item;
+	const struct kho_config_workload *config;
+	struct kho_unit unit;
+	enum departure_state state;
+	enum kho_step undoing;		/* that is to be told when CRIU is over */
+	pid_t root;
+	uint64_t resident;		/* bytes, at the beginning */
+	struct kho_criu_external external[KHO_CRIU_EXTERNALS];
+	size_t nr_external;
+	char pids[KHO_CPUS_TEXT];
+	struct kho_criu *criu;
+	sd_event_source *source;
+	struct kho_page_stream *memory;
+	struct kho_rounds rounds;	/* the final one included */
+	uint64_t predicted_ns;		/* of the freeze */
+	uint64_t round_began_ns;
+	int dir;			/* of the round under way, or the last one */
+	unsigned int streams;		/* of archives, not acknowledged yet */
+};
+
+/* move_workload.c: whatever is left of it is killed. -ETIMEDOUT: some of it lives. */
+int kho_departure_kill(struct kho_departure *departure, struct kho_err *err);
+
+/*
+ * move_rounds.c: CRIU begins, with the pages of this round going over. It's over by an
+ * event; until then the state says what it's for.
+ */
+int kho_departure_begin_round(struct kho_departure *departure, enum kho_criu_kind kind,
+			      struct kho_err *err);
+
+/* Whether one is under way: @step is told to be undone when CRIU has put all back. */
+bool kho_departure_undo_round(struct kho_departure *departure, enum kho_step step);
+
+/* It went well: what it took is noted. */
+void kho_departure_note_round(struct kho_departure *departure);
+
+void kho_departure_end_criu(struct kho_departure *departure);
+
+/* move_dump.c: CRIU asks, and waits for the answer. */
+void kho_departure_on_notify(struct kho_departure *departure, const char *script);
+
+#endif

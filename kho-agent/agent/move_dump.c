@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The final dump of a workload that leaves, and what goes over with it; departure.h has the idea. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/departure.h"
+#include "base/file.h"
+#include "migrate/restore/restore.h"
+
+#define IMAGES_LIMIT	(1u << 30)
+
+static void told(struct kho_departure *d, const struct kho_err *err)
+{
+	kho_mover_done(d->mover, KHO_STEP_DUMP, d->item, err);
+}
+
+/* One of the streams has arrived, or hasn't. */
+static void stream_done(void *ctx, uint64_t bytes, const struct kho_err *err)
+{
+	struct kho_departure *d = ctx;
+
+	(void)bytes;
+	if (d->state != DEPARTURE_SENDING)
+		return;
+	d->streams--;
+	if (err->code == 0 && d->streams)
+		return;
+	if (err->code == 0)
+		d->state = DEPARTURE_DUMPED;
+	told(d, err);
+}
+
+static int send_archive(struct kho_departure *d, const char *sort, struct kho_archive *archive,
+			struct kho_err *err)
+{
+	struct kho_block block = {
+		.data = archive->data, .size = archive->size, .done = stream_done, .ctx = d,
+	};
+	char kind[KHO_STREAM_KIND];
+
+	snprintf(kind, sizeof(kind), "%s:%s", sort, d->config->name);
+	*archive = (struct kho_archive){};
+	d->streams++;
+	return kho_transfer_send_block(d->mover->agent->session, kind, &block, err);
+}
+
+static int write_external(struct kho_departure *d, struct kho_err *err)
+{
+	char path[64], text[KHO_CRIU_EXTERNALS * KHO_CRIU_KEY] = "";
+	const struct kho_file_content content = { .data = text, .mode = 0600 };
+	struct kho_file_content whole = content;
+
+	for (size_t i = 0; i < d->nr_external; i++)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\n",
+			 d->external[i].key);
+	whole.size = strlen(text);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_RESTORE_EXTERNAL, d->dir);
+	return kho_file_write_atomic(path, &whole, err);
+}
+
+static int send_images(struct kho_departure *d, struct kho_err *err)
+{
+	struct kho_archive archive = {};
+	int r = write_external(d, err);
+
+	if (r >= 0)
+		r = kho_archive_begin(&archive, err);
+	if (r >= 0)
+		r = kho_archive_add_folder(&archive, d->dir, IMAGES_LIMIT, err);
+	if (r >= 0)
+		r = kho_archive_end(&archive, err);
+	if (r >= 0)
+		return send_archive(d, "images", &archive, err);
+	kho_archive_done(&archive);
+	return r;
+}
+
+static int send_files(struct kho_departure *d, struct kho_err *err)
+{
+	const struct kho_carry carry = {
+		.cgroup = d->unit.cgroup,
+		.pid_file = d->unit.pid_file,
+		.patterns = d->config->files,
+		.nr_patterns = d->config->nr_files,
+	};
+	struct kho_archive archive;
+	int r = kho_carry_pack(&carry, &archive, err);
+
+	return r < 0 ? r : send_archive(d, "files", &archive, err);
+}
+
+/* All is dumped, and CRIU waits. The cgroup holds the tasks now, should CRIU die. */
+static int on_post_dump(struct kho_departure *d, struct kho_err *err)
+{
+	int r = kho_cgroup_freeze(d->unit.cgroup, true, err);
+
+	d->state = DEPARTURE_SENDING;
+	kho_departure_note_round(d);
+	if (r >= 0)
+		r = send_images(d, err);
+	if (r >= 0)
+		r = send_files(d, err);
+	kho_session_pump(d->mover->agent->session);
+	return r;
+}
+
+void kho_departure_on_notify(struct kho_departure *d, const char *script)
+{
+	struct kho_err err = {};
+	int r;
+
+	if (d->state == DEPARTURE_DUMPING && strcmp(script, "post-dump") == 0)
+		r = on_post_dump(d, &err);
+	else
+		r = kho_criu_answer(d->criu, d->state != DEPARTURE_UNDOING, &err);
+	if (r < 0 && d->state != DEPARTURE_COPYING)
+		told(d, &err);
+}
+
+static int dump(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	struct kho_departure *d = mover->departures[item];
+	int r;
+
+	d->predicted_ns = kho_rounds_predict_ns(&d->rounds);
+	r = kho_departure_begin_round(d, KHO_CRIU_DUMP, err);
+	if (r < 0)
+		return r;
+	d->state = DEPARTURE_DUMPING;
+	return 1;
+}
+
+/*
+ * In post-dump CRIU is told "no" and puts all back. At another time the end of its
+ * stream of pages makes it fail, or its next question is answered so.
+ */
+static int undo_dump(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	struct kho_departure *d = mover->departures[item];
+	bool waits = d->state == DEPARTURE_SENDING || d->state == DEPARTURE_DUMPED;
+
+	if (!kho_departure_undo_round(d, KHO_STEP_DUMP))
+		return 0;
+	if (waits)
+		return kho_criu_answer(d->criu, false, err) < 0 ? err->code : 1;
+	return 1;
+}
+
+const struct kho_step_ops kho_step_dump = { .begin = dump, .undo = undo_dump };

@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * CRIU at a workload that leaves: one round at a time, each with a folder and a stream
+ * of pages of its own, and the rounds of pre-copy; departure.h has the idea.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/departure.h"
+#include "base/cleanup.h"
+
+#define IMAGES_DIR	KHO_RUN_DIR "/dump"
+#define PAGE		4096u
+#define MS		1000000ull
+
+void kho_departure_end_criu(struct kho_departure *d)
+{
+	d->source = sd_event_source_disable_unref(d->source);
+	d->criu = kho_criu_free(d->criu);
+}
+
+/* ---- folders ---- */
+
+static void round_path(const struct kho_departure *d, unsigned int round, char ret[128])
+{
+	snprintf(ret, 128, IMAGES_DIR "/%s/%u", d->config->name, round);
+}
+
+/* What an earlier move left. */
+static void remove_round(const char *path)
+{
+	_cleanup_closedir_ DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(dir), entry->d_name, 0);
+	rmdir(path);
+}
+
+static int open_round(struct kho_departure *d, unsigned int round, struct kho_err *err)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), IMAGES_DIR "/%s", d->config->name);
+	if ((mkdir(IMAGES_DIR, 0700) < 0 && errno != EEXIST) ||
+	    (mkdir(path, 0700) < 0 && errno != EEXIST))
+		return kho_fail_errno(err, -errno, "%s", path);
+	round_path(d, round, path);
+	remove_round(path);
+	if (mkdir(path, 0700) < 0)
+		return kho_fail_errno(err, -errno, "%s", path);
+	if (d->dir >= 0)
+		close(d->dir);
+	d->dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return d->dir < 0 ? kho_fail_errno(err, -errno, "%s", path) : 0;
+}
+
+/* ---- CRIU ---- */
+
+static void end_copy(struct kho_departure *d, const struct kho_criu_event *event);
+
+static void fail_round(struct kho_departure *d, const struct kho_criu_event *event,
+		       struct kho_err *ret)
+{
+	const struct kho_err *known = kho_page_stream_error(d->memory);
+
+	*ret = known->code ? *known : event->err;
+	if (!ret->code)
+		kho_fail(ret, -EPROTO, "CRIU ended the dump by itself");
+}
+
+static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
+{
+	enum departure_state state = d->state;
+	struct kho_err err = {};
+
+	kho_departure_end_criu(d);
+	d->state = DEPARTURE_HERE;
+	switch (state) {
+	case DEPARTURE_UNDOING:
+		kho_mover_undone(d->mover, d->undoing, d->item, &err);
+		break;
+	case DEPARTURE_COPYING:
+		end_copy(d, event);
+		break;
+	case DEPARTURE_ENDING:
+		d->state = DEPARTURE_GONE;
+		kho_departure_kill(d, &err);
+		kho_mover_done(d->mover, KHO_STEP_DISCARD, d->item, &err);
+		break;
+	default:
+		fail_round(d, event, &err);
+		kho_mover_done(d->mover, KHO_STEP_DUMP, d->item, &err);
+	}
+}
+
+static int on_criu(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct kho_departure *d = userdata;
+	struct kho_criu_event event;
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	kho_criu_process(d->criu, &event);
+	if (event.kind == KHO_CRIU_NOTIFY)
+		kho_departure_on_notify(d, event.script);
+	else if (event.kind != KHO_CRIU_NOTHING)
+		on_over(d, &event);
+	return 0;
+}
+
+static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_fd,
+		    struct kho_err *err)
+{
+	char cgroup[KHO_UNIT_PATH + 32], parent[16];
+	struct kho_criu_request request = {
+		.kind = kind,
+		.pid = d->root,
+		.images_fd = d->dir,
+		.log = "dump.log",
+		.page_fd = page_fd,
+		.nr_external = d->nr_external,
+	};
+	int r = kho_criu_start(d->root, page_fd, &d->criu, err);
+
+	memcpy(request.external, d->external, sizeof(request.external));
+	snprintf(parent, sizeof(parent), "../%u", d->rounds.nr);
+	if (d->rounds.nr)
+		request.parent = parent;
+	/* as we see it: in a sandbox cgroups may be read-only */
+	snprintf(cgroup, sizeof(cgroup), "/proc/%d/root%s", getpid(), d->unit.cgroup);
+	if (kind == KHO_CRIU_DUMP)
+		request.freeze_cgroup = cgroup;
+	if (r >= 0)
+		r = kho_criu_request(d->criu, &request, err);
+	if (r < 0)
+		return r;
+	r = sd_event_add_io(d->mover->agent->event, &d->source, kho_criu_fd(d->criu), EPOLLIN,
+			    on_criu, d);
+	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
+}
+
+int kho_departure_begin_round(struct kho_departure *d, enum kho_criu_kind kind,
+			      struct kho_err *err)
+{
+	_cleanup_close_ int page_fd = -EBADF;
+	int r = open_round(d, d->rounds.nr + 1, err);
+
+	d->round_began_ns = kho_now_ns();
+	if (r >= 0)
+		r = kho_page_stream_begin(d->memory, &page_fd, err);
+	if (r >= 0)
+		r = ask_criu(d, kind, page_fd, err);
+	if (r >= 0)
+		return 0;
+	kho_departure_end_criu(d);
+	kho_page_stream_stop(d->memory);
+	return r;
+}
+
+bool kho_departure_undo_round(struct kho_departure *d, enum kho_step step)
+{
+	if (!d->criu)
+		return false;
+	d->state = DEPARTURE_UNDOING;
+	d->undoing = step;
+	kho_page_stream_stop(d->memory);
+	return true;
+}
+
+void kho_departure_note_round(struct kho_departure *d)
+{
+	struct kho_page_relay_stats stats;
+	struct kho_round round;
+
+	kho_page_stream_stats(d->memory, &stats);
+	round.pages = stats.pages;
+	round.duration_ns = kho_now_ns() - d->round_began_ns;
+	kho_rounds_add(&d->rounds, &round);
+	kho_agent_progress(d->mover->agent, "%s: round %u: %llu KiB in %llu ms", d->config->name,
+			   d->rounds.nr, (unsigned long long)(stats.pages * PAGE / 1024),
+			   (unsigned long long)(round.duration_ns / MS));
+}
+
+/* ---- pre-copy ---- */
+
+static int begin_copy(struct kho_departure *d, struct kho_err *err)
+{
+	int r = kho_departure_begin_round(d, KHO_CRIU_PRE_DUMP, err);
+
+	if (r < 0)
+		return r;
+	d->state = DEPARTURE_COPYING;
+	return 1;
+}
+
+/* Another round, or not: *err if it's to be given up. True: another one is under way. */
+static bool goes_on(struct kho_departure *d, struct kho_err *err)
+{
+	const struct kho_rounds_policy policy = {
+		.max_rounds = d->config->max_rounds,
+		.max_blackout_ns = d->config->max_blackout_ms * MS,
+		.go_on = d->config->go_on,
+	};
+
+	if (d->mover->move.step != KHO_STEP_PRECOPY)
+		return false;
+	if (kho_rounds_next(&d->rounds, &policy, err) != KHO_ROUNDS_AGAIN)
+		return false;
+	return begin_copy(d, err) > 0;
+}
+
+static void end_copy(struct kho_departure *d, const struct kho_criu_event *event)
+{
+	struct kho_err err = event->err;
+	enum kho_step step = d->mover->move.step;
+
+	if (event->kind == KHO_CRIU_DONE && !err.code) {
+		kho_departure_note_round(d);
+		if (goes_on(d, &err))
+			return;
+	} else {
+		fail_round(d, event, &err);
+	}
+	kho_mover_done(d->mover, step, d->item, &err);
+}
+
+static int precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	struct kho_departure *d = mover->departures[item];
+
+	return d->config->max_rounds ? begin_copy(d, err) : 0;
+}
+
+/* What was written to while other workloads were copied, and systemd was told. */
+static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	return precopy(mover, item, err);
+}
+
+static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	(void)err;
+	return kho_departure_undo_round(mover->departures[item], KHO_STEP_PRECOPY);
+}
+
+static int undo_catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	(void)err;
+	return kho_departure_undo_round(mover->departures[item], KHO_STEP_CATCH_UP);
+}
+
+const struct kho_step_ops kho_step_precopy = { .begin = precopy, .undo = undo_precopy };
+const struct kho_step_ops kho_step_catch_up = { .begin = catch_up, .undo = undo_catch_up };

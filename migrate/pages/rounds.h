@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * When to stop copying memory of a workload that runs, and freeze it: a pure rule.
+ *
+ * Theory of operation
+ *
+ * The first round copies all, each later one what was written to during the one
+ * before. While a round is smaller than the one before by a quarter or more, another
+ * one pays off. Once it doesn't (or it was next to nothing, or there were enough of
+ * them), what's left is what the workload writes to in that time, and the freeze will
+ * be as long as it is. That's compared with what the operator has allowed:
+ *
+ *	AGAIN ---> ... ---> FREEZE	the prediction is within the budget, or the
+ *	      \			operator said to go on in any case
+ *	       `----------> ABORT	it isn't
+ *
+ * The prediction: the final dump does what the last round did, and the restore takes
+ * about as long again. It's compared with what was measured in the report of a move.
+ */
+#ifndef KHO_PAGES_ROUNDS_H
+#define KHO_PAGES_ROUNDS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+#define KHO_ROUNDS_MAX		32u
+#define KHO_ROUND_SMALL		256u		/* pages; next to nothing */
+
+struct kho_round {
+	uint64_t pages;				/* that were sent */
+	uint64_t duration_ns;
+};
+
+/* All zero: none yet. */
+struct kho_rounds {
+	struct kho_round rounds[KHO_ROUNDS_MAX];
+	unsigned int nr;
+};
+
+struct kho_rounds_policy {
+	uint32_t max_rounds;			/* at most KHO_ROUNDS_MAX - 2 count */
+	uint64_t max_blackout_ns;
+	bool go_on;				/* also if the budget doesn't do */
+};
+
+enum kho_rounds_verdict {
+	KHO_ROUNDS_AGAIN = 0,
+	KHO_ROUNDS_FREEZE,
+	KHO_ROUNDS_ABORT,
+};
+
+/* One round more; those beyond KHO_ROUNDS_MAX aren't kept. */
+void kho_rounds_add(struct kho_rounds *rounds, const struct kho_round *round);
+
+/* How long the freeze would take now; 0: nothing is known. */
+uint64_t kho_rounds_predict_ns(const struct kho_rounds *rounds);
+
+/* After each round. With ABORT *err says why, and what to do about it (-ETIME). */
+enum kho_rounds_verdict kho_rounds_next(const struct kho_rounds *rounds,
+					const struct kho_rounds_policy *policy,
+					struct kho_err *err);
+
+#endif
