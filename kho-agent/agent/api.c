@@ -14,6 +14,7 @@
 #include "agent/bench.h"
 #include "agent/dmesg.h"
 #include "agent/move.h"
+#include "agent/move_report.h"
 #include "agent/pci.h"
 #include "agent/spawn.h"
 #include "api/api.h"
@@ -258,13 +259,15 @@ static int method_retire(sd_varlink *link, sd_json_variant *parameters,
 static void move_is_over(struct kho_mover *mover)
 {
 	struct kho_agent *agent = mover->agent;
-	struct kho_err err = mover->move.err;
+	struct kho_err err = mover->move.err, unwritten;
 
 	if (mover->move.undo_err.code)
 		kho_agent_progress(agent, "not all went well: %s", mover->move.undo_err.msg);
 	if (err.code && mover->move.undo_err.code)
 		kho_wrap(&err, err.code, "%s, and besides", mover->move.undo_err.msg);
 	agent->last = err;
+	if (kho_move_report_write(mover, &unwritten) < 0)
+		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
 	kho_agent_answer(agent, &err);
 }
 
@@ -283,6 +286,20 @@ static int method_move(sd_varlink *link, sd_json_variant *parameters,
 	if (r < 0)
 		kho_agent_answer(agent, &err);
 	return 0;
+}
+
+static int method_report(sd_varlink *link, sd_json_variant *parameters,
+			 sd_varlink_method_flags_t flags, void *userdata)
+{
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *report = NULL;
+	struct kho_err err;
+
+	(void)parameters;
+	(void)flags;
+	(void)userdata;
+	if (kho_move_report_read(&report, &err) < 0)
+		return reply_error(link, &err);
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("report", report));
 }
 
 static const sd_json_dispatch_field function_fields[] = {
@@ -442,6 +459,7 @@ static const struct {
 	{ KHO_API_METHOD("Spawn"), method_spawn },
 	{ KHO_API_METHOD("Reclaim"), method_reclaim },
 	{ KHO_API_METHOD("Move"), method_move },
+	{ KHO_API_METHOD("Report"), method_report },
 	{ KHO_API_METHOD("Retire"), method_retire },
 	{ KHO_API_METHOD("Grant"), method_grant },
 	{ KHO_API_METHOD("Revoke"), method_revoke },

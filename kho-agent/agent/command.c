@@ -77,12 +77,40 @@ static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
+static void __attribute__((noreturn)) run_child(char *const *argv)
+{
+	int null = open("/dev/null", O_RDWR);
+
+	dup2(null, 0);
+	dup2(null, 1);
+	execv(argv[0], argv);
+	_exit(127);
+}
+
+/* 0 in the child. */
+static int make_child(struct kho_command *command, const char *name, struct kho_err *err)
+{
+	sigset_t none;
+
+	command->pid = fork();
+	if (command->pid < 0)
+		return kho_fail_errno(err, -errno, "%s", name);
+	if (command->pid == 0) {
+		/* the agent has some blocked, to read them as events */
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		return 0;
+	}
+	command->pidfd = pidfd_open(command->pid, 0);
+	return command->pidfd < 0 ? kho_fail_errno(err, -errno, "pidfd") : 1;
+}
+
 static int start(struct kho_command *command, struct kho_err *err)
 {
 	char *argv[MAX_WORDS + 1] = {};
 	char copy[sizeof(command->line)];
 	char *word, *rest;
-	int nr = 0, null;
+	int nr = 0, r;
 
 	snprintf(copy, sizeof(copy), "%s", command->line);
 	for (word = strtok_r(copy, " \t", &rest); word && nr < MAX_WORDS;
@@ -90,44 +118,72 @@ static int start(struct kho_command *command, struct kho_err *err)
 		argv[nr++] = word;
 	if (!nr || word)
 		return kho_fail(err, -EINVAL, "a command of 1 to %d words is needed", MAX_WORDS);
-	command->pid = fork();
-	if (command->pid < 0)
-		return kho_fail_errno(err, -errno, "%s", argv[0]);
-	if (command->pid == 0) {
-		null = open("/dev/null", O_RDWR);
-		dup2(null, 0);
-		dup2(null, 1);
-		execv(argv[0], argv);
-		_exit(127);
-	}
-	command->pidfd = pidfd_open(command->pid, 0);
-	return command->pidfd < 0 ? kho_fail_errno(err, -errno, "pidfd") : 0;
+	r = make_child(command, argv[0], err);
+	if (r == 0)
+		run_child(argv);
+	return r;
 }
 
-int kho_command_run(sd_event *event, const char *line, uint32_t timeout_ms, kho_command_fn fn,
-		    void *ctx, struct kho_command **ret, struct kho_err *err)
+static int watch(sd_event *event, struct kho_command *command, struct kho_err *err)
 {
-	struct kho_command *command = calloc(1, sizeof(*command));
 	int r;
 
+	r = sd_event_add_io(event, &command->exit, command->pidfd, EPOLLIN, on_exit_of,
+				    command);
+	if (r >= 0)
+		r = sd_event_add_time_relative(event, &command->timer, CLOCK_MONOTONIC,
+					       command->timeout_ms * 1000ULL, 0, on_late, command);
+	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
+}
+
+static struct kho_command *new(const char *line, uint32_t timeout_ms, kho_command_fn fn, void *ctx)
+{
+	struct kho_command *command = calloc(1, sizeof(*command));
+
 	if (!command)
-		return kho_fail(err, -ENOMEM, "no memory for a command");
+		return NULL;
 	command->fn = fn;
 	command->ctx = ctx;
 	command->pidfd = -EBADF;
 	command->timeout_ms = timeout_ms;
 	snprintf(command->line, sizeof(command->line), "%s", line);
+	return command;
+}
+
+int kho_command_run(sd_event *event, const char *line, uint32_t timeout_ms, kho_command_fn fn,
+		    void *ctx, struct kho_command **ret, struct kho_err *err)
+{
+	struct kho_command *command = new(line, timeout_ms, fn, ctx);
+	int r;
+
+	if (!command)
+		return kho_fail(err, -ENOMEM, "no memory for a command");
 	r = start(command, err);
 	if (r >= 0)
-		r = sd_event_add_io(event, &command->exit, command->pidfd, EPOLLIN, on_exit_of,
-				    command);
-	if (r >= 0)
-		r = sd_event_add_time_relative(event, &command->timer, CLOCK_MONOTONIC,
-					       timeout_ms * 1000ULL, 0, on_late, command);
-	if (r < 0) {
+		r = watch(event, command, err);
+	if (r < 0)
 		kho_command_free(command);
-		return r;
-	}
-	*ret = command;
-	return 0;
+	else
+		*ret = command;
+	return r < 0 ? r : 0;
+}
+
+int kho_command_call(sd_event *event, const struct kho_command_work *work, kho_command_fn fn,
+		     void *ctx, struct kho_command **ret, struct kho_err *err)
+{
+	struct kho_command *command = new(work->name, work->timeout_ms, fn, ctx);
+	int r;
+
+	if (!command)
+		return kho_fail(err, -ENOMEM, "no memory for a command");
+	r = make_child(command, work->name, err);
+	if (r == 0)
+		_exit(work->call(work->arg) < 0);
+	if (r >= 0)
+		r = watch(event, command, err);
+	if (r < 0)
+		kho_command_free(command);
+	else
+		*ret = command;
+	return r < 0 ? r : 0;
 }

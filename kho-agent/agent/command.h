@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* A command of the operator's in the event loop, with a deadline. */
+/* Commands, and long work of our own, beside the event loop, with a deadline. */
 #ifndef KHO_AGENT_COMMAND_H
 #define KHO_AGENT_COMMAND_H
 
@@ -19,6 +19,17 @@ typedef void (*kho_command_fn)(void *ctx, const struct kho_err *err);
  */
 int kho_command_run(sd_event *event, const char *line, uint32_t timeout_ms, kho_command_fn fn,
 		    void *ctx, struct kho_command **ret, struct kho_err *err);
+
+/* A function of our own that takes long: it's called in a child, and must touch nothing here. */
+struct kho_command_work {
+	const char *name;
+	int (*call)(void *arg);		/* 0 or a negative errno */
+	void *arg;
+	uint32_t timeout_ms;
+};
+
+int kho_command_call(sd_event *event, const struct kho_command_work *work, kho_command_fn fn,
+		     void *ctx, struct kho_command **ret, struct kho_err *err);
 
 /* Kills it if it runs. Takes NULL; returns NULL. */
 struct kho_command *kho_command_free(struct kho_command *command);

@@ -14,6 +14,7 @@
 #ifndef KHO_AGENT_DEPARTURE_H
 #define KHO_AGENT_DEPARTURE_H
 
+#include "agent/command.h"
 #include "agent/move.h"
 #include "agent/page_stream.h"
 #include "migrate/criu/criu.h"
@@ -44,12 +45,15 @@ struct kho_departure {
 	struct kho_criu_external external[KHO_CRIU_EXTERNALS];
 	size_t nr_external;
 	char pids[KHO_CPUS_TEXT];
+	struct kho_command *splitter;
 	struct kho_criu *criu;
 	sd_event_source *source;
 	struct kho_page_stream *memory;
 	struct kho_rounds rounds;	/* the final one included */
 	uint64_t predicted_ns;		/* of the freeze */
 	uint64_t round_began_ns;
+	uint64_t frozen_ns, runs_ns;	/* when it stood still here, when it ran there */
+	uint64_t lazy_bytes, lazy_ns;	/* that came after that */
 	int dir;			/* of the round under way, or the last one */
 	unsigned int streams;		/* of archives, not acknowledged yet */
 };

@@ -299,6 +299,7 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 		return r;
 	}
 	agent->mover = mover;
+	mover->began_ns = kho_now_ns();
 	carry_out(mover, kho_move_begin(&mover->move));
 	return 0;
 }

@@ -40,6 +40,7 @@ struct kho_mover {
 	struct kho_move move;
 	uint64_t id;				/* of this try; not 0 */
 	sd_event_source *deadline;
+	uint64_t began_ns;
 	struct kho_mover_times times;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
@@ -51,6 +52,9 @@ struct kho_mover {
 struct kho_departure *kho_departure_new(struct kho_mover *mover, uint32_t item,
 					struct kho_err *err);
 void kho_departure_free(struct kho_departure *departure);
+
+/* The new side has told how a step of it went. */
+void kho_departure_on_result(struct kho_departure *departure, const Kho__MoveResult *result);
 
 /* What the new side must know of it; valid as long as the departure. */
 void kho_departure_describe(const struct kho_departure *departure, Kho__MoveWorkload *ret);

@@ -125,6 +125,9 @@ void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *res
 	}
 	if (result->has_mac && result->mac.len == 6 && result->step == KHO_STEP_ADDRESS)
 		memcpy(mover->macs[result->item], result->mac.data, 6);
+	if (kho_step_info(result->step)->scope == KHO_SCOPE_WORKLOAD &&
+	    mover->departures[result->item])
+		kho_departure_on_result(mover->departures[result->item], result);
 	if (result->has_undo && result->undo && result->step == KHO_STEP_ADDRESS && !err.code)
 		kho_mover_take_nic_back(mover, result->item, &err);
 	if (result->has_undo && result->undo)

@@ -13,9 +13,12 @@
 
 #include "agent/departure.h"
 #include "base/cleanup.h"
+#include "migrate/pages/split.h"
+#include "migrate/workload/cgroup.h"
 
 #define IMAGES_DIR	KHO_RUN_DIR "/dump"
 #define PAGE		4096u
+#define SPLIT_MS	120000
 #define MS		1000000ull
 
 void kho_departure_end_criu(struct kho_departure *d)
@@ -232,22 +235,63 @@ static void end_copy(struct kho_departure *d, const struct kho_criu_event *event
 	kho_mover_done(d->mover, step, d->item, &err);
 }
 
+/* In a child: a write to a huge page would send all of it again. */
+static int split(void *arg)
+{
+	const struct kho_departure *d = arg;
+	struct kho_pids pids;
+	struct kho_err err;
+	int r = kho_cgroup_pids(d->unit.cgroup, &pids, &err);
+
+	for (size_t i = 0; r >= 0 && i < pids.nr; i++)
+		r = kho_pages_split(pids.pids[i], &err);
+	return r;
+}
+
+static void on_split(void *ctx, const struct kho_err *failed)
+{
+	struct kho_departure *d = ctx;
+	struct kho_err err = {};
+
+	d->splitter = kho_command_free(d->splitter);
+	if (failed->code < 0)
+		kho_agent_progress(d->mover->agent, "%s: huge pages stay whole, and rounds are "
+				   "larger; is debugfs mounted?", d->config->name);
+	if (begin_copy(d, &err) < 0)
+		kho_mover_done(d->mover, KHO_STEP_PRECOPY, d->item, &err);
+}
+
 static int precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	struct kho_departure *d = mover->departures[item];
+	const struct kho_command_work work = {
+		.name = "splitting huge pages",
+		.call = split,
+		.arg = d,
+		.timeout_ms = SPLIT_MS,
+	};
+	int r;
+
+	if (!d->config->max_rounds)
+		return 0;
+	r = kho_command_call(mover->agent->event, &work, on_split, d, &d->splitter, err);
+	return r < 0 ? r : 1;
+}
+
+/* What was written to while other workloads were copied, and systemd was told. */
+static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = mover->departures[item];
 
 	return d->config->max_rounds ? begin_copy(d, err) : 0;
 }
 
-/* What was written to while other workloads were copied, and systemd was told. */
-static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
-{
-	return precopy(mover, item, err);
-}
-
 static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
+	struct kho_departure *d = mover->departures[item];
+
 	(void)err;
+	d->splitter = kho_command_free(d->splitter);
 	return kho_departure_undo_round(mover->departures[item], KHO_STEP_PRECOPY);
 }
 

@@ -86,6 +86,7 @@ void kho_departure_free(struct kho_departure *d)
 {
 	if (!d)
 		return;
+	kho_command_free(d->splitter);
 	kho_departure_end_criu(d);
 	kho_page_stream_free(d->memory);
 	if (d->dir >= 0)
@@ -101,6 +102,16 @@ void kho_departure_describe(const struct kho_departure *d, Kho__MoveWorkload *re
 		ret->health_command = (char *)d->config->health_command;
 	ret->has_health_timeout_ms = true;
 	ret->health_timeout_ms = d->config->health_timeout_ms;
+}
+
+void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *result)
+{
+	if (result->step == KHO_STEP_RESUME && !result->code && !d->runs_ns)
+		d->runs_ns = kho_now_ns();
+	if (result->step == KHO_STEP_SETTLE) {
+		d->lazy_bytes = result->has_lazy_bytes ? result->lazy_bytes : 0;
+		d->lazy_ns = result->has_lazy_ns ? result->lazy_ns : 0;
+	}
 }
 
 /* ---- steps ---- */
@@ -123,8 +134,10 @@ static int hold_again(struct kho_mover *mover, uint32_t item, struct kho_err *er
 static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = departure(mover, item);
-	int r = kho_cgroup_freeze(d->unit.cgroup, true, err);
+	int r;
 
+	d->frozen_ns = kho_now_ns();
+	r = kho_cgroup_freeze(d->unit.cgroup, true, err);
 	return r < 0 ? r : kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
 }
 

@@ -66,6 +66,18 @@ void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, u
 	answer(receiver->agent->session, &result);
 }
 
+void kho_receive_answer_lazy(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
+			     uint64_t bytes, uint64_t ns, const struct kho_err *err)
+{
+	Kho__MoveResult result;
+
+	fill(receiver, step, item, err, &result);
+	result.has_lazy_bytes = result.has_lazy_ns = true;
+	result.lazy_bytes = bytes;
+	result.lazy_ns = ns;
+	answer(receiver->agent->session, &result);
+}
+
 void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool undo,
 			uint32_t item, const struct kho_err *err)
 {

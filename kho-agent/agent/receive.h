@@ -43,6 +43,10 @@ void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool 
 void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
 			    const uint8_t mac[6], const struct kho_err *err);
 
+/* As above, with the memory that came after the workload ran. */
+void kho_receive_answer_lazy(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
+			     uint64_t bytes, uint64_t ns, const struct kho_err *err);
+
 /* Where streams of a move go to; ends with NULL. */
 extern const struct kho_sink_ops *const kho_receive_sinks[];
 

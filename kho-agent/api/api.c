@@ -54,6 +54,11 @@ static SD_VARLINK_DEFINE_METHOD(Reclaim, OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(Move, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
 
+static SD_VARLINK_DEFINE_METHOD(
+	Report,
+	SD_VARLINK_FIELD_COMMENT("Of the last move; docs/report.md has the schema"),
+	OUT(report, OBJECT));
+
 static SD_VARLINK_DEFINE_METHOD_FULL(Retire, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD(
@@ -104,6 +109,8 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	&vl_method_Reclaim,
 	SD_VARLINK_SYMBOL_COMMENT("Moves all configured workloads to the spawned kernel"),
 	&vl_method_Move,
+	SD_VARLINK_SYMBOL_COMMENT("What the last move did"),
+	&vl_method_Report,
 	SD_VARLINK_SYMBOL_COMMENT("Gives the machine to the spawned kernel"),
 	&vl_method_Retire,
 	SD_VARLINK_SYMBOL_COMMENT("Gives a PCI function to the spawned kernel"),

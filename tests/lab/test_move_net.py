@@ -38,6 +38,8 @@ def test(lab):
         new.wait_until("systemctl is-active kho-new.target", 60)
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", "10")
         move(lab, old, new)
+        for line in old.run("khoctl report").splitlines():
+            lab.step(line)
         retire(lab, old, new)
         seen = load.stop()
         lab.step(f"clients: {seen}")

@@ -31,7 +31,7 @@ install_ours() {
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"
-	install -m 644 "$here/lab-serial.service" "$1/etc/systemd/system/"
+	install -m 644 "$here/lab-serial.service" "$here/lab-abmem.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/kho-new.target.wants"
 	ln -sf ../lab-serial.service "$1/etc/systemd/system/kho-new.target.wants/"
 	for role in old new; do

@@ -26,3 +26,12 @@ def start_redis(shell, address="", options=""):
         shell.run(f"printf '{options}' >>/etc/redis/redis.conf")
     shell.run("systemctl daemon-reload && systemctl start redis-server")
     shell.wait_until("redis-cli ping", 30)
+
+
+def start_abmem(shell, mib, rate, shared=""):
+    """A task with so much memory, that writes to it at a rate in MiB/s."""
+    shell.run("mkdir -p /etc/systemd/system/lab-abmem.service.d")
+    shell.write_file("/etc/systemd/system/lab-abmem.service.d/size.conf",
+                     f"[Service]\nEnvironment=MIB={mib} RATE={rate} 'SHARED={shared}'\n".encode())
+    shell.run("systemctl daemon-reload && systemctl start lab-abmem")
+    shell.wait_until("grep -q ^beat /run/abmem", 60)

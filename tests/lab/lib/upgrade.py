@@ -37,6 +37,11 @@ def retire(lab, old, new, seconds=180):
     return wait_status(lab, new, seconds, phase="idle")
 
 
+def report(shell):
+    """Of the last move, from the kernel that it went from."""
+    return json.loads(shell.run("khoctl --json report"))
+
+
 def move(lab, old, new, seconds=180):
     """Moves all workloads; what both sides know is shown if it fails."""
     moved = old.call("khoctl move", seconds)

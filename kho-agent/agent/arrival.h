@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Inside the agent: a workload that comes. Its unit waits as kho-restore, images
+ * arrive, it's restored, runs, and is an ordinary unit in the end.
+ *
+ *	prepare           restore              resume              settle
+ *	  | stub starts     | "restore"          | "resume"          |
+ *	  v                 v                    v                   v
+ *	WAITING -ready-> READY -stopped-> STOPPED -resumed-> RUNS -complete-> drop-in gone
+ *	                                    undo of restore, of resume: killed
+ *	                                    undo of prepare: unit dropped
+ */
+#ifndef KHO_AGENT_ARRIVAL_H
+#define KHO_AGENT_ARRIVAL_H
+
+#include "agent/command.h"
+#include "agent/receive.h"
+#include "migrate/workload/unit.h"
+
+enum arrival_state {
+	ARRIVAL_WAITING = 0,		/* for kho-restore */
+	ARRIVAL_READY,
+	ARRIVAL_RESTORING,
+	ARRIVAL_STOPPED,
+	ARRIVAL_RESUMING,
+	ARRIVAL_RUNS,
+	ARRIVAL_COMPLETE,		/* all memory is there */
+	ARRIVAL_FAILED,
+};
+
+struct kho_arrival {
+	struct kho_receiver *receiver;
+	uint32_t item;
+	char name[64];
+	char unit[KHO_UNIT_NAME];
+	char dir[128];			/* images */
+	enum arrival_state state;
+	enum kho_step asked;		/* to be answered when it's so far; 0: nothing */
+	struct kho_arrival_pages *pages;
+	uint64_t lazy_bytes, lazy_ms;
+	int listener, conn;
+	sd_event_source *listen_source, *conn_source;
+	struct kho_command *start;	/* of the unit; ends when it's active, or has failed */
+	struct kho_command *health;
+};
+
+static inline struct kho_arrival *arrival(struct kho_receiver *receiver, const Kho__MoveStep *step)
+{
+	return receiver->arrivals[step->item];
+}
+
+/* receive_workload.c: it's over; whoever asked is told why. */
+void kho_arrival_failed(struct kho_arrival *arrival, const char *why);
+
+/* kho-restore has come. @userdata is the arrival. */
+int kho_arrival_on_connect(sd_event_source *source, int fd, uint32_t revents, void *userdata);
+
+#endif

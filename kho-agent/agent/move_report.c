@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The report of a move; move_report.h has the idea. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "agent/departure.h"
+#include "agent/move_report.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define MS		1000000ull
+#define PAGE		4096u
+#define REPORT_MAX	(1u << 20)
+
+/* A variant and how building it has gone so far. */
+struct list {
+	sd_json_variant *v;
+	int r;
+};
+
+static void list_done(struct list *list)
+{
+	sd_json_variant_unref(list->v);
+}
+
+#define _cleanup_list_ _cleanup_(list_done)
+
+static uint64_t since(const struct kho_mover *mover, uint64_t ns)
+{
+	return ns > mover->began_ns ? (ns - mover->began_ns) / MS : 0;
+}
+
+static void add_span(struct list *list, const char *name, uint64_t begin_ms, uint64_t end_ms)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+
+	if (list->r >= 0)
+		list->r = sd_json_buildo(&v, SD_JSON_BUILD_PAIR_STRING("name", name),
+					 SD_JSON_BUILD_PAIR_UNSIGNED("start_ms", begin_ms),
+					 SD_JSON_BUILD_PAIR_UNSIGNED("duration_ms",
+								     end_ms - begin_ms));
+	if (list->r >= 0)
+		list->r = sd_json_variant_append_array(&list->v, v);
+}
+
+static void add_steps(const struct kho_mover *mover, struct list *list)
+{
+	for (unsigned int step = KHO_STEP_NONE + 1; step < _KHO_STEP_MAX; step++)
+		if (mover->times.end_ns[step])
+			add_span(list, kho_step_info(step)->name,
+				 since(mover, mover->times.begin_ns[step]),
+				 since(mover, mover->times.end_ns[step]));
+}
+
+/* A phase is a row of steps that name it. */
+static void add_phases(const struct kho_mover *mover, struct list *list)
+{
+	const struct kho_mover_times *times = &mover->times;
+	unsigned int step = KHO_STEP_NONE + 1, last;
+
+	while (step < _KHO_STEP_MAX) {
+		const char *phase = kho_step_info(step)->phase;
+		uint64_t begin = times->begin_ns[step], end = times->end_ns[step];
+
+		for (last = step + 1; last < _KHO_STEP_MAX; last++) {
+			if (strcmp(kho_step_info(last)->phase, phase) != 0)
+				break;
+			begin = begin ?: times->begin_ns[last];
+			end = times->end_ns[last] ?: end;
+		}
+		if (end)
+			add_span(list, phase, since(mover, begin), since(mover, end));
+		step = last;
+	}
+}
+
+static void add_rounds(const struct kho_rounds *rounds, struct list *bytes, struct list *times)
+{
+	for (unsigned int i = 0; i < rounds->nr; i++) {
+		_cleanup_(sd_json_variant_unrefp) sd_json_variant *b = NULL, *t = NULL;
+
+		if (sd_json_variant_new_unsigned(&b, rounds->rounds[i].pages * PAGE) < 0 ||
+		    sd_json_variant_new_unsigned(&t, rounds->rounds[i].duration_ns / MS) < 0 ||
+		    sd_json_variant_append_array(&bytes->v, b) < 0 ||
+		    sd_json_variant_append_array(&times->v, t) < 0)
+			bytes->r = -ENOMEM;
+	}
+}
+
+static uint64_t frozen_ms(const struct kho_departure *d)
+{
+	return d->frozen_ns && d->runs_ns > d->frozen_ns ? (d->runs_ns - d->frozen_ns) / MS : 0;
+}
+
+static void add_workload(const struct kho_mover *mover, const struct kho_departure *d,
+			 struct list *list)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	_cleanup_list_ struct list bytes = {}, times = {};
+	bool moved = kho_move_committed(&mover->move);
+
+	add_rounds(&d->rounds, &bytes, &times);
+	list->r = bytes.r;
+	if (list->r >= 0)
+		list->r = sd_json_buildo(
+			&v, SD_JSON_BUILD_PAIR_STRING("name", d->config->name),
+			SD_JSON_BUILD_PAIR_STRING("result", moved ? "moved" : "stayed"),
+			SD_JSON_BUILD_PAIR_UNSIGNED("rss_bytes", d->resident),
+			SD_JSON_BUILD_PAIR_UNSIGNED("rounds", d->rounds.nr),
+			SD_JSON_BUILD_PAIR_CONDITION(!!bytes.v, "round_bytes",
+						     SD_JSON_BUILD_VARIANT(bytes.v)),
+			SD_JSON_BUILD_PAIR_CONDITION(!!times.v, "round_ms",
+						     SD_JSON_BUILD_VARIANT(times.v)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("predicted_ms", d->predicted_ns / MS),
+			SD_JSON_BUILD_PAIR_UNSIGNED("frozen_ms", frozen_ms(d)),
+			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_bytes", d->lazy_bytes),
+			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_ms", d->lazy_ns / MS));
+	if (list->r >= 0)
+		list->r = sd_json_variant_append_array(&list->v, v);
+}
+
+static int build(const struct kho_mover *mover, sd_json_variant **ret)
+{
+	_cleanup_list_ struct list phases = {}, steps = {}, workloads = {};
+	const struct kho_session *session = mover->agent->session;
+	const struct kho_link *peer = session ? kho_channel_link(session->channel) : NULL;
+	struct utsname name;
+
+	uname(&name);
+	add_phases(mover, &phases);
+	add_steps(mover, &steps);
+	for (unsigned int i = 0; i < mover->config->nr_workloads && workloads.r >= 0; i++)
+		if (mover->departures[i])
+			add_workload(mover, mover->departures[i], &workloads);
+	if (phases.r < 0 || steps.r < 0 || workloads.r < 0)
+		return -ENOMEM;
+	return sd_json_buildo(
+		ret, SD_JSON_BUILD_PAIR_UNSIGNED("schema", KHO_MOVE_REPORT_SCHEMA),
+		SD_JSON_BUILD_PAIR_STRING("result", kho_move_committed(&mover->move) ?
+					  "committed" : mover->move.err.msg),
+		SD_JSON_BUILD_PAIR_CONDITION(mover->move.undo_err.code, "trouble",
+					     SD_JSON_BUILD_STRING(mover->move.undo_err.msg)),
+		SD_JSON_BUILD_PAIR_STRING("old_release", name.release),
+		SD_JSON_BUILD_PAIR_STRING("new_release", peer ? peer->peer.kernel_release : ""),
+		SD_JSON_BUILD_PAIR_CONDITION(!!phases.v, "phases",
+					     SD_JSON_BUILD_VARIANT(phases.v)),
+		SD_JSON_BUILD_PAIR_CONDITION(!!steps.v, "steps", SD_JSON_BUILD_VARIANT(steps.v)),
+		SD_JSON_BUILD_PAIR_CONDITION(!!workloads.v, "workloads",
+					     SD_JSON_BUILD_VARIANT(workloads.v)));
+}
+
+int kho_move_report_write(const struct kho_mover *mover, struct kho_err *err)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
+	_cleanup_free_ char *text = NULL;
+	struct kho_file_content content = { .mode = 0600 };
+	int r = build(mover, &report);
+
+	if (r >= 0)
+		r = sd_json_variant_format(report, SD_JSON_FORMAT_NEWLINE, &text);
+	if (r < 0)
+		return kho_fail_errno(err, r, "the report of the move");
+	content.data = text;
+	content.size = strlen(text);
+	return kho_file_write_atomic(KHO_MOVE_REPORT, &content, err);
+}
+
+int kho_move_report_read(sd_json_variant **ret, struct kho_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	int r = kho_file_read(KHO_MOVE_REPORT, REPORT_MAX, &text, NULL, err);
+
+	if (r == -ENOENT)
+		return kho_fail(err, r, "nothing was moved from this kernel yet");
+	if (r < 0)
+		return r;
+	r = sd_json_parse(text, 0, ret, NULL, NULL);
+	return r < 0 ? kho_fail_errno(err, r, KHO_MOVE_REPORT) : 0;
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* A workload that comes: its unit, as a stub that waits; arrival.h has the idea. */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "agent/arrival.h"
+
+#define MOVE_DIR	KHO_RUN_DIR "/move"
+#define WARM_MS		60000
+#define START_MS	(24 * 3600 * 1000)	/* as long as the move */
+
+static bool is_taken(long pid)
+{
+	char path[32];
+
+	snprintf(path, sizeof(path), "/proc/%ld", pid);
+	return access(path, F_OK) == 0;
+}
+
+static int check_pids(const char *pids, struct kho_err *err)
+{
+	char *end;
+
+	while (pids && *pids) {
+		long pid = strtol(pids, &end, 10);
+
+		if (end == pids || pid <= 0)
+			return kho_fail(err, -EBADMSG, "a list of PIDs can't be read");
+		if (is_taken(pid))
+			return kho_fail(err, -EEXIST, "PID %ld is taken in the new kernel; start the "
+					"workload again, it gets another one then", pid);
+		pids = *end == ',' ? end + 1 : end;
+	}
+	return 0;
+}
+
+static bool is_good_name(const char *name)
+{
+	if (!name || !*name || strlen(name) >= 64)
+		return false;
+	for (; *name; name++)
+		if (!isalnum((unsigned char)*name) && !strchr("-_.", *name))
+			return false;
+	return true;
+}
+
+static int listen_at(struct kho_arrival *a, const char *path, struct kho_err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int r;
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	unlink(path);
+	a->listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (a->listener < 0 ||
+	    bind(a->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+	    listen(a->listener, 1) < 0)
+		return kho_fail_errno(err, -errno, "socket %s", path);
+	r = sd_event_add_io(a->receiver->agent->event, &a->listen_source, a->listener, EPOLLIN,
+			    kho_arrival_on_connect, a);
+	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
+}
+
+static int make_dirs(struct kho_arrival *a, struct kho_err *err)
+{
+	char path[128];
+
+	snprintf(path, sizeof(path), MOVE_DIR "/%s", a->name);
+	snprintf(a->dir, sizeof(a->dir), MOVE_DIR "/%s/images", a->name);
+	if ((mkdir(MOVE_DIR, 0700) < 0 && errno != EEXIST) ||
+	    (mkdir(path, 0700) < 0 && errno != EEXIST) ||
+	    (mkdir(a->dir, 0700) < 0 && errno != EEXIST))
+		return kho_fail_errno(err, -errno, "%s", a->dir);
+	return 0;
+}
+
+static void on_start(void *ctx, const struct kho_err *err)
+{
+	struct kho_arrival *a = ctx;
+
+	a->start = kho_command_free(a->start);
+	if (err->code < 0 && a->state != ARRIVAL_FAILED)
+		kho_arrival_failed(a, "its unit could not be started");
+}
+
+static int start_unit(struct kho_arrival *a, struct kho_err *err)
+{
+	char line[KHO_UNIT_NAME + 32];
+
+	snprintf(line, sizeof(line), "/usr/bin/systemctl start -- %s", a->unit);
+	return kho_command_run(a->receiver->agent->event, line, START_MS, on_start, a, &a->start,
+			       err);
+}
+
+/*
+ * CRIU asks the kernel what it can do when it's called first, which takes longer than
+ * all of a restore, and keeps the answer: so it's asked now. What it misses shows later.
+ */
+static void on_warm(void *ctx, const struct kho_err *ignored)
+{
+	struct kho_arrival *a = ctx;
+	struct kho_err err = {};
+
+	(void)ignored;
+	a->start = kho_command_free(a->start);
+	if (start_unit(a, &err) < 0)
+		kho_arrival_failed(a, err.msg);
+}
+
+static int warm_up(struct kho_arrival *a, struct kho_err *err)
+{
+	return kho_command_run(a->receiver->agent->event, "/usr/sbin/criu check", WARM_MS,
+			       on_warm, a, &a->start, err);
+}
+
+static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workload,
+			   struct kho_err *err)
+{
+	char path[100];
+	int r = check_pids(workload->pids, err);
+
+	snprintf(path, sizeof(path), MOVE_DIR "/%s/s", a->name);
+	if (r >= 0)
+		r = kho_arrival_pages_new(&a->pages, err);
+	if (r >= 0)
+		r = make_dirs(a, err);
+	if (r >= 0)
+		r = listen_at(a, path, err);
+	if (r >= 0)
+		r = kho_unit_stub(a->unit, path, err);
+	if (r >= 0)
+		r = warm_up(a, err);
+	return r;
+}
+
+static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	const Kho__MoveWorkload *workload = step->workload;
+	struct kho_arrival *a;
+	int r;
+
+	if (!workload || !workload->unit || !is_good_name(step->name))
+		return kho_fail(err, -EBADMSG, "the step names no workload; update the older agent");
+	r = kho_unit_check_name(workload->unit, err);
+	if (r < 0)
+		return r;
+	if (arrival(receiver, step))
+		return kho_fail(err, -EBUSY, "this workload is expected already");
+	a = calloc(1, sizeof(*a));
+	if (!a)
+		return kho_fail(err, -ENOMEM, "no memory for a workload");
+	a->receiver = receiver;
+	a->item = step->item;
+	a->listener = a->conn = -EBADF;
+	snprintf(a->name, sizeof(a->name), "%s", step->name);
+	snprintf(a->unit, sizeof(a->unit), "%s", workload->unit);
+	receiver->arrivals[step->item] = a;
+	a->asked = KHO_STEP_PREPARE;
+	r = prepare_arrival(a, workload, err);
+	if (r < 0)
+		a->asked = KHO_STEP_NONE;
+	return r < 0 ? r : 1;
+}
+
+static int undo_prepare(struct kho_receiver *receiver, const Kho__MoveStep *step,
+			struct kho_err *err)
+{
+	struct kho_arrival *a = arrival(receiver, step);
+	int r;
+
+	if (!a)
+		return 0;
+	a->asked = KHO_STEP_NONE;
+	r = kho_unit_drop(a->unit, err);
+	receiver->arrivals[step->item] = NULL;
+	kho_arrival_free(a);
+	return r;
+}
+
+const struct kho_receive_ops kho_receive_prepare = { .begin = prepare, .undo = undo_prepare };

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* khoctl report: what the last move did, for people or (--json) as it's kept. */
+#include <stdio.h>
+
+#include "api/api.h"
+#include "base/bits.h"
+#include "khoctl/khoctl.h"
+
+static unsigned long long number(sd_json_variant *v, const char *name)
+{
+	return kho_field_number(v, name);
+}
+
+static void print_workload(sd_json_variant *w)
+{
+	printf("%-16s %-7s %6llu MiB %3llu rounds  frozen %6llu ms (predicted %llu)  "
+	       "rest in %llu ms\n", kho_field_text(w, "name"), kho_field_text(w, "result"),
+	       number(w, "rss_bytes") / KHO_MIB, number(w, "rounds"), number(w, "frozen_ms"),
+	       number(w, "predicted_ms"), number(w, "lazy_ms"));
+}
+
+static void print_each(sd_json_variant *report, const char *name,
+		       void (*print)(sd_json_variant *element))
+{
+	sd_json_variant *list = sd_json_variant_by_key(report, name);
+
+	for (size_t i = 0; list && i < sd_json_variant_elements(list); i++)
+		print(sd_json_variant_by_index(list, i));
+}
+
+static void print_step(sd_json_variant *step)
+{
+	printf("%-16s at %8llu ms for %6llu ms\n", kho_field_text(step, "name"),
+	       number(step, "start_ms"), number(step, "duration_ms"));
+}
+
+static void print_report(sd_json_variant *report)
+{
+	printf("result: %s\n", kho_field_text(report, "result"));
+	if (kho_field_text(report, "trouble"))
+		printf("trouble: %s\n", kho_field_text(report, "trouble"));
+	printf("kernels: %s to %s\n", kho_field_text(report, "old_release"),
+	       kho_field_text(report, "new_release"));
+	print_each(report, "steps", print_step);
+	print_each(report, "workloads", print_workload);
+}
+
+int verb_report(int argc, char **argv)
+{
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	struct kho_call call = { .method = KHO_API_METHOD("Report") };
+	sd_json_variant *report;
+	int r;
+
+	if (argc != 1)
+		return kho_usage_error("%s takes no argument", argv[0]);
+	r = kho_call(&call, &answer);
+	if (r != KHO_EXIT_OK)
+		return r;
+	report = sd_json_variant_by_key(answer, "report");
+	if (arg_json)
+		kho_print_json(report);
+	else
+		print_report(report);
+	return KHO_EXIT_OK;
+}
