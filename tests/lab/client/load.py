@@ -8,6 +8,7 @@ Each connection has one request in flight, --rate times a second. On redis it co
 by INCR on a key of its own, so that an answer lost, doubled or wrong shows; from nginx
 it gets one file and compares it. A connection that ends is never opened again: it's
 counted as reset. It runs until its standard input ends, then prints one JSON object.
+On SIGUSR1 it prints "all answered" once every connection has had an answer since.
 Gaps are between two good answers on one connection; blackout is the longest gap of
 all, less that connection's usual one.
 """
@@ -15,6 +16,7 @@ all, less that connection's usual one.
 import argparse
 import asyncio
 import json
+import signal
 import statistics
 import sys
 import time
@@ -29,7 +31,7 @@ class Connection:
         self.kind, self.host, self.port, self.number = kind, host, port, number
         self.sent = self.answered = self.wrong = 0
         self.reset = self.opened = False
-        self.why = ""
+        self.why = self.last = ""
         self.times = []
 
     async def open(self):
@@ -46,7 +48,7 @@ class Connection:
 
     async def answer(self):
         """Reads one answer; true: it's right."""
-        line = await self.reader.readuntil(b"\r\n")
+        self.last = line = await self.reader.readuntil(b"\r\n")
         if self.kind == "redis":
             return line == f":{self.answered + 1}\r\n".encode()
         length = None
@@ -70,6 +72,8 @@ class Connection:
                 self.times.append(time.monotonic())
                 self.answered += 1
                 self.wrong += not good
+                if not good and not self.why:
+                    self.why = f"{self.kind} answer {self.answered}: {self.last}"
                 rest = period - (time.monotonic() - begin)
                 if rest > 0:
                     await asyncio.sleep(rest)
@@ -108,6 +112,14 @@ def summary(connections):
     }
 
 
+async def tell_answered(connections):
+    """Says so when every connection has had another two answers, or has ended."""
+    before = [c.answered for c in connections]
+    while not all(c.reset or c.answered > b + 1 for c, b in zip(connections, before)):
+        await asyncio.sleep(0.05)
+    print("all answered", flush=True)
+
+
 async def main():
     """Opens, says "ready", runs until the input ends, tells."""
     parser = argparse.ArgumentParser()
@@ -125,9 +137,11 @@ async def main():
     for connection in connections:
         await connection.open()
     print("ready", flush=True)
-    stop = asyncio.Event()
+    stop, tasks = asyncio.Event(), []
     loop = asyncio.get_running_loop()
     loop.add_reader(sys.stdin.fileno(), stop.set)
+    loop.add_signal_handler(signal.SIGUSR1,
+                            lambda: tasks.append(loop.create_task(tell_answered(connections))))
     await asyncio.gather(*(c.run(1 / args.rate, stop) for c in connections))
     print(json.dumps(summary(connections)), flush=True)
 

@@ -2,6 +2,7 @@
 """The load client (client/load.py) in a client's namespace."""
 
 import json
+import signal
 import subprocess
 from pathlib import Path
 
@@ -11,9 +12,13 @@ PROGRAM = Path(__file__).parent.parent / "client" / "load.py"
 class Load:
     """Runs from start() to stop(), which returns what the clients have seen."""
 
+    _number = 0
+
     def __init__(self, lab, client, *arguments):
         self._lab = lab
-        self._log = (lab.out / "load.log").open("w+")
+        Load._number += 1
+        self._path = lab.out / f"load{Load._number}.log"
+        self._log = self._path.open("w+")
         self._process = client.start("python3", str(PROGRAM), *arguments, text=True,
                                      stdin=subprocess.PIPE, stdout=self._log, stderr=self._log)
         lab.reactor.wait(lambda: "ready" in self._text() or self._process.poll() is not None, 60,
@@ -23,7 +28,15 @@ class Load:
 
     def _text(self):
         self._log.flush()
-        return (self._lab.out / "load.log").read_text()
+        return self._path.read_text()
+
+    def settle(self):
+        """Waits until every connection has had an answer from now on, then stops."""
+        seen = self._text().count("all answered")
+        self._process.send_signal(signal.SIGUSR1)
+        self._lab.reactor.wait(lambda: self._text().count("all answered") > seen or
+                               self._process.poll() is not None, 60, "an answer to every client")
+        return self.stop()
 
     def stop(self):
         """Ends the load; returns its summary."""

@@ -34,15 +34,17 @@ class Network:
         self._join(name)
         return name
 
-    def client(self, name, address):
-        """A namespace with an address on the bridge; returns the namespace."""
+    def client(self, name, *addresses):
+        """A namespace with addresses on the bridge; returns the namespace."""
         number = next(self._numbers)
         outer, inner = f"veth{number}", f"vin{number}"
         ip("netns", "add", name)
         ip("link", "add", outer, "type", "veth", "peer", "name", inner, "netns", name)
         self._join(outer)
         ip("-n", name, "link", "set", "lo", "up")
-        ip("-n", name, "address", "add", address, "dev", inner)
+        for address in addresses:
+            ip("-n", name, "address", "add", address, "dev", inner,
+               *(["nodad"] if ":" in address else []))
         ip("-n", name, "link", "set", inner, "up")
         return Client(name)
 

@@ -8,10 +8,13 @@ def nic_functions(shell):
                      "basename ${n%/virtio*}; done").split()
 
 
-def give_address(shell, function, address):
-    """Sets the NIC up with an address."""
+def give_address(shell, function, *addresses):
+    """Sets the NIC up with its addresses."""
     name = shell.run(f"ls /sys/bus/pci/devices/{function}/virtio*/net")
-    shell.run(f"ip link set {name} up && ip address add {address} dev {name}")
+    shell.run(f"ip link set {name} up")
+    for address in addresses:
+        nodad = "nodad" if ":" in address else ""
+        shell.run(f"ip address add {address} dev {name} {nodad}")
 
 
 def start_redis(shell, address="", options=""):
@@ -35,3 +38,9 @@ def start_abmem(shell, mib, rate, shared=""):
                      f"[Service]\nEnvironment=MIB={mib} RATE={rate} 'SHARED={shared}'\n".encode())
     shell.run("systemctl daemon-reload && systemctl start lab-abmem")
     shell.wait_until("grep -q ^beat /run/abmem", 60)
+
+
+def start_nginx(shell):
+    """Debian's own unit and site."""
+    shell.run("systemctl start nginx")
+    shell.wait_until("systemctl is-active nginx", 30)
