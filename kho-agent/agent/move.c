@@ -31,6 +31,7 @@ static const struct kho_step_ops step_commit = { .begin = commit };
 const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 {
 	static const struct kho_step_ops *const ops[_KHO_STEP_MAX] = {
+		[KHO_STEP_ARM] = &kho_step_arm,
 		[KHO_STEP_PRECOPY] = &kho_step_precopy,
 		[KHO_STEP_LET_GO] = &kho_step_let_go,
 		[KHO_STEP_CATCH_UP] = &kho_step_catch_up,
@@ -109,6 +110,8 @@ static struct kho_move_output tell(struct kho_mover *mover, enum kho_step step, 
 {
 	struct kho_err why = *err;
 
+	if (!undo && mover->move.step == step && mover->move.pending == 1u << item)
+		note_end(mover);
 	if (why.code < 0)
 		kho_wrap(&why, why.code, "%s of %s%s", kho_step_info(step)->name,
 			 kho_mover_item_name(mover, step, item), undo ? " can't be undone" : "");
@@ -205,12 +208,7 @@ static void carry_out(struct kho_mover *mover, struct kho_move_output out)
 void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
 		    const struct kho_err *err)
 {
-	struct kho_move_output out;
-
-	if (mover->move.step == step && mover->move.pending == 1u << item)
-		note_end(mover);
-	out = tell(mover, step, false, item, err);
-	carry_out(mover, out);
+	carry_out(mover, tell(mover, step, false, item, err));
 }
 
 void kho_mover_undone(struct kho_mover *mover, enum kho_step step, uint32_t item,

@@ -94,7 +94,7 @@ void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *res
 extern const struct kho_step_ops kho_step_precopy, kho_step_let_go, kho_step_catch_up,
 	kho_step_freeze, kho_step_dump, kho_step_discard;
 extern const struct kho_step_ops kho_step_release, kho_step_forget;
-extern const struct kho_step_ops kho_step_hold, kho_step_mute, kho_step_forward;
+extern const struct kho_step_ops kho_step_arm, kho_step_hold, kho_step_mute, kho_step_forward;
 
 /* Around the steps on the new side. The last frees what is held of packets here. */
 int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *err);

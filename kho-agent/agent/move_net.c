@@ -123,7 +123,7 @@ static int start(struct kho_mover *mover, struct kho_holding *holding, struct kh
 		r = find_services(mover, holding, err);
 	if (r < 0 || !holding->count)
 		return r;
-	r = kho_hold_start(holding->services, holding->count, &holding->hold, err);
+	r = kho_hold_prepare(holding->services, holding->count, &holding->hold, err);
 	if (r >= 0)
 		r = sd_event_add_io(mover->agent->event, &holding->source,
 				    kho_hold_fd(holding->hold), EPOLLIN, on_packets, mover);
@@ -132,7 +132,7 @@ static int start(struct kho_mover *mover, struct kho_holding *holding, struct kh
 	return r;
 }
 
-static int hold(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+static int arm(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_holding *holding = calloc(1, sizeof(*holding));
 	int r;
@@ -143,6 +143,14 @@ static int hold(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	mover->holding = holding;
 	r = start(mover, holding, err);
 	return r < 0 ? kho_wrap(err, r, "packets can't be held") : 0;
+}
+
+static int hold(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	(void)item;
+	if (!mover->holding->hold)
+		return 0;
+	return kho_hold_begin(mover->holding->hold, err);
 }
 
 static int release_here(struct kho_mover *mover, uint32_t item, struct kho_err *err)
@@ -182,7 +190,7 @@ static int forward(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	return kho_hold_release_forward(holding->hold, (const uint8_t (*)[KHO_MAC_SIZE])macs, err);
 }
 
-/* The kernel goes on forwarding by itself; what ends here is the holding of an abort. */
+/* The kernel goes on forwarding by itself; what ends here is what an abort leaves. */
 void kho_mover_end_net(struct kho_mover *mover, bool committed)
 {
 	struct kho_hold_stats stats;
@@ -198,6 +206,7 @@ void kho_mover_end_net(struct kho_mover *mover, bool committed)
 		kho_agent_progress(mover->agent, "%s", err.msg);
 }
 
+const struct kho_step_ops kho_step_arm = { .begin = arm };
 const struct kho_step_ops kho_step_hold = { .begin = hold, .undo = release_here };
 const struct kho_step_ops kho_step_mute = { .begin = mute, .undo = unmute };
 const struct kho_step_ops kho_step_forward = { .begin = forward };

@@ -10,6 +10,7 @@ static const struct kho_step_info steps[_KHO_STEP_MAX] = {
 	/*			  name		phase	  scope		      remote undo deadline */
 	[KHO_STEP_PREPARE]	= { "prepare",	"sync",	  KHO_SCOPE_WORKLOAD, true, true, 90 * S },
 	[KHO_STEP_ADDRESS]	= { "address",	"sync",	  KHO_SCOPE_ADDRESS, true, true, 60 * S },
+	[KHO_STEP_ARM]		= { "arm",	"sync",	  KHO_SCOPE_MOVE, false, false, 30 * S },
 	[KHO_STEP_PRECOPY]	= { "pre-copy",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },
 	[KHO_STEP_LET_GO]	= { "let-go",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 30 * S },
 	[KHO_STEP_CATCH_UP]	= { "catch-up",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },

@@ -42,6 +42,7 @@ enum kho_step {
 	KHO_STEP_NONE = 0,
 	KHO_STEP_PREPARE,	/* the unit waits in the new kernel; PIDs are free */
 	KHO_STEP_ADDRESS,	/* the new kernel's NIC has the addresses, silently */
+	KHO_STEP_ARM,		/* all is ready to hold packets */
 	KHO_STEP_PRECOPY,	/* memory goes over while the workload runs */
 	KHO_STEP_LET_GO,	/* the old system manager won't start it again */
 	KHO_STEP_CATCH_UP,	/* one round of copying more, of all at the same time */

@@ -39,7 +39,7 @@
 
 #define KHO_HOLD_MARK	0x4b484f01	/* "KHO", 1 */
 
-enum state { HELD, LOCAL, FORWARD, STOPPED };
+enum state { READY, HELD, LOCAL, FORWARD, STOPPED };
 
 struct kho_hold {
 	enum state state;
@@ -107,9 +107,30 @@ static int install(struct kho_hold *hold, struct kho_err *err)
 								 KHO_RULE_PRIORITY });
 		accept_discovery(&nft, "in");
 		add_forward_rules(hold, &nft, true);
-		add_queue_rules(hold, &nft);
 	}
 	return kho_nft_commit(&nft, &hold->nft, err);
+}
+
+int kho_hold_begin(struct kho_hold *hold, struct kho_err *err)
+{
+	_cleanup_nft_ struct kho_nft nft;
+	size_t i;
+	int r;
+
+	if (hold->state != READY)
+		return kho_fail(err, -EINVAL, "packets are held already, or were");
+	kho_nft_init(&nft, NFPROTO_IPV4, KHO_HOLD_TABLE);
+	for (i = 0; i < KHO_FAMILIES; i++) {
+		kho_nft_table(&nft, kho_families[i], KHO_HOLD_TABLE);
+		add_queue_rules(hold, &nft);
+	}
+	r = kho_nft_commit(&nft, &hold->nft, err);
+	if (r == -ENOENT)
+		return kho_fail(err, -EOPNOTSUPP, "this kernel lacks nft_queue; install the module");
+	if (r < 0)
+		return kho_wrap(err, r, "holding packets");
+	hold->state = HELD;
+	return 0;
 }
 
 static int start(struct kho_hold *hold, struct kho_err *err)
@@ -134,6 +155,22 @@ static int start(struct kho_hold *hold, struct kho_err *err)
 
 int kho_hold_start(const struct kho_service *services, size_t count, struct kho_hold **ret,
 		   struct kho_err *err)
+{
+	int r = kho_hold_prepare(services, count, ret, err);
+
+	if (r < 0)
+		return r;
+	r = kho_hold_begin(*ret, err);
+	if (r < 0) {
+		kho_hold_stop(*ret, NULL);
+		kho_hold_free(*ret);
+		*ret = NULL;
+	}
+	return r;
+}
+
+int kho_hold_prepare(const struct kho_service *services, size_t count, struct kho_hold **ret,
+		     struct kho_err *err)
 {
 	_cleanup_hold_ struct kho_hold *hold = NULL;
 	int r;
@@ -176,7 +213,7 @@ int kho_hold_process(struct kho_hold *hold, struct kho_err *err)
 {
 	int r = 0;
 
-	if (hold->state == HELD)
+	if (hold->state == READY || hold->state == HELD)
 		r = kho_queue_read(&hold->queue, err);
 	else if (hold->state != STOPPED)
 		r = drain(hold, err);
@@ -245,6 +282,8 @@ int kho_hold_release_local(struct kho_hold *hold, struct kho_err *err)
 {
 	int r;
 
+	if (hold->state == READY)
+		return 0;
 	if (hold->state != HELD)
 		return kho_fail(err, -EINVAL, "packets aren't held any more: can't release them");
 	r = kho_hold_mute(hold, false, err);

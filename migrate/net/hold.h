@@ -3,10 +3,12 @@
  * The old side: packets to service addresses are held, and later delivered here
  * or sent on to the new kernel's NIC. None is dropped, and no RST is sent.
  *
- *	start --> held ----------------> release_local ---> stop
+ *	prepare --> begin --> held ----> release_local ---> stop
  *	            |  mute / unmute                          ^
  *	            +---> release_forward (packets go on) ----+
  *
+ * prepare         Nothing happens yet, but all that the kernel needs for later
+ *                 steps is there: modules, tables, the queue. Takes long.
  * held            Every packet to a service address, from any interface, is
  *                 queued before the kernel decides where it goes (nft queue at
  *                 prerouting, packets merged by GRO stay merged). ARP and IPv6
@@ -15,7 +17,7 @@
  * mute            Nothing leaves from a service address any more: no ACK, FIN,
  *                 RST or retransmission. Switch it on when tasks are frozen and
  *                 before they are dumped.
- * release_local   Abort. Unmutes, delivers what is held to the sockets, in
+ * release_local   Abort; nothing if nothing was held. Unmutes, delivers what is held to the sockets, in
  *                 order. Call it when tasks run again (or at least: when their
  *                 sockets are out of repair mode).
  * release_forward Commit. The addresses are removed here, held packets are sent
@@ -66,13 +68,20 @@ struct kho_hold_stats {
 };
 
 /*
- * Starts to hold. @services are at most KHO_NET_ADDRESSES_MAX; they are copied.
+ * Makes ready to hold. @services are at most KHO_NET_ADDRESSES_MAX; they are copied.
  * ifindex is the interface that the address is on and that packets will be
  * forwarded by. All the kernel needs for later steps is asked for here: when it
  * succeeds, rules for muting and forwarding are known to work.
  *   -EBUSY       another process holds, or its leftovers are there: kho_net_clean()
  *   -EOPNOTSUPP  this kernel lacks nft_queue, nft_dup_ipv4, ...
  */
+int kho_hold_prepare(const struct kho_service *services, size_t count, struct kho_hold **ret,
+		     struct kho_err *err);
+
+/* From here on packets are held. */
+int kho_hold_begin(struct kho_hold *hold, struct kho_err *err);
+
+/* Both. */
 int kho_hold_start(const struct kho_service *services, size_t count, struct kho_hold **ret,
 		   struct kho_err *err);
 
