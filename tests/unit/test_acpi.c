@@ -5,13 +5,13 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "spawn/acpi.h"
 #include "spawn/layout.h"
 #include "unit/golden.h"
+#include "unit/run.h"
 
 #define PHYS	0x140018000ULL
 
@@ -300,11 +300,5 @@ static Suite *acpi_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(acpi_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(acpi_suite());
 }

@@ -15,6 +15,7 @@
 #include "spawn/setup_data.h"
 #include "unit/fake_image.h"
 #include "unit/golden.h"
+#include "unit/run.h"
 
 static struct kho_err err;
 
@@ -378,11 +379,5 @@ static Suite *bootparams_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(bootparams_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(bootparams_suite());
 }

@@ -6,7 +6,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -15,6 +14,7 @@
 #include "channel/bulk.h"
 #include "channel/bulk_crc.h"
 #include "unit/golden.h"
+#include "unit/run.h"
 
 #define DATA	8192u		/* of the lane: chunks of 1024, 992 of them payload */
 #define LANE	(KHO_RING_HEADER_SIZE + DATA)
@@ -400,11 +400,5 @@ static Suite *bulk_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(bulk_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(bulk_suite());
 }

@@ -5,10 +5,10 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "unit/channel_pair.h"
+#include "unit/run.h"
 
 static struct pair_side *const old = &pair_sides[0], *const new = &pair_sides[1];
 
@@ -405,11 +405,5 @@ static Suite *channel_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(channel_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(channel_suite());
 }

@@ -12,6 +12,7 @@
 
 #include "channel/measure.h"
 #include "unit/channel_pair.h"
+#include "unit/run.h"
 
 static struct pair_side *const old = &pair_sides[0], *const new = &pair_sides[1];
 
@@ -504,11 +505,5 @@ static Suite *trouble_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(trouble_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(trouble_suite());
 }

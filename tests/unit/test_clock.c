@@ -10,6 +10,7 @@
 
 #include "base/bits.h"
 #include "system/clock.h"
+#include "unit/run.h"
 
 #define NSEC	1000000000LL
 #define KHZ	2000000u		/* 2 ticks a nanosecond */
@@ -274,11 +275,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -16,6 +16,7 @@
 #include "image/cpio.h"
 #include "unit/golden.h"
 #include "unit/read_cpio.h"
+#include "unit/run.h"
 
 static struct kho_sink_memory memory;
 static struct kho_cpio cpio;
@@ -268,8 +269,6 @@ int main(void)
 {
 	Suite *suite = suite_create("cpio");
 	TCase *tc = tcase_create("cpio");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, golden);
@@ -287,9 +286,5 @@ int main(void)
 	tcase_add_test(tc, the_sinks_error_comes_up);
 	tcase_add_test(tc, cpio_program_reads_it);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

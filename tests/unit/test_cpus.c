@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "system/cpus.h"
 #include "unit/fake_tree.h"
+#include "unit/run.h"
 
 #define CPU_DIR	"sys/devices/system/cpu"
 
@@ -399,11 +400,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -14,6 +14,7 @@
 #include "base/file.h"
 #include "image/elf.h"
 #include "unit/fake_elf.h"
+#include "unit/run.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -403,14 +404,8 @@ int main(void)
 {
 	Suite *suite = suite_create("elf");
 	TCase *tc = tcase_create("elf");
-	SRunner *runner;
-	int failed;
 
 	add_tests(tc);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -11,6 +11,7 @@
 #include "base/crc32c.h"
 #include "channel/frame.h"
 #include "unit/golden.h"
+#include "unit/run.h"
 
 #define LANE	(KHO_RING_HEADER_SIZE + (512u << 10))
 
@@ -352,11 +353,5 @@ static Suite *frame_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(frame_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(frame_suite());
 }

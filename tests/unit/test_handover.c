@@ -2,11 +2,11 @@
 /* What a handover may hold, and looking things up in it; physical ranges. */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "unit/fake_handover.h"
+#include "unit/run.h"
 
 static struct kho_handover h;
 
@@ -203,11 +203,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -11,6 +11,7 @@
 
 #include "channel/hello.h"
 #include "unit/golden.h"
+#include "unit/run.h"
 
 static struct kho_hello old_side(void)
 {
@@ -397,11 +398,5 @@ static Suite *hello_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(hello_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(hello_suite());
 }

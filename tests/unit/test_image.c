@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "spawn/image.h"
 #include "unit/fake_image.h"
+#include "unit/run.h"
 
 static struct fake_image image;
 static struct kho_err err;
@@ -348,11 +349,5 @@ static Suite *image_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(image_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(image_suite());
 }

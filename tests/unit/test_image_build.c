@@ -19,6 +19,7 @@
 #include "unit/fake_image.h"
 #include "unit/fake_tree.h"
 #include "unit/read_cpio.h"
+#include "unit/run.h"
 
 #define MODULES "usr/lib/modules/" FAKE_RELEASE
 
@@ -568,14 +569,8 @@ int main(void)
 {
 	Suite *suite = suite_create("image_build");
 	TCase *tc = tcase_create("image_build");
-	SRunner *runner;
-	int failed;
 
 	add_tests(tc);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

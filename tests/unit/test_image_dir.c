@@ -16,6 +16,7 @@
 #include "image/dir.h"
 #include "image/store.h"
 #include "unit/fake_tree.h"
+#include "unit/run.h"
 
 static const char *const contents[KHO_IMAGE_NR_FILES] = {
 	[KHO_IMAGE_KERNEL] = "kernel bytes",
@@ -350,14 +351,8 @@ int main(void)
 {
 	Suite *suite = suite_create("image_dir");
 	TCase *tc = tcase_create("image_dir");
-	SRunner *runner;
-	int failed;
 
 	add_tests(tc);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

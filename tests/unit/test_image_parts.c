@@ -18,6 +18,7 @@
 #include "image/sha256.h"
 #include "image/sink.h"
 #include "image/strset.h"
+#include "unit/run.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define ABC_DIGEST "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -328,14 +329,8 @@ int main(void)
 {
 	Suite *suite = suite_create("image_parts");
 	TCase *tc = tcase_create("image_parts");
-	SRunner *runner;
-	int failed;
 
 	add_tests(tc);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -5,12 +5,12 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <uapi/multikernel.h>
 
 #include "unit/link_pair.h"
+#include "unit/run.h"
 
 /* ---- refusal ---- */
 
@@ -340,11 +340,5 @@ static Suite *link_trouble_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(link_trouble_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(link_trouble_suite());
 }

@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "image/manifest.h"
 #include "unit/golden.h"
+#include "unit/run.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define DIGEST "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
@@ -249,14 +250,8 @@ int main(void)
 {
 	Suite *suite = suite_create("manifest");
 	TCase *tc = tcase_create("manifest");
-	SRunner *runner;
-	int failed;
 
 	add_tests(tc);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

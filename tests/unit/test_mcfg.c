@@ -8,6 +8,7 @@
 #include "system/mcfg.h"
 #include "unit/fake_tree.h"
 #include "unit/golden.h"
+#include "unit/run.h"
 
 static const struct kho_pci_addr disk = { .device = 4 };
 
@@ -202,11 +203,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -3,11 +3,11 @@
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "base/bits.h"
 #include "system/memmap.h"
 #include "unit/fake_tree.h"
+#include "unit/run.h"
 
 static struct fake_tree tree;
 static struct kho_err err;
@@ -96,11 +96,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

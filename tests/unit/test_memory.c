@@ -6,13 +6,13 @@
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "system/memory.h"
 #include "unit/fake_tree.h"
+#include "unit/run.h"
 
 #define MEM_DIR		"sys/devices/system/memory"
 #define BLOCK		(128 * KHO_MIB)
@@ -461,11 +461,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

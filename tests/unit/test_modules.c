@@ -12,6 +12,7 @@
 #include "base/cleanup.h"
 #include "image/glob.h"
 #include "image/modules.h"
+#include "unit/run.h"
 
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define TEXT(s) { s, sizeof(s) - 1 }
@@ -361,14 +362,8 @@ int main(void)
 {
 	Suite *suite = suite_create("modules");
 	TCase *tc = tcase_create("modules");
-	SRunner *runner;
-	int failed;
 
 	add_tests(tc);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -6,10 +6,10 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "upgrade/move.h"
+#include "unit/run.h"
 
 #define MAX_TRACE 256
 
@@ -257,8 +257,6 @@ int main(void)
 {
 	Suite *suite = suite_create("move");
 	TCase *tc = tcase_create("move");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_test(tc, test_all_well);
 	tcase_add_test(tc, test_faults);
@@ -267,9 +265,5 @@ int main(void)
 	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_table);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

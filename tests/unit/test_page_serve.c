@@ -19,6 +19,7 @@
 #include "criu-images.pb-c.h"
 #include "migrate/pages/compose.h"
 #include "migrate/pages/serve_private.h"
+#include "unit/run.h"
 
 #define PAGE	4096ull
 #define BASE	0x10000000ull
@@ -379,8 +380,6 @@ int main(void)
 {
 	Suite *suite = suite_create("page_serve");
 	TCase *tc = tcase_create("page_serve");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, mappings_that_move);
@@ -391,9 +390,5 @@ int main(void)
 	tcase_add_test(tc, criu_fails);
 	tcase_add_test(tc, hostile_words);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -14,6 +14,7 @@
 
 #include "base/crc32c.h"
 #include "migrate/pages/store.h"
+#include "unit/run.h"
 
 #define PAGE		4096ull
 #define MODEL_PAGES	40000ull
@@ -356,8 +357,6 @@ int main(void)
 {
 	Suite *suite = suite_create("page_store");
 	TCase *tc = tcase_create("page_store");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, model_of_rounds);
@@ -368,9 +367,5 @@ int main(void)
 	tcase_add_test(tc, damaged_index);
 	tcase_add_test(tc, hostile_index);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

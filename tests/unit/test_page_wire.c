@@ -6,7 +6,6 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include "migrate/pages/feed.h"
 #include "migrate/pages/relay.h"
 #include "migrate/pages/wire.h"
+#include "unit/run.h"
 
 #define PAGE 4096u
 
@@ -336,8 +336,6 @@ int main(void)
 {
 	Suite *suite = suite_create("page_wire");
 	TCase *tc = tcase_create("page_wire");
-	SRunner *runner;
-	int failed;
 
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, events);
@@ -346,9 +344,5 @@ int main(void)
 	tcase_add_test(tc, rounds);
 	tcase_add_test(tc, a_failed_round_forgets);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed != 0;
+	return run_suite(suite);
 }

@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "spawn/layout.h"
 #include "spawn/park.h"
+#include "unit/run.h"
 
 #define PAGE	0x4f8010000ULL
 #define ARRIVED	42			/* exit status of a CPU that was woken */
@@ -463,11 +464,5 @@ static Suite *park_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(park_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(park_suite());
 }

@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "system/pci.h"
 #include "unit/fake_pci.h"
+#include "unit/run.h"
 
 static const struct kho_pci_addr disk = { .device = 4 };
 static const struct kho_pci_addr nic = { .bus = 1 };
@@ -348,11 +349,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

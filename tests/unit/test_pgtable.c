@@ -5,13 +5,13 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/err.h"
 #include "spawn/layout.h"
 #include "spawn/pgtable.h"
+#include "unit/run.h"
 
 #define PHYS	0x4f8020000ULL		/* above 4 GiB, as a region may be */
 #define NOWHERE	UINT64_MAX
@@ -202,11 +202,5 @@ static Suite *pgtable_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(pgtable_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(pgtable_suite());
 }

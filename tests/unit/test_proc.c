@@ -21,6 +21,7 @@
 #include "base/cleanup.h"
 #include "system/proc.h"
 #include "system/sysroot.h"
+#include "unit/run.h"
 
 static struct kho_proc_result result;
 static struct kho_err err;
@@ -384,11 +385,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -5,7 +5,6 @@
  */
 #include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
@@ -14,6 +13,7 @@
 
 #include "base/crc32c.h"
 #include "channel/ring.h"
+#include "unit/run.h"
 
 #define SMALL	(KHO_RING_HEADER_SIZE + 64)
 
@@ -514,11 +514,5 @@ static Suite *ring_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(ring_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(ring_suite());
 }

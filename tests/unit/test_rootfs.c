@@ -6,7 +6,6 @@
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -15,6 +14,7 @@
 #include "image/rootfs.h"
 #include "unit/fake_elf.h"
 #include "unit/fake_tree.h"
+#include "unit/run.h"
 
 static struct fake_tree tree;
 static struct kho_rootfs root;
@@ -412,14 +412,8 @@ int main(void)
 {
 	Suite *suite = suite_create("rootfs");
 	TCase *tc = tcase_create("rootfs");
-	SRunner *runner;
-	int failed;
 
 	add_tests(tc);
 	suite_add_tcase(suite, tc);
-	runner = srunner_create(suite);
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite);
 }

@@ -6,13 +6,13 @@
 #include <check.h>
 #include <errno.h>
 #include <libfdt.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/bits.h"
 #include "base/crc32c.h"
 #include "unit/fake_handover.h"
 #include "unit/golden.h"
+#include "unit/run.h"
 
 static struct fake_handover fake;
 static struct kho_handover got;
@@ -444,11 +444,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

@@ -13,6 +13,7 @@
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "unit/fake_handover.h"
+#include "unit/run.h"
 
 #define HEADER_SIZE	64
 
@@ -477,11 +478,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

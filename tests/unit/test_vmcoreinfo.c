@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "spawn/kvirt.h"
 #include "unit/fake_kernel.h"
+#include "unit/run.h"
 
 static struct fake_kernel kernel;
 static struct kho_vmcoreinfo info;
@@ -385,11 +386,5 @@ static Suite *suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(suite());
 }

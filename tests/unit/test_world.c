@@ -16,6 +16,7 @@
 #include "spawn/layout.h"
 #include "spawn/world.h"
 #include "unit/fake_image.h"
+#include "unit/run.h"
 
 #define BASE		0x140000000ULL
 #define FIRST_SIZE	(48 * KHO_MIB)
@@ -558,11 +559,5 @@ static Suite *world_suite(void)
 
 int main(void)
 {
-	SRunner *runner = srunner_create(world_suite());
-	int failed;
-
-	srunner_run_all(runner, CK_ENV);
-	failed = srunner_ntests_failed(runner);
-	srunner_free(runner);
-	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+	return run_suite(world_suite());
 }
