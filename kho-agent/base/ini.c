@@ -2,6 +2,7 @@
 /* INI files; ini.h says what they look like. */
 #include <ctype.h>
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/ini.h"
@@ -18,20 +19,31 @@ static char *strip(char *text)
 	return text;
 }
 
-/* Cuts the next line off *@rest, with those that it goes on in. NULL: none left. */
-static char *next_line(char **rest, unsigned int *line)
+static bool is_comment(const char *line)
+{
+	line += strspn(line, " \t");
+	return *line == '#' || *line == ';';
+}
+
+/*
+ * Cuts the next line off *@rest, with those that it goes on in: *@ret_count in all. A
+ * comment ends where its line does. NULL: none left.
+ */
+static char *next_line(char **rest, unsigned int *ret_count)
 {
 	char *start = *rest, *end;
+	bool comment = is_comment(start);
 
 	if (!*start)
 		return NULL;
+	*ret_count = 1;
 	for (end = start; *end; end++) {
 		if (*end != '\n')
 			continue;
-		if (end == start || end[-1] != '\\')
+		if (comment || end == start || end[-1] != '\\')
 			break;
 		end[-1] = end[0] = ' ';
-		(*line)++;
+		(*ret_count)++;
 	}
 	*rest = *end ? end + 1 : end;
 	*end = '\0';
@@ -47,7 +59,10 @@ static int parse_line(char *text, const char **section, struct kho_ini_item *ret
 		if (size < 3 || text[size - 1] != ']')
 			return kho_fail(err, -EINVAL, "a section is [Name]");
 		text[size - 1] = '\0';
-		*section = strip(text + 1);
+		text = strip(text + 1);
+		if (!*text)
+			return kho_fail(err, -EINVAL, "a section is [Name]");
+		*section = text;
 		return 0;
 	}
 	if (!equals || equals == text)
@@ -64,15 +79,15 @@ static int parse_line(char *text, const char **section, struct kho_ini_item *ret
 int kho_ini_parse(const char *name, char *text, kho_ini_fn fn, void *ctx, struct kho_err *err)
 {
 	const char *section = NULL;
-	unsigned int line = 0;
+	unsigned int line = 1, count;
 	char *start;
 	int r;
 
-	while (line++, (start = next_line(&text, &line))) {
+	for (; (start = next_line(&text, &count)); line += count) {
 		struct kho_ini_item item = { .line = line };
 
 		start = strip(start);
-		if (!*start || *start == '#' || *start == ';')
+		if (!*start || is_comment(start))
 			continue;
 		r = parse_line(start, &section, &item, err);
 		if (r > 0)

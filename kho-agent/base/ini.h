@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Configuration files in systemd's manner: [Section], Key=value, comments that begin
- * with # or ;, a backslash at the end of a line that goes on in the next one. Pure.
+ * with # or ;, a backslash at the end of a line that goes on in the next one (not of a
+ * comment). Pure.
  */
 #ifndef KHO_BASE_INI_H
 #define KHO_BASE_INI_H

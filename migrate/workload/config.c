@@ -30,7 +30,8 @@ static int set_seconds(uint32_t *ret, const char *value, struct kho_err *err)
 	char *end;
 	double seconds = strtod(value, &end);
 
-	if (end == value || *end || !isdigit((unsigned char)*value) || seconds > 3600)
+	/* strtod() takes hex digits, "inf" and the like, too */
+	if (end == value || *end || value[strspn(value, "0123456789.")] || !(seconds <= 3600))
 		return kho_fail(err, -EINVAL, "\"%.20s\" is no number of seconds up to 3600", value);
 	*ret = (uint32_t)(seconds * 1000);
 	return 0;
@@ -38,7 +39,11 @@ static int set_seconds(uint32_t *ret, const char *value, struct kho_err *err)
 
 static int set_path(char *to, size_t size, const char *value, struct kho_err *err)
 {
-	if (value[0] != '/' || strstr(value, "/../"))
+	const char *up = strstr(value, "/..");
+
+	while (up && up[3] && up[3] != '/')
+		up = strstr(up + 3, "/..");
+	if (value[0] != '/' || up)
 		return kho_fail(err, -EINVAL, "\"%.40s\" is no absolute path", value);
 	return set_text(to, size, value, err);
 }
@@ -51,6 +56,8 @@ static int each_word(const char *value, int (*fn)(void *item, const char *word, 
 	char *word, *rest;
 	int r = set_text(copy, sizeof(copy), value, err);
 
+	if (r < 0)
+		return r;
 	for (word = strtok_r(copy, " \t", &rest); word && r >= 0;
 	     word = strtok_r(NULL, " \t", &rest))
 		r = fn(item, word, err);
@@ -231,14 +238,14 @@ static struct kho_config_workload *find_workload(struct kho_config *config, cons
 
 static int check_name(const char *name, struct kho_err *err)
 {
-	size_t size = strlen(name);
+	size_t size = name[0] == '.' ? 0 : strlen(name);
 
 	for (size_t i = 0; i < size; i++)
 		if (!isalnum((unsigned char)name[i]) && !strchr("-_.", name[i]))
 			size = 0;
 	if (size == 0 || size >= KHO_CONFIG_NAME)
 		return kho_fail(err, -EINVAL, "\"%.40s\" is no name: up to %d letters, digits, "
-				"'-', '_' and '.'", name, KHO_CONFIG_NAME - 1);
+				"'-', '_' and '.', which isn't the first", name, KHO_CONFIG_NAME - 1);
 	return 0;
 }
 
@@ -316,6 +323,10 @@ static int finish_workload(struct kho_config *config, struct kho_config_workload
 
 	if (!*workload->unit)
 		return kho_fail(err, -EINVAL, "Unit= is missing");
+	for (const struct kho_config_workload *other = config->workloads; other < workload; other++)
+		if (strcmp(other->unit, workload->unit) == 0)
+			return kho_fail(err, -EINVAL, "%.64s is the unit of [Workload %s], too",
+					workload->unit, other->name);
 	r = each_word(workload->volume_names, find_reference, &volumes, err);
 	if (r >= 0)
 		r = each_word(workload->address_names, find_reference, &addresses, err);

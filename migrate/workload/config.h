@@ -89,7 +89,7 @@ struct kho_config {
 	unsigned int nr_volumes;
 };
 
-/* One file's text into @config, which is added to. @text is changed. -EINVAL with FILE:LINE. */
+/* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */
 int kho_config_parse(const char *name, char *text, struct kho_config *config,
 		     struct kho_err *err);
 
