@@ -31,6 +31,26 @@ struct entry {
 
 _Static_assert(sizeof(struct entry) == 32, "archive entry");
 
+/* ---- names ---- */
+
+/* Each part of the name is something and neither "." nor "..". */
+static bool is_good_name(const char *name, size_t size)
+{
+	size_t part;
+
+	if (memchr(name, '\0', size))
+		return false;
+	for (size_t at = 0; at <= size; at += part + 1) {
+		const char *end = memchr(name + at, '/', size - at);
+
+		part = end ? (size_t)(end - (name + at)) : size - at;
+		if (part == 0 || (part == 1 && name[at] == '.') ||
+		    (part == 2 && name[at] == '.' && name[at + 1] == '.'))
+			return false;
+	}
+	return true;
+}
+
 /* ---- packing ---- */
 
 static void *extend(struct kho_archive *archive, size_t size, struct kho_err *err)
@@ -94,15 +114,19 @@ static int append_data(struct kho_archive *archive, int fd, size_t size, struct 
 int kho_archive_add(struct kho_archive *archive, int dir_fd, const char *name, size_t limit,
 		    struct kho_err *err)
 {
-	_cleanup_close_ int fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	_cleanup_close_ int fd = -EBADF;
 	struct entry entry = {};
 	struct stat st;
 	int r;
 
+	if (strlen(name) > KHO_ARCHIVE_NAME_MAX || !is_good_name(name, strlen(name)))
+		return kho_fail(err, -EINVAL, "\"%.64s\" can't be a name in an archive; give it "
+				"relative, in full and without . and ..", name);
+	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return kho_fail_errno(err, -errno, "%s", name);
-	if (!S_ISREG(st.st_mode) || strlen(name) > KHO_ARCHIVE_NAME_MAX)
-		return kho_fail(err, -EINVAL, "%s is no regular file, or its name is too long", name);
+	if (!S_ISREG(st.st_mode))
+		return kho_fail(err, -EINVAL, "%s is no regular file; leave it out", name);
 	if ((size_t)st.st_size > limit || archive->size + st.st_size > limit)
 		return kho_fail(err, -EFBIG, "with %s it's more than %zu MiB; files of that size "
 				"belong on a volume", name, limit >> 20);
@@ -157,24 +181,6 @@ void kho_archive_done(struct kho_archive *archive)
 
 /* ---- reading ---- */
 
-/* Each part of the name is something and neither "." nor "..". */
-static bool is_good_name(const char *name, size_t size)
-{
-	size_t part;
-
-	if (memchr(name, '\0', size))
-		return false;
-	for (size_t at = 0; at <= size; at += part + 1) {
-		const char *end = memchr(name + at, '/', size - at);
-
-		part = end ? (size_t)(end - (name + at)) : size - at;
-		if (part == 0 || (part == 1 && name[at] == '.') ||
-		    (part == 2 && name[at] == '.' && name[at + 1] == '.'))
-			return false;
-	}
-	return true;
-}
-
 /* 1: *@ret and *@at are of the next file; 0: there's none; -EBADMSG. */
 static int next_entry(const char *data, size_t size, size_t *at, struct entry *ret,
 		      const char **ret_name)
@@ -218,29 +224,54 @@ int kho_archive_check(const void *data, size_t size, struct kho_err *err)
 	return r < 0 ? kho_fail(err, r, "the archive is damaged or of another version") : 0;
 }
 
-static int make_parents(int dir_fd, const char *name)
-{
-	char path[KHO_ARCHIVE_NAME_MAX + 1];
-
-	for (const char *slash = strchr(name, '/'); slash; slash = strchr(slash + 1, '/')) {
-		memcpy(path, name, slash - name);
-		path[slash - name] = '\0';
-		if (mkdirat(dir_fd, path, 0755) < 0 && errno != EEXIST)
-			return -errno;
-	}
-	return 0;
-}
-
-static int create(int dir_fd, const char *name)
+/* As in a chroot to @dir_fd: links don't lead out of it, wherever they point to. */
+static int open_below(int dir_fd, const char *name, int flags)
 {
 	struct open_how how = {
-		.flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW,
-		.mode = 0600,
+		.flags = flags | O_CLOEXEC,
+		.mode = flags & O_CREAT ? 0600 : 0,
 		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
 	};
 	int fd = (int)syscall(SYS_openat2, dir_fd, name, &how, sizeof(how));
 
 	return fd < 0 ? -errno : fd;
+}
+
+/* Makes folders that are missing; a descriptor of the last one, for openat() and the like. */
+static int open_parents(int dir_fd, char *name)
+{
+	int fd = open_below(dir_fd, ".", O_PATH | O_DIRECTORY), next;
+	char *part = name, *slash;
+
+	while (fd >= 0 && (slash = strchr(part, '/'))) {
+		*slash = '\0';
+		next = mkdirat(fd, part, 0755) < 0 && errno != EEXIST ? -errno :
+			open_below(dir_fd, name, O_PATH | O_DIRECTORY);
+		*slash = '/';
+		part = slash + 1;
+		close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+static int create(int dir_fd, char *name)
+{
+	_cleanup_close_ int parent = open_parents(dir_fd, name);
+	_cleanup_close_ int fd = -EBADF;
+	const char *last = strrchr(name, '/');
+	struct stat st;
+
+	if (parent < 0)
+		return parent;
+	/* O_NONBLOCK: there may be a pipe of that name */
+	fd = open_below(parent, last ? last + 1 : name,
+			O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_NONBLOCK);
+	if (fd < 0)
+		return fd;
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EEXIST;
 }
 
 static int write_file(int fd, const struct entry *entry, const char *data)
@@ -276,8 +307,7 @@ int kho_archive_unpack(const void *data, size_t size, int dir_fd, struct kho_err
 	while (next_entry(data, size - 4, &at, &entry, &name) > 0) {
 		memcpy(path, name, entry.name_size);
 		path[entry.name_size] = '\0';
-		r = make_parents(dir_fd, path);
-		fd = r < 0 ? r : create(dir_fd, path);
+		fd = create(dir_fd, path);
 		if (fd < 0)
 			return kho_fail_errno(err, fd, "%s", path);
 		r = write_file(fd, &entry, (const char *)data + at);

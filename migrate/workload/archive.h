@@ -10,7 +10,8 @@
  *	u32 0, u32 CRC32C of all before it
  *
  * Names are relative to a folder that the reader chooses, without "." and "..": what's
- * unpacked stays below that folder, also if links are in it. Only regular files are
+ * unpacked stays below that folder, also if links are in it, which are followed as if
+ * it were the root; what's there by the name of a file must be a regular one. Only regular files are
  * packed. The whole is checked before anything is written.
  */
 #ifndef KHO_MIGRATE_ARCHIVE_H
