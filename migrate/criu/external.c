@@ -154,7 +154,8 @@ static int look_at_file(const struct look *look, const char *fd, const char *lin
 	char key[KHO_CRIU_KEY];
 	struct stat st;
 
-	if (mount < 0 || has_mount(look->mounts, mount))
+	/* memory has a mount of the kernel's own, which is in nobody's list; CRIU dumps it */
+	if (mount < 0 || strncmp(link, "/memfd:", 7) == 0 || has_mount(look->mounts, mount))
 		return 0;
 	if (strcmp(link, "/dev/null") != 0 || fstatat(look->dir, fd, &st, 0) < 0)
 		return kho_fail(err, -EOPNOTSUPP, "descriptor %s of process %d, %s, was opened "
