@@ -85,7 +85,7 @@ int kho_hold_begin(struct kho_hold *hold, struct kho_err *err);
 int kho_hold_start(const struct kho_service *services, size_t count, struct kho_hold **ret,
 		   struct kho_err *err);
 
-/* To poll for reading. It stays the same; it belongs to @hold. */
+/* To poll for reading. It stays the same and belongs to @hold; -EBADF after stop. */
 int kho_hold_fd(const struct kho_hold *hold);
 
 /*

@@ -30,7 +30,6 @@
 struct kho_nft {
 	char *data;		/* NULL: no memory, -ENOMEM at commit */
 	size_t used;
-	uint32_t seq, first, last;
 	uint8_t family;		/* NFPROTO_*, of the table that commands are for */
 	const char *table;
 	bool full;

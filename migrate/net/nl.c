@@ -40,7 +40,7 @@ void kho_nl_close(struct kho_nl *nl)
 
 int kho_nl_fd(const struct kho_nl *nl)
 {
-	return mnl_socket_get_fd(nl->sock);
+	return nl->sock ? mnl_socket_get_fd(nl->sock) : -EBADF;
 }
 
 struct answers {

@@ -31,6 +31,7 @@ int kho_nl_open(int bus, struct kho_nl *ret, struct kho_err *err);
 void kho_nl_close(struct kho_nl *nl);
 #define _cleanup_nl_ __attribute__((cleanup(kho_nl_close)))
 
+/* -EBADF: closed. */
 int kho_nl_fd(const struct kho_nl *nl);
 
 /* Sends one message, whose sequence number is set here, and returns its answer. */

@@ -39,6 +39,7 @@ struct kho_silence;
 int kho_silence_start(const struct kho_service *services, size_t count,
 		      struct kho_silence **ret, struct kho_err *err);
 
+/* Both as in hold.h. */
 int kho_silence_fd(const struct kho_silence *silence);
 int kho_silence_process(struct kho_silence *silence, struct kho_err *err);
 int kho_silence_end(struct kho_silence *silence, struct kho_err *err);
