@@ -28,7 +28,7 @@ endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
 build/lab/disk.img: $(HANGS) $(PROGRAMS) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
-		build/lab/abmem build/lab/lab-pages \
+		build/lab/abmem build/lab/lab-pages build/lab/lab-net \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)
@@ -43,7 +43,7 @@ build/lab/abmem: tests/lab/guest/abmem.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -o $@ $<
 
-build/lab/lab-pages: tests/lab/guest/pages.c $(B)/libkho.a
+build/lab/lab-%: tests/lab/guest/%.c $(B)/libkho.a
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libkho.a $(PKG_LIBS)

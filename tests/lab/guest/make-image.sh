@@ -27,7 +27,8 @@ overlay() {
 install_ours() {
 	local role
 	make --no-print-directory -s install-built DESTDIR="$1"
-	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/lab-pages
+	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/lab-pages \
+		build/lab/lab-net "$here/traffic.py"
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"

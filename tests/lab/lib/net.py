@@ -43,8 +43,8 @@ class Network:
         self._join(outer)
         ip("-n", name, "link", "set", "lo", "up")
         for address in addresses:
-            ip("-n", name, "address", "add", address, "dev", inner,
-               *(["nodad"] if ":" in address else []))
+            nodad = ["nodad"] if ":" in address else []
+            ip("-n", name, "address", "add", address, "dev", inner, *nodad)
         ip("-n", name, "link", "set", inner, "up")
         return Client(name)
 

@@ -31,8 +31,12 @@ def show_consoles(lab):
 
 
 def own_network():
-    """A network namespace for this process: taps need no names of their own."""
-    os.unshare(os.CLONE_NEWNET)
+    """Network and mount namespaces for this process: taps and client namespaces
+    need no names of their own, and are gone with it."""
+    os.unshare(os.CLONE_NEWNET | os.CLONE_NEWNS)
+    subprocess.run(["mount", "--make-rprivate", "/"], check=True)
+    os.makedirs("/run/netns", exist_ok=True)
+    subprocess.run(["mount", "-t", "tmpfs", "netns", "/run/netns"], check=True)
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
 
 
