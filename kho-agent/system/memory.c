@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Memory blocks in sysfs: reading, offlining, onlining; memory.h has the contract. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -321,4 +322,23 @@ int kho_memory_online_ranges(const struct kho_sysroot *root, const struct kho_me
 		*ret_size += map.block_size;
 	}
 	return 0;
+}
+
+/* ---- memory to come ---- */
+
+int kho_memory_set_policy(const struct kho_sysroot *root, const char *policy,
+			  char ret_before[KHO_MEM_POLICY], struct kho_err *err)
+{
+	_cleanup_free_ char *before = NULL;
+	char path[KHO_SYSROOT_PATH];
+	int r;
+
+	r = kho_sysroot_path(path, root->sys, err, MEM_DIR "/auto_online_blocks");
+	if (r >= 0)
+		r = kho_file_read_string(path, KHO_MEM_POLICY - 1, &before, err);
+	if (r >= 0)
+		r = kho_sysroot_write(root, path, policy, 0, err);
+	if (r >= 0 && ret_before)
+		snprintf(ret_before, KHO_MEM_POLICY, "%s", before);
+	return r;
 }

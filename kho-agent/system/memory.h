@@ -56,6 +56,15 @@ struct kho_mem_ranges {
 int kho_memory_online_ranges(const struct kho_sysroot *root, const struct kho_mem_ranges *ranges,
 			     uint64_t *ret_size, struct kho_err *err);
 
+#define KHO_MEM_POLICY	32	/* bytes of the name of a policy, with terminator */
+
+/*
+ * What becomes of memory that is added later: "offline", "online_movable"... What it
+ * was before is put into @ret_before unless that's NULL.
+ */
+int kho_memory_set_policy(const struct kho_sysroot *root, const char *policy,
+			  char ret_before[KHO_MEM_POLICY], struct kho_err *err);
+
 /* ---- taking memory for a region ---- */
 
 struct kho_mem_request {

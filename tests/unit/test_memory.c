@@ -128,6 +128,25 @@ static void teardown(void)
 	fake_tree_done(&tree);
 }
 
+/* ---- memory to come ---- */
+
+START_TEST(policy_is_set_and_restored)
+{
+	char before[KHO_MEM_POLICY] = "";
+
+	tree.on_write = NULL;
+	fake_put(&tree, MEM_DIR "/auto_online_blocks", "online_movable\n");
+	ck_assert_int_eq(kho_memory_set_policy(&tree.root, "offline", before, &err), 0);
+	ck_assert_str_eq(before, "online_movable");
+	ck_assert_int_eq(kho_memory_set_policy(&tree.root, before, NULL, &err), 0);
+	ck_assert_str_eq(tree.log, MEM_DIR "/auto_online_blocks=offline\n"
+			 MEM_DIR "/auto_online_blocks=online_movable\n");
+	fake_remove(&tree, MEM_DIR "/auto_online_blocks");
+	ck_assert_int_eq(kho_memory_set_policy(&tree.root, "offline", before, &err), -ENOENT);
+	ck_assert_str_eq(before, "online_movable");
+}
+END_TEST
+
 /* ---- reading ---- */
 
 START_TEST(blocks_are_read)
@@ -442,6 +461,7 @@ static Suite *suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, blocks_are_read);
+	tcase_add_test(tc, policy_is_set_and_restored);
 	tcase_add_test(tc, blocks_make_no_sense);
 	tcase_add_test(tc, available_is_read);
 	tcase_add_test(tc, block_goes_off_and_on);
