@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "spawn/park.h"
 #include "system/memory.h"
+#include "upgrade/takeover.h"
 
 #define CPU_TIMEOUT_MS		5000
 #define ONLINE_TIMEOUT_MS	10000
@@ -20,8 +21,9 @@
 /* ---- CPUs ---- */
 
 /* The boot CPU came by itself; the others still run the retired kernel's idle loop. */
-static int fetch_cpu(struct kho_agent *agent, uint32_t apic_id, struct kho_err *err)
+static int fetch_cpu(void *ctx, uint32_t apic_id, struct kho_err *err)
 {
+	struct kho_agent *agent = ctx;
 	const struct kho_handover *own = &agent->own;
 	const struct mk_cpu_start park = {
 		.apic_id = apic_id,
@@ -31,34 +33,36 @@ static int fetch_cpu(struct kho_agent *agent, uint32_t apic_id, struct kho_err *
 		.entry = kho_park_entry(kho_handover_phys(own,
 			kho_handover_arena(own, "park")->offset)),
 	};
+	struct mk_cpu cpu;
+	int r = kho_device_cpu_state(&agent->device, apic_id, &cpu, err);
 
-	return apic_id == own->boot_apic_id ? 0 : kho_device_cpu_park(&agent->device, &park, err);
+	if (r < 0 || cpu.state == MK_CPU_ONLINE || apic_id == own->boot_apic_id)
+		return r;
+	return kho_device_cpu_park(&agent->device, &park, err);
 }
 
-static int take_cpu(struct kho_agent *agent, uint32_t apic_id, struct kho_err *err)
+static int online_cpu(void *ctx, uint32_t apic_id, struct kho_err *err)
 {
+	struct kho_agent *agent = ctx;
 	struct mk_cpu cpu;
 	int r = kho_device_cpu_state(&agent->device, apic_id, &cpu, err);
 
 	if (r < 0 || cpu.state == MK_CPU_ONLINE)
 		return r;
-	r = fetch_cpu(agent, apic_id, err);
-	return r < 0 ? r : kho_cpu_online(&agent->root, cpu.cpu, ONLINE_TIMEOUT_MS, err);
+	return kho_cpu_online(&agent->root, cpu.cpu, ONLINE_TIMEOUT_MS, err);
 }
 
-static int take_cpus(struct kho_agent *agent, struct kho_err *err)
+static int take_cpus(struct kho_agent *agent, size_t *ret_stuck, struct kho_err *err)
 {
-	struct kho_err one;
-	int first = 0, r;
+	static const struct kho_take_cpu_ops ops = { .fetch = fetch_cpu, .online = online_cpu };
+	const struct kho_take_cpus cpus = {
+		.apic_ids = agent->own.later_cpus,
+		.nr = agent->own.nr_later_cpus,
+		.asleep = agent->left ? agent->left->asleep : NULL,
+		.nr_asleep = agent->left ? agent->left->n_asleep : 0,
+	};
 
-	for (uint32_t i = 0; i < agent->own.nr_later_cpus; i++) {
-		r = take_cpu(agent, agent->own.later_cpus[i], &one);
-		if (r < 0 && !first) {
-			first = r;
-			*err = one;
-		}
-	}
-	return first;
+	return kho_take_cpus(&cpus, &ops, agent, ret_stuck, err);
 }
 
 /* ---- memory ---- */
@@ -117,25 +121,12 @@ static int take_piece(struct kho_agent *agent, const struct mk_range *piece, uin
 	return r;
 }
 
-/*
- * Added blocks come online by themselves where that's the policy, and then in a
- * zone that the next kernel in the chain couldn't get them from.
- */
-static int keep_added_offline(struct kho_agent *agent, struct kho_err *err)
-{
-	char path[KHO_SYSROOT_PATH];
-	int r = kho_sysroot_path(path, agent->root.sys, err, "/devices/system/memory/%s",
-				 "auto_online_blocks");
-
-	return r < 0 ? r : kho_sysroot_write(&agent->root, path, "offline", 0, err);
-}
-
-static int take_memory(struct kho_agent *agent, uint64_t *ret_total, struct kho_err *err)
+static int take_pieces(struct kho_agent *agent, uint64_t *ret_total, struct kho_err *err)
 {
 	struct mk_range pieces[MAX_PIECES];
 	size_t nr = find_left_memory(&agent->own, pieces);
 	struct kho_err one;
-	int first = keep_added_offline(agent, err), r;
+	int first = 0, r;
 
 	for (size_t i = 0; i < nr; i++) {
 		if (!pieces[i].size)
@@ -149,19 +140,41 @@ static int take_memory(struct kho_agent *agent, uint64_t *ret_total, struct kho_
 	return first;
 }
 
+/*
+ * Added blocks come online by themselves where that's the policy, and then in a
+ * zone that the next kernel in the chain couldn't get them from.
+ */
+static int take_memory(struct kho_agent *agent, uint64_t *ret_total, struct kho_err *err)
+{
+	char policy[KHO_MEM_POLICY];
+	struct kho_err undo;
+	int kept = kho_memory_set_policy(&agent->root, "offline", policy, err);
+	int r = take_pieces(agent, ret_total, err);
+
+	if (kept < 0)
+		return kept;
+	if (kho_memory_set_policy(&agent->root, policy, NULL, &undo) < 0)
+		kho_agent_progress(agent, "memory that is plugged in stays offline: %s", undo.msg);
+	return r;
+}
+
 int kho_absorb_all(struct kho_session *session, struct kho_err *err)
 {
 	struct kho_agent *agent = session->agent;
+	struct kho_err other;
 	uint64_t memory = 0;
 	unsigned int functions;
+	size_t stuck;
 	int r, cpus, mem;
 
 	r = kho_device_power(&agent->device, agent->own_region, &agent->own.power, err);
 	if (r < 0)
 		return kho_wrap(err, r, "power");
-	cpus = take_cpus(agent, err);
+	cpus = take_cpus(agent, &stuck, err);
 	/* a CPU that couldn't be fetched may still run in that memory */
-	mem = cpus < 0 ? 0 : take_memory(agent, &memory, err);
+	mem = stuck ? 0 : take_memory(agent, &memory, cpus < 0 ? &other : err);
+	if (cpus < 0 && mem < 0)
+		kho_agent_progress(agent, "memory: %s", other.msg);
 	functions = kho_pci_absorb(agent);
 	kho_agent_progress(agent, "taken over: %llu MiB of memory, %u PCI functions",
 			   (unsigned long long)(memory / KHO_MIB), functions);

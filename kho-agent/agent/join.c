@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <unistd.h>
 
 #include "agent/clock.h"
@@ -17,10 +18,12 @@
 #include "spawn/setup_data.h"
 #include "system/memmap.h"
 #include "system/proc.h"
+#include "upgrade/takeover.h"
 
 #define COMMAND_TIMEOUT_MS	10000
 #define SETUP_DATA	"kernel/boot_params/setup_data"
 #define RECORD_MAX	4096
+#define LEFT_FILE	KHO_RUN_DIR "/left"
 
 /* ---- where the tree is ---- */
 
@@ -224,12 +227,23 @@ static void start_services(struct kho_agent *agent)
 		kho_agent_progress(agent, "the machine's services were not started: %s", err.msg);
 }
 
+static void keep_left(struct kho_agent *agent, Kho__RetireReady *left)
+{
+	if (agent->left)
+		kho__retire_ready__free_unpacked(agent->left, NULL);
+	agent->left = left;
+}
+
 static void take_over(struct kho_session *session)
 {
 	struct kho_agent *agent = session->agent;
 	struct kho_err err = {};
 
 	agent->phase = KHO_PHASE_RETIRE;
+	/* an agent that was killed has noted it */
+	if (!agent->left && kho_left_read(LEFT_FILE, &agent->left, &err) == -EBADMSG)
+		kho_agent_progress(agent, "%s", err.msg);
+	err = (struct kho_err){};
 	if (kho_absorb_all(session, &err) < 0)
 		kho_agent_progress(agent, "not all was taken over: %s", err.msg);
 	else
@@ -239,6 +253,8 @@ static void take_over(struct kho_session *session)
 	/* the next upgrade needs the module's link for itself */
 	kho_session_close(agent);
 	kho_device_unlink(&agent->device, agent->own_region, NULL);
+	keep_left(agent, NULL);
+	unlink(LEFT_FILE);
 	start_services(agent);
 }
 
@@ -251,6 +267,9 @@ static void join_again(struct kho_agent *agent)
 {
 	struct kho_err err;
 
+	/* as of a new start: to an agent that only stood still, the old session is void too */
+	if (getrandom(&agent->nonce, sizeof(agent->nonce), 0) != sizeof(agent->nonce))
+		agent->nonce++;
 	kho_session_close(agent);
 	if (kho_join(agent, &err) < 0) {
 		agent->last = err;
@@ -272,23 +291,34 @@ static void on_down(struct kho_session *session, const struct kho_link_event *ev
 		join_again(agent);
 }
 
-/* Copied: the message is void when the callback returns, and sessions come and go. */
-static void keep_functions(struct kho_session *session, const Kho__RetireReady *ready)
+/* The message is void when the callback returns, and this agent may be killed. */
+static int note_left(struct kho_agent *agent, const Kho__RetireReady *ready, struct kho_err *err)
 {
-	size_t size = kho__retire_ready__get_packed_size(ready);
-	uint8_t *bytes = malloc(size ?: 1);
 	Kho__RetireReady *copy;
+	int r = kho_left_write(LEFT_FILE, ready, err);
 
-	if (!bytes)
-		return;
-	kho__retire_ready__pack(ready, bytes);
-	copy = kho__retire_ready__unpack(NULL, size, bytes);
-	free(bytes);
-	if (!copy)
-		return;
-	if (session->agent->left)
-		kho__retire_ready__free_unpacked(session->agent->left, NULL);
-	session->agent->left = copy;
+	if (r >= 0)
+		r = kho_left_read(LEFT_FILE, &copy, err);
+	if (r >= 0)
+		keep_left(agent, copy);
+	return r;
+}
+
+static void on_retire_ready(struct kho_session *session, const Kho__RetireReady *ready)
+{
+	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	Kho__RetireNoted noted = KHO__RETIRE_NOTED__INIT;
+	struct kho_err err = {};
+
+	if (note_left(session->agent, ready, &err) < 0)
+		kho_agent_progress(session->agent, "the old kernel can't retire: %s", err.msg);
+	noted.has_code = true;
+	noted.code = err.code;
+	noted.text = err.code ? err.msg : NULL;
+	envelope.body_case = KHO__ENVELOPE__BODY_RETIRE_NOTED;
+	envelope.retire_noted = &noted;
+	/* unheard, the other side gives up by itself */
+	(void)kho_session_send(session, &envelope, NULL);
 }
 
 static void on_message(struct kho_session *session, const Kho__Envelope *envelope)
@@ -307,7 +337,7 @@ static void on_message(struct kho_session *session, const Kho__Envelope *envelop
 		kho_receive_on_step(session, envelope->move_step);
 		break;
 	case KHO__ENVELOPE__BODY_RETIRE_READY:
-		keep_functions(session, envelope->retire_ready);
+		on_retire_ready(session, envelope->retire_ready);
 		break;
 	default:
 		break;

@@ -69,6 +69,11 @@ static int read_addr(const Kho__PciFunction *function, struct kho_pci_addr *ret)
 	return 0;
 }
 
+static bool same_addr(const struct kho_pci_addr *a, const struct kho_pci_addr *b)
+{
+	return a->domain == b->domain && a->bus == b->bus && kho_pci_devfn(a) == kho_pci_devfn(b);
+}
+
 /* ---- old side ---- */
 
 static int need_peer(struct kho_agent *agent, struct kho_err *err)
@@ -87,17 +92,36 @@ static int on_no_answer(sd_event_source *source, uint64_t usec, void *userdata)
 
 	(void)source;
 	(void)usec;
-	kho_fail(&err, -ETIMEDOUT, "the new kernel's agent did not answer; revoke the function "
+	session->asked = false;
+	/* not -ETIMEDOUT, which says that everything was undone */
+	kho_fail(&err, -EIO, "the new kernel's agent did not answer; revoke the function "
 		 "once it does, or khoctl reclaim");
 	kho_agent_answer(session->agent, &err);
 	return 0;
 }
 
-static int ask(struct kho_session *session, const Kho__Envelope *envelope, struct kho_err *err)
+void kho_pci_drop(struct kho_session *session)
+{
+	struct kho_err err;
+
+	if (!session->asked)
+		return;
+	session->asked = false;
+	kho_fail(&err, -EIO, "the new kernel's agent was started again before it answered; revoke "
+		 "the function");
+	kho_agent_answer(session->agent, &err);
+}
+
+static int ask(struct kho_session *session, const Kho__Envelope *envelope,
+	       const struct kho_pci_addr *addr, struct kho_err *err)
 {
 	int r = kho_session_send(session, envelope, err);
 
-	return r < 0 ? r : kho_session_set_deadline(session, ANSWER_TIMEOUT_MS, on_no_answer, err);
+	if (r < 0)
+		return r;
+	session->asked = true;
+	session->asked_addr = *addr;
+	return kho_session_set_deadline(session, ANSWER_TIMEOUT_MS, on_no_answer, err);
 }
 
 static void give_back(struct kho_agent *agent, const struct kho_pci_addr *addr, struct kho_err *err)
@@ -128,7 +152,7 @@ int kho_pci_grant(struct kho_agent *agent, const struct kho_pci_addr *addr, stru
 	kho_pci_message_init(&message, addr, config);
 	envelope.body_case = KHO__ENVELOPE__BODY_PCI_GRANT;
 	envelope.pci_grant = &message.grant;
-	r = ask(agent->session, &envelope, err);
+	r = ask(agent->session, &envelope, addr, err);
 	if (r < 0)
 		give_back(agent, addr, err);
 	return r;
@@ -152,7 +176,7 @@ int kho_pci_revoke(struct kho_agent *agent, const struct kho_pci_addr *addr, str
 	revoke.function = &message.function;
 	envelope.body_case = KHO__ENVELOPE__BODY_PCI_REVOKE;
 	envelope.pci_revoke = &revoke;
-	return ask(agent->session, &envelope, err);
+	return ask(agent->session, &envelope, addr, err);
 }
 
 /*
@@ -164,14 +188,23 @@ void kho_pci_result(struct kho_session *session, const Kho__PciResult *result)
 	struct kho_agent *agent = session->agent;
 	struct kho_pci_addr addr;
 	struct kho_err err = {};
+	bool asked;
 
 	if (read_addr(result->function, &addr) < 0)
 		return;
-	kho_session_set_deadline(session, 0, NULL, NULL);
+	/* a late answer isn't for whoever waits now, and for something else */
+	asked = session->asked && same_addr(&addr, &session->asked_addr);
 	if (result->has_code && result->code < 0)
 		kho_fail(&err, result->code, "the new kernel: %s", result->text ?: "refused");
 	if (result->has_released && result->released)
 		give_back(agent, &addr, &err);
+	if (!asked) {
+		kho_agent_progress(agent, "a late answer about a function: %s",
+				   err.code ? err.msg : "done");
+		return;
+	}
+	session->asked = false;
+	kho_session_set_deadline(session, 0, NULL, NULL);
 	kho_agent_answer(agent, &err);
 }
 

@@ -20,6 +20,9 @@
 int kho_pci_grant(struct kho_agent *agent, const struct kho_pci_addr *addr, struct kho_err *err);
 int kho_pci_revoke(struct kho_agent *agent, const struct kho_pci_addr *addr, struct kho_err *err);
 
+/* The other side's agent was started again: it won't answer. */
+void kho_pci_drop(struct kho_session *session);
+
 /* The other side's answer to either. */
 void kho_pci_result(struct kho_session *session, const Kho__PciResult *result);
 

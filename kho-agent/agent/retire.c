@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The old kernel retires: tells the new one what it leaves, gives up all CPUs but
- * one, arms the module, and restarts in order. The restart doesn't reset the
- * machine but ends in the new kernel's park loop (kernel/retire.c).
+ * The old kernel retires: tells the new one what it leaves, waits until that has
+ * noted it, gives up all CPUs but one, arms the module, and restarts in order. The
+ * restart doesn't reset the machine but ends in the new kernel's park loop
+ * (kernel/retire.c).
  *
  * Until the restart is under way everything can be undone, and is if a step fails.
  */
@@ -19,8 +20,10 @@
 #include "spawn/park.h"
 #include "system/pci.h"
 #include "system/proc.h"
+#include "system/watchdog.h"
 
 #define CPU_TIMEOUT_MS		10000
+#define NOTED_TIMEOUT_MS	15000
 #define COMMAND_TIMEOUT_MS	30000
 #define PCI_BRIDGE_CLASS	0x0604
 #define MAX_LEFT		256
@@ -34,60 +37,39 @@ static bool is_left(const struct kho_pci_function *function)
 	       strcmp(function->driver, KHO_PCI_DRIVER) != 0;
 }
 
-static int send_ready(struct kho_agent *agent, struct kho_pci_message *messages, size_t nr,
-		      struct kho_err *err)
-{
-	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
-	Kho__RetireReady ready = KHO__RETIRE_READY__INIT;
-	Kho__PciGrant *pointers[MAX_LEFT];
+/* What RetireReady is made of; large. */
+struct leaving {
+	struct kho_pci_message functions[MAX_LEFT];
+	size_t nr_functions;
+	uint32_t asleep[KHO_CPUS_MAX];
+	size_t nr_asleep;
+};
 
-	for (size_t i = 0; i < nr; i++)
-		pointers[i] = &messages[i].grant;
-	ready.n_functions = nr;
-	ready.functions = pointers;
-	envelope.body_case = KHO__ENVELOPE__BODY_RETIRE_READY;
-	envelope.retire_ready = &ready;
-	return kho_session_send(agent->session, &envelope, err);
-}
-
-static int tell_what_is_left(struct kho_agent *agent, struct kho_err *err)
+static int add_functions(struct kho_agent *agent, struct leaving *leaving, struct kho_err *err)
 {
-	struct kho_pci_message *messages = calloc(MAX_LEFT, sizeof(*messages));
 	struct kho_pci_list list = {};
 	uint64_t config;
-	size_t nr = 0;
-	int r;
+	int r = kho_pci_list_read(&agent->root, &list, err);
 
-	if (!messages)
-		return kho_fail(err, -ENOMEM, "no memory to list PCI functions");
-	r = kho_pci_list_read(&agent->root, &list, err);
 	if (r == -EOPNOTSUPP)
 		r = 0;
-	for (size_t i = 0; r >= 0 && i < list.nr && nr < MAX_LEFT; i++)
-		if (is_left(&list.functions[i]) &&
-		    kho_pci_config(agent, &list.functions[i].addr, &config, NULL) >= 0)
-			kho_pci_message_init(&messages[nr++], &list.functions[i].addr, config);
+	for (size_t i = 0; r >= 0 && i < list.nr; i++) {
+		if (!is_left(&list.functions[i]) ||
+		    kho_pci_config(agent, &list.functions[i].addr, &config, NULL) < 0)
+			continue;
+		if (leaving->nr_functions == MAX_LEFT)
+			r = kho_fail(err, -E2BIG, "more than %d PCI functions would be left; "
+				     "khoctl grant some before", MAX_LEFT);
+		else
+			kho_pci_message_init(&leaving->functions[leaving->nr_functions++],
+					     &list.functions[i].addr, config);
+	}
 	kho_pci_list_done(&list);
-	if (r >= 0)
-		r = send_ready(agent, messages, nr, err);
-	free(messages);
 	return r;
 }
 
-/* ---- CPUs ---- */
-
-static int offline_others(struct kho_agent *agent, struct kho_err *err)
-{
-	struct kho_cpu_list list;
-	int r = kho_cpu_list_read(&agent->root, &list, err);
-
-	for (size_t i = 0; r >= 0 && i < list.nr; i++)
-		if (list.cpus[i].online && list.cpus[i].cpu != 0)
-			r = kho_cpu_offline(&agent->root, list.cpus[i].cpu, CPU_TIMEOUT_MS, err);
-	return r;
-}
-
-static void online_others(struct kho_agent *agent)
+/* Somebody has taken these offline on purpose; the new kernel is to leave them so. */
+static void add_asleep(struct kho_agent *agent, struct leaving *leaving)
 {
 	const struct kho_handover *h = &agent->session->handover;
 	struct mk_cpu cpu;
@@ -95,7 +77,66 @@ static void online_others(struct kho_agent *agent)
 	for (uint32_t i = 0; i < h->nr_later_cpus; i++)
 		if (kho_device_cpu_state(&agent->device, h->later_cpus[i], &cpu, NULL) >= 0 &&
 		    cpu.state == MK_CPU_OFFLINE)
-			kho_cpu_online(&agent->root, cpu.cpu, CPU_TIMEOUT_MS, NULL);
+			leaving->asleep[leaving->nr_asleep++] = h->later_cpus[i];
+}
+
+static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct kho_err *err)
+{
+	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	Kho__RetireReady ready = KHO__RETIRE_READY__INIT;
+	Kho__PciGrant *pointers[MAX_LEFT];
+
+	for (size_t i = 0; i < leaving->nr_functions; i++)
+		pointers[i] = &leaving->functions[i].grant;
+	ready.n_functions = leaving->nr_functions;
+	ready.functions = pointers;
+	ready.n_asleep = leaving->nr_asleep;
+	ready.asleep = leaving->asleep;
+	envelope.body_case = KHO__ENVELOPE__BODY_RETIRE_READY;
+	envelope.retire_ready = &ready;
+	return kho_session_send(agent->session, &envelope, err);
+}
+
+static int tell_what_is_left(struct kho_agent *agent, struct kho_err *err)
+{
+	struct leaving *leaving = calloc(1, sizeof(*leaving));
+	int r;
+
+	if (!leaving)
+		return kho_fail(err, -ENOMEM, "no memory to list what is left");
+	r = add_functions(agent, leaving, err);
+	if (r >= 0) {
+		add_asleep(agent, leaving);
+		r = send_ready(agent, leaving, err);
+	}
+	free(leaving);
+	return r;
+}
+
+/* ---- CPUs ---- */
+
+/* *@ret: those that were online, for online_again(). */
+static int offline_others(struct kho_agent *agent, struct kho_cpus *ret, struct kho_err *err)
+{
+	struct kho_cpu_list list;
+	int r = kho_cpu_list_read(&agent->root, &list, err);
+
+	for (size_t i = 0; r >= 0 && i < list.nr; i++) {
+		if (!list.cpus[i].online || list.cpus[i].cpu == 0)
+			continue;
+		kho_cpus_add(ret, list.cpus[i].cpu);
+		r = kho_cpu_offline(&agent->root, list.cpus[i].cpu, CPU_TIMEOUT_MS, err);
+	}
+	return r;
+}
+
+static void online_again(struct kho_agent *agent, const struct kho_cpus *cpus)
+{
+	struct kho_err err;
+
+	for (unsigned int n = kho_cpus_next(cpus, 0); n < KHO_CPUS_MAX; n = kho_cpus_next(cpus, n + 1))
+		if (kho_cpu_online(&agent->root, n, CPU_TIMEOUT_MS, &err) < 0)
+			kho_agent_progress(agent, "CPU %u stays offline: %s", n, err.msg);
 }
 
 /*
@@ -147,20 +188,17 @@ static bool has_systemd(void)
 	return access("/run/systemd/system", F_OK) == 0;
 }
 
-/*
- * systemd arms a hardware watchdog for its shutdown. Nobody would pet it
- * afterwards, and the machine would be reset under the new kernel.
- */
-static int disarm_watchdog(struct kho_err *err)
-{
-	static const char *const argv[] = {
-		"busctl", "set-property", "org.freedesktop.systemd1",
-		"/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager",
-		"RebootWatchdogUSec", "t", "0", NULL
-	};
-	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = COMMAND_TIMEOUT_MS };
+/* What is to be undone if this kernel stays after all. */
+struct undo {
+	struct kho_cpus cpus;
+	uint64_t watchdog_usec;		/* 0: it was off */
+};
 
-	return has_systemd() ? kho_proc_check(&spec, err) : 0;
+static int disarm_watchdog(uint64_t *ret_before, struct kho_err *err)
+{
+	int r = has_systemd() ? kho_reboot_watchdog_get(ret_before, err) : 0;
+
+	return r < 0 || !*ret_before ? r : kho_reboot_watchdog_set(0, err);
 }
 
 static int restart(struct kho_err *err)
@@ -185,17 +223,17 @@ static int check(struct kho_agent *agent, struct kho_err *err)
 	if (!kho_link_is_up(kho_channel_link(agent->session->channel)))
 		return kho_fail(err, -ENOTCONN, "the new kernel's agent is silent; wait for it, or "
 				"khoctl reclaim");
+	if (agent->session->retiring)
+		return kho_fail(err, -EALREADY, "this kernel is about to retire");
 	return 0;
 }
 
-static int leave(struct kho_agent *agent, struct kho_err *err)
+static int leave(struct kho_agent *agent, struct undo *undo, struct kho_err *err)
 {
-	int r = tell_what_is_left(agent, err);
+	int r = disarm_watchdog(&undo->watchdog_usec, err);
 
 	if (r >= 0)
-		r = disarm_watchdog(err);
-	if (r >= 0)
-		r = offline_others(agent, err);
+		r = offline_others(agent, &undo->cpus, err);
 	if (r >= 0)
 		r = send_boot_cpu(agent, err);
 	if (r >= 0)
@@ -203,16 +241,25 @@ static int leave(struct kho_agent *agent, struct kho_err *err)
 	return r;
 }
 
-int kho_retire(struct kho_agent *agent, struct kho_err *err)
+static void stay(struct kho_agent *agent, const struct undo *undo)
 {
-	struct kho_err undone;
-	int r = check(agent, err);
+	struct kho_err err;
 
-	if (r < 0)
-		return r;
+	arm(agent, MK_RETIRE_DISARM, NULL);
+	online_again(agent, &undo->cpus);
+	if (undo->watchdog_usec && kho_reboot_watchdog_set(undo->watchdog_usec, &err) < 0)
+		kho_agent_progress(agent, "the watchdog for restarts stays off: %s", err.msg);
+	agent->phase = KHO_PHASE_SYNC;
+}
+
+static int leave_and_restart(struct kho_agent *agent, struct kho_err *err)
+{
+	struct undo undo = {};
+	int r;
+
 	agent->phase = KHO_PHASE_RETIRE;
 	kho_agent_progress(agent, "giving up CPUs and devices");
-	r = leave(agent, err);
+	r = leave(agent, &undo, err);
 	if (r >= 0) {
 		kho_agent_progress(agent, "shutting down; the machine goes on without this kernel");
 		/* whoever waits can't be told when it's over */
@@ -221,8 +268,92 @@ int kho_retire(struct kho_agent *agent, struct kho_err *err)
 	}
 	if (r >= 0)
 		return 0;
-	arm(agent, MK_RETIRE_DISARM, &undone);
-	online_others(agent);
-	agent->phase = KHO_PHASE_SYNC;
+	stay(agent, &undo);
 	return kho_wrap(err, r, "retire");
+}
+
+/* ---- what the new side says ---- */
+
+static int on_not_noted(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_session *session = userdata;
+	struct kho_err err;
+
+	(void)source;
+	(void)usec;
+	session->retiring = false;
+	kho_fail(&err, -ETIMEDOUT, "retire: the new kernel's agent did not confirm what it will "
+		 "get; nothing was given up, see its log");
+	kho_agent_answer(session->agent, &err);
+	return 0;
+}
+
+static int on_go(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_session *session = userdata;
+	struct kho_agent *agent = session->agent;
+	struct kho_err err;
+
+	(void)source;
+	(void)usec;
+	kho_session_set_deadline(session, 0, NULL, NULL);
+	/* called off meanwhile */
+	if (!session->retiring)
+		return 0;
+	session->retiring = false;
+	if (leave_and_restart(agent, &err) < 0) {
+		agent->last = err;
+		kho_agent_answer(agent, &err);
+	}
+	return 0;
+}
+
+void kho_retire_on_noted(struct kho_session *session, const Kho__RetireNoted *noted)
+{
+	struct kho_err err;
+	char text[256];
+
+	/* late: of a try that was given up */
+	if (!session->retiring)
+		return;
+	if (noted->has_code && noted->code < 0) {
+		session->retiring = false;
+		kho_session_set_deadline(session, 0, NULL, NULL);
+		kho_text_clean(text, sizeof(text), noted->text ?: "no reason given");
+		kho_fail(&err, -EIO, "retire: the new kernel's agent can't note what it will get: "
+			 "%s", text);
+		kho_agent_answer(session->agent, &err);
+		return;
+	}
+	/* this is inside of the channel, and what follows takes seconds */
+	kho_session_set_deadline(session, 1, on_go, NULL);
+}
+
+void kho_retire_drop(struct kho_session *session)
+{
+	struct kho_err err;
+
+	if (!session->retiring)
+		return;
+	session->retiring = false;
+	kho_fail(&err, -EIO, "retire: the new kernel's agent was started again meanwhile; nothing "
+		 "was given up, try again");
+	kho_agent_answer(session->agent, &err);
+}
+
+int kho_retire(struct kho_agent *agent, struct kho_err *err)
+{
+	struct kho_session *session = agent->session;
+	int r = check(agent, err);
+
+	if (r >= 0)
+		r = tell_what_is_left(agent, err);
+	if (r < 0)
+		return r;
+	if (!kho_features_has(&kho_channel_link(session->channel)->agreement.features,
+			      KHO_FEATURE_RETIRE_NOTED))
+		return leave_and_restart(agent, err);
+	session->retiring = true;
+	kho_agent_progress(agent, "telling the new kernel what it will get");
+	return kho_session_set_deadline(session, NOTED_TIMEOUT_MS, on_not_noted, err);
 }

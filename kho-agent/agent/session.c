@@ -188,6 +188,7 @@ static void describe_self(struct kho_session *session, struct kho_hello *hello)
 	kho_text_clean(hello->agent_version, sizeof(hello->agent_version), KHO_VERSION);
 	kho_text_clean(hello->kernel_release, sizeof(hello->kernel_release), name.release);
 	kho_features_add(&hello->features, KHO_FEATURE_BULK_CRC);
+	kho_features_add(&hello->features, KHO_FEATURE_RETIRE_NOTED);
 }
 
 static int find_lanes(struct kho_session *session, struct kho_channel_lanes *lanes,

@@ -58,6 +58,9 @@ struct kho_session {
 	struct kho_console_tap console;	/* old side only */
 	struct kho_bench bench;
 	struct kho_transfer transfer;
+	bool retiring;			/* old side: RetireReady is out, its answer isn't here */
+	bool asked;			/* old side: so is a grant or revoke, of this function */
+	struct kho_pci_addr asked_addr;
 	uint64_t started_ns;		/* when the new kernel was started */
 	uint64_t hello_ns;		/* how long until it said hello; 0: not yet */
 };

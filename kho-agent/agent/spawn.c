@@ -274,8 +274,12 @@ static void on_up(struct kho_session *session)
 	struct kho_err none = {};
 
 	kho_session_set_deadline(session, 0, NULL, NULL);
-	if (agent->phase != KHO_PHASE_SPAWN)
+	if (agent->phase != KHO_PHASE_SPAWN) {
+		/* what the agent before was asked won't be answered any more */
+		kho_retire_drop(session);
+		kho_pci_drop(session);
 		return;
+	}
 	session->hello_ns = kho_now_ns() - session->started_ns;
 	agent->phase = KHO_PHASE_SYNC;
 	kho_agent_progress(agent, "hello from %s after %" PRIu64 " ms", link->peer.kernel_release,
@@ -319,6 +323,9 @@ static void on_message(struct kho_session *session, const Kho__Envelope *envelop
 		break;
 	case KHO__ENVELOPE__BODY_PCI_RESULT:
 		kho_pci_result(session, envelope->pci_result);
+		break;
+	case KHO__ENVELOPE__BODY_RETIRE_NOTED:
+		kho_retire_on_noted(session, envelope->retire_noted);
 		break;
 	case KHO__ENVELOPE__BODY_MOVE_RESULT:
 		kho_mover_on_result(session, envelope->move_result);

@@ -40,8 +40,15 @@ int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err);
 /* Whether this kernel has lent a region to another one, by whichever agent. */
 bool kho_spawn_has_lent(struct kho_agent *agent);
 
-/* Hands the rest of the machine over; ends this kernel if all goes well. */
+/*
+ * Hands the rest of the machine over; ends this kernel if all goes well. Goes on when
+ * the new side has noted what it will get; whoever waits is answered then.
+ */
 int kho_retire(struct kho_agent *agent, struct kho_err *err);
+void kho_retire_on_noted(struct kho_session *session, const Kho__RetireNoted *noted);
+
+/* The new side's agent was started again. */
+void kho_retire_drop(struct kho_session *session);
 
 /* The roles' callbacks. */
 extern const struct kho_session_role kho_old_role;

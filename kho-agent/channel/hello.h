@@ -38,6 +38,8 @@
 
 /* Features of the channel itself; users of it have more. */
 #define KHO_FEATURE_BULK_CRC	"bulk-crc"	/* bulk chunks carry a CRC32C */
+/* Of the agents. */
+#define KHO_FEATURE_RETIRE_NOTED "retire-noted"	/* RetireReady is answered by RetireNoted */
 
 enum kho_role {
 	KHO_ROLE_UNKNOWN = 0,

@@ -26,6 +26,16 @@ def kill_while_reserving(lab, old):
     lab.step("killed while reserving: everything is back")
 
 
+def stop_old(lab, old, new):
+    """Stands still for longer than it takes to be given up: both find each other again."""
+    old.run("pkill -STOP kho-agent")
+    lab.reactor.wait(lambda: not status(new)["connected"], 60, "the new agent to give up")
+    old.run("pkill -CONT kho-agent")
+    wait_status(lab, old, 60, phase="sync", connected=True)
+    wait_status(lab, new, 60, phase="sync", connected=True)
+    lab.step("the old agent stood still and is back")
+
+
 def test(lab):
     """Kills, then an upgrade to the end."""
     machine = lab.machine()
@@ -35,6 +45,7 @@ def test(lab):
         upgrade = status(old)["upgradeId"]
         assert kill_old(lab, old)["upgradeId"] == upgrade
         lab.step("the old agent was killed and is back")
+        stop_old(lab, old, new)
         new.run("killall -9 kho-agent")
         new.wait_until("khoctl status", 30)
         wait_status(lab, new, 60, phase="sync", connected=True)
