@@ -12,6 +12,8 @@
 #include "base/bits.h"
 #include "system/memplan.h"
 
+#define LOW_TRIES	4
+
 enum mark {
 	MARK_UNUSABLE,			/* never to be tried */
 	MARK_CANDIDATE,
@@ -189,19 +191,47 @@ static unsigned int cost(const struct kho_memplan *plan, size_t i)
 	return block->zone == KHO_ZONE_MOVABLE ? 1 : 2;
 }
 
+/* Below 4 GiB, where devices that know no other addresses reach it. */
+static bool is_low(const struct kho_memplan *plan, size_t i)
+{
+	return plan->map->blocks[i].index < 4 * KHO_GIB / plan->map->block_size;
+}
+
+/*
+ * A kernel without any low memory has no zone DMA32. Each refusal takes seconds, so
+ * it isn't tried for ever.
+ */
+static bool may_try_low(const struct kho_memplan *plan)
+{
+	unsigned int refused = 0;
+
+	for (size_t i = 0; i < plan->map->nr && is_low(plan, i); i++)
+		refused += plan->marks[i] == MARK_REFUSED;
+	return refused < LOW_TRIES;
+}
+
+static bool wants_low(const struct kho_memplan *plan)
+{
+	for (size_t i = 0; i < plan->map->nr && is_low(plan, i); i++)
+		if (plan->marks[i] == MARK_TAKEN)
+			return false;
+	return may_try_low(plan);
+}
+
 static bool usable(const struct kho_memplan *plan, size_t i)
 {
 	return plan->marks[i] == MARK_CANDIDATE || plan->marks[i] == MARK_TAKEN;
 }
 
 /*
- * The cheapest window of @want_first adjacent usable blocks, the highest among
- * equals: *@ret is its first position.
+ * The cheapest window of @want_first adjacent usable blocks; among equals one below
+ * 4 GiB, and among those the highest: *@ret is its first position.
  */
 static bool find_window(const struct kho_memplan *plan, size_t *ret)
 {
 	size_t i, length = 0, want = plan->want_first;
 	uint64_t sum = 0, best = UINT64_MAX;
+	bool try_low = may_try_low(plan), best_low = false, low;
 
 	for (i = 0; i < plan->map->nr; i++) {
 		if (!usable(plan, i)) {
@@ -215,10 +245,12 @@ static bool find_window(const struct kho_memplan *plan, size_t *ret)
 		sum += cost(plan, i);
 		if (++length > want)
 			sum -= cost(plan, i - want);
-		if (length >= want && sum <= best) {
-			best = sum;
-			*ret = i + 1 - want;
-		}
+		low = try_low && is_low(plan, i);
+		if (length < want || sum > best || (sum == best && best_low && !low))
+			continue;
+		best = sum;
+		best_low = low;
+		*ret = i + 1 - want;
 	}
 	return best != UINT64_MAX;
 }
@@ -249,22 +281,28 @@ static bool beside_a_run(const struct kho_memplan *plan, size_t i)
 	return kho_memplan_has(plan, i + 1) && follows(plan, i + 1);
 }
 
-/* Lower is better: what grows a run first, then by cost. */
-static unsigned int rank(const struct kho_memplan *plan, size_t i)
+/*
+ * Lower is better: what grows a run first, then by cost. Low memory comes before all
+ * else as long as there's none, and last as soon as there's some: the running kernel
+ * needs it as well.
+ */
+static unsigned int rank(const struct kho_memplan *plan, size_t i, bool want_low)
 {
-	return (beside_a_run(plan, i) ? 0 : 4) + cost(plan, i);
+	return (is_low(plan, i) == want_low ? 0 : 8) + (beside_a_run(plan, i) ? 0 : 4) +
+	       cost(plan, i);
 }
 
 static int next_of_rest(const struct kho_memplan *plan, size_t *ret, struct kho_err *err)
 {
 	bool full = count_runs(plan) >= plan->spec.max_ranges;
+	bool want_low = wants_low(plan);
 	unsigned int best = ~0u, here;
 	size_t i;
 
 	for (i = 0; i < plan->map->nr; i++) {
 		if (plan->marks[i] != MARK_CANDIDATE || (full && !beside_a_run(plan, i)))
 			continue;
-		here = rank(plan, i);
+		here = rank(plan, i, want_low);
 		if (here <= best) {
 			best = here;
 			*ret = i;

@@ -13,11 +13,13 @@
  *			kho_memplan_refused(&plan, block);
  *
  * First it goes for one run of adjacent blocks that holds @first_size (control
- * area, kernel and its init_size must be contiguous), where that is cheapest, and
- * highest in memory among equals; then it grows the runs it has, and only then
- * opens new ones. Cheap are blocks that are offline already, then those of
- * ZONE_MOVABLE, which nearly always go, then the rest. What refusals have left
- * over is named by kho_memplan_surplus() in the end.
+ * area, kernel and its init_size must be contiguous), where that is cheapest; among
+ * equals below 4 GiB, so that the new kernel has a zone DMA32, and highest there.
+ * Then it sees that there's some low memory, but leaves the rest of that to the
+ * running kernel: it grows the runs it has, and only then opens new ones. Cheap are
+ * blocks that are offline already, then those of ZONE_MOVABLE, which nearly always
+ * go, then the rest. What refusals have left over is named by
+ * kho_memplan_surplus() in the end.
  */
 #ifndef KHO_SYSTEM_MEMPLAN_H
 #define KHO_SYSTEM_MEMPLAN_H

@@ -171,6 +171,66 @@ START_TEST(plan_prefers_the_cheap)
 }
 END_TEST
 
+/* Some of it below 4 GiB (block 32), but no more than need be. */
+START_TEST(plan_takes_some_low_memory)
+{
+	struct kho_mem_block blocks[16];
+	struct kho_mem_map map = { .block_size = BLOCK, .nr = 16, .blocks = blocks };
+	struct kho_memplan_spec spec = { .size = 5 * BLOCK, .first_size = 2 * BLOCK };
+	size_t i;
+
+	/* a to h are 16 to 23, i to p are 32 to 39 */
+	for (i = 0; i < 16; i++)
+		blocks[i] = (struct kho_mem_block) {
+			.index = i + (i < 8 ? 16 : 24), .zone = KHO_ZONE_NORMAL, .removable = true,
+		};
+	ck_assert_str_eq(play(&map, &spec, ""), "37+3 22+2");
+	ck_assert_str_eq(play(&map, &spec, "h"), "37+3 21+2");
+	/* windows break, and then there are none; what was taken for them is kept */
+	ck_assert_str_eq(play(&map, &spec, "bdfh"), "38+2 18+1 20+1 22+1");
+	ck_assert_str_eq(play(&map, &spec, "abcdefgh"), "35+5");
+	/* what is cheap comes first, and then one low block */
+	for (i = 8; i < 16; i++)
+		blocks[i].zone = KHO_ZONE_MOVABLE;
+	ck_assert_str_eq(play(&map, &spec, ""), "36+4 23+1");
+	ck_assert_str_eq(play(&map, &spec, "h"), "36+4 22+1");
+	ck_assert_str_eq(play(&map, &spec, "efgh"), "35+5");
+	/* none is taken when a broken window has left enough */
+	spec.first_size = 4 * BLOCK;
+	ck_assert_str_eq(play(&map, &spec, "m"), "-13 -14 32+4 39+1");
+	/* more than there is above */
+	spec = (struct kho_memplan_spec) { .size = 11 * BLOCK };
+	ck_assert_str_eq(play(&map, &spec, ""), "32+8 21+3");
+}
+END_TEST
+
+/* A block that refuses takes its time to do so: not all of low memory is tried. */
+START_TEST(plan_gives_up_on_low_memory)
+{
+	struct kho_mem_block blocks[30];
+	struct kho_mem_map map = { .block_size = BLOCK, .nr = 30, .blocks = blocks };
+	struct kho_memplan_spec spec = { .size = 4 * BLOCK, .first_size = 2 * BLOCK };
+	struct kho_memplan plan;
+	size_t block, i;
+	int r;
+
+	for (i = 0; i < 30; i++)
+		blocks[i] = (struct kho_mem_block) {
+			.index = i < 20 ? i + 1 : i + 40, .zone = KHO_ZONE_NORMAL, .removable = true,
+		};
+	ck_assert_int_eq(kho_memplan_init(&plan, &map, &spec, &err), 0);
+	while ((r = kho_memplan_next(&plan, &block, &err)) > 0)
+		if (block < 20)
+			kho_memplan_refused(&plan, block);
+		else
+			kho_memplan_taken(&plan, block);
+	ck_assert_int_eq(r, 0);
+	ck_assert_uint_eq(plan.nr_refused, 4);
+	ck_assert_uint_eq(plan.nr_taken, 4);
+	kho_memplan_done(&plan);
+}
+END_TEST
+
 START_TEST(plan_gives_back_what_is_too_much)
 {
 	struct kho_mem_block blocks[16];
@@ -230,6 +290,8 @@ static Suite *suite(void)
 	tcase_add_test(tc, plan_skips_what_cannot_go);
 	tcase_add_test(tc, plan_goes_around_refusals);
 	tcase_add_test(tc, plan_prefers_the_cheap);
+	tcase_add_test(tc, plan_takes_some_low_memory);
+	tcase_add_test(tc, plan_gives_up_on_low_memory);
 	tcase_add_test(tc, plan_gives_back_what_is_too_much);
 	tcase_add_test(tc, surplus_never_breaks_the_first_range);
 	suite_add_tcase(s, tc);
