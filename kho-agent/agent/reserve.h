@@ -12,7 +12,7 @@
 #include "agent/agent.h"
 
 struct kho_reserve_spec {
-	const char *cpus;		/* list of numbers, NULL: half of the spare ones */
+	const char *cpus;		/* list of numbers, NULL: half of those online */
 	const char *blocks;		/* list of memory blocks, NULL: chosen by size */
 	uint64_t memory;		/* bytes, 0: a quarter of the machine's */
 	uint64_t contiguous;		/* bytes that the first range must have */

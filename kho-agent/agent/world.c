@@ -137,35 +137,51 @@ static int add_cpus(struct kho_agent *agent, const struct kho_reserved *reserved
 	return 0;
 }
 
-/* The first kernel asks firmware; a spawned one passes on what it was told. */
-static int add_machine_of_first(struct kho_agent *agent, struct kho_handover *h,
-				struct kho_err *err)
+static int add_memory_of_first(struct kho_agent *agent, struct kho_handover *h,
+			       struct kho_err *err)
 {
 	struct kho_fw_map map = {};
-	struct kho_ecam ecam = {};
 	int r = kho_fw_map_read(&agent->root, &map, err);
 
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < map.nr && h->nr_ram < KHO_HANDOVER_MAX_RAM; i++)
+	for (size_t i = 0; i < map.nr && r >= 0; i++)
 		if (map.ranges[i].type == KHO_FW_RAM)
-			h->ram[h->nr_ram++] = (struct kho_handover_ram){
-				.start = map.ranges[i].start,
-				.size = map.ranges[i].size,
-				.type = map.ranges[i].type,
-			};
+			r = kho_handover_add_ram(h, map.ranges[i].start, map.ranges[i].size, err);
 	kho_fw_map_done(&map);
+	return r;
+}
+
+static int add_segments_of_first(struct kho_agent *agent, struct kho_handover *h,
+				 struct kho_err *err)
+{
+	struct kho_ecam ecam = {};
+	struct kho_err why;
+	int r = 0;
+
 	/* a machine without ECAM can be upgraded, but moves no functions */
-	if (kho_ecam_read(&agent->root, &ecam, NULL) < 0)
-		return 0;
-	for (size_t i = 0; i < ecam.nr && h->nr_ecam < KHO_HANDOVER_MAX_ECAM; i++)
-		h->ecam[h->nr_ecam++] = (struct kho_handover_ecam){
+	if (kho_ecam_read(&agent->root, &ecam, &why) < 0)
+		kho_agent_progress(agent, "no PCI function will move: %s", why.msg);
+	for (size_t i = 0; i < ecam.nr && r >= 0; i++) {
+		const struct kho_handover_ecam segment = {
 			.address = ecam.segments[i].base,
 			.domain = ecam.segments[i].domain,
 			.start_bus = ecam.segments[i].first_bus,
 			.end_bus = ecam.segments[i].last_bus,
 		};
-	return 0;
+
+		r = kho_handover_add_ecam(h, &segment, err);
+	}
+	return r;
+}
+
+/* The first kernel asks firmware; a spawned one passes on what it was told. */
+static int add_machine_of_first(struct kho_agent *agent, struct kho_handover *h,
+				struct kho_err *err)
+{
+	int r = add_memory_of_first(agent, h, err);
+
+	return r < 0 ? r : add_segments_of_first(agent, h, err);
 }
 
 static void add_machine_of_spawned(const struct kho_handover *own, struct kho_handover *h)

@@ -37,7 +37,7 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	Spawn, SD_VARLINK_SUPPORTS_MORE,
 	SD_VARLINK_FIELD_COMMENT("Folder of a target image (khoctl image build)"),
 	IN(image, STRING),
-	SD_VARLINK_FIELD_COMMENT("CPU list, or by default the upper half of the spare ones"),
+	SD_VARLINK_FIELD_COMMENT("CPU list, or by default half of those online"),
 	IN_OPT(cpus, STRING),
 	SD_VARLINK_FIELD_COMMENT("Bytes of memory to give; by default a quarter of the machine's"),
 	IN_OPT(memoryBytes, INT),

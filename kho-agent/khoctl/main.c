@@ -42,7 +42,7 @@ static void print_help(void)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		printf("  %-9s %-26s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
 	printf("\nOptions of spawn and upgrade:\n"
-	       "  --cpus=LIST      CPUs to give, as in 2-3; by default half of the spare ones\n"
+	       "  --cpus=LIST      CPUs to give, as in 2-3; by default half of those online\n"
 	       "  --memory=SIZE    memory to give, as in 1G; by default a quarter\n"
 	       "  --blocks=LIST    memory blocks to give, instead of --memory\n"
 	       "  --append=TEXT    more for the new kernel's command line\n"

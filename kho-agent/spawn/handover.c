@@ -329,3 +329,28 @@ uint64_t kho_handover_phys(const struct kho_handover *handover, uint64_t offset)
 	}
 	return UINT64_MAX;
 }
+
+/* ---- building ---- */
+
+int kho_handover_add_ram(struct kho_handover *handover, uint64_t start, uint64_t size,
+			 struct kho_err *err)
+{
+	if (handover->nr_ram >= KHO_HANDOVER_MAX_RAM)
+		return kho_fail(err, -E2BIG, "this machine's memory is in more than %u pieces; take "
+				"memmap= off its command line, or update its firmware",
+				KHO_HANDOVER_MAX_RAM);
+	handover->ram[handover->nr_ram++] = (struct kho_handover_ram) {
+		.start = start, .size = size, .type = 1,
+	};
+	return 0;
+}
+
+int kho_handover_add_ecam(struct kho_handover *handover, const struct kho_handover_ecam *ecam,
+			  struct kho_err *err)
+{
+	if (handover->nr_ecam >= KHO_HANDOVER_MAX_ECAM)
+		return kho_fail(err, -E2BIG, "this machine has more than %u PCI segments; switch some "
+				"off in its firmware, or use another one", KHO_HANDOVER_MAX_ECAM);
+	handover->ecam[handover->nr_ecam++] = *ecam;
+	return 0;
+}

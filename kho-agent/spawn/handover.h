@@ -111,6 +111,15 @@ struct kho_handover {
  */
 int kho_handover_check(const struct kho_handover *handover, struct kho_err *err);
 
+/*
+ * Add what the machine has. -E2BIG: more than fits; that's a machine that can't be
+ * upgraded, since the new kernel would never get the rest.
+ */
+int kho_handover_add_ram(struct kho_handover *handover, uint64_t start, uint64_t size,
+			 struct kho_err *err);
+int kho_handover_add_ecam(struct kho_handover *handover, const struct kho_handover_ecam *ecam,
+			  struct kho_err *err);
+
 /* NULL if there's none of that name. */
 const struct kho_handover_arena *kho_handover_arena(const struct kho_handover *handover,
 						    const char *name);

@@ -160,6 +160,29 @@ START_TEST(looks_up)
 }
 END_TEST
 
+/* Nothing of the machine is left out unsaid. */
+START_TEST(full)
+{
+	struct kho_handover_ecam segment = { .address = 1ULL << 40, .end_bus = 255 };
+	struct kho_err err;
+
+	h.nr_ram = h.nr_ecam = 0;
+	for (uint32_t i = 0; i < KHO_HANDOVER_MAX_RAM; i++)
+		ck_assert_int_eq(kho_handover_add_ram(&h, i * KHO_MIB, KHO_MIB, &err), 0);
+	ck_assert_uint_eq(h.ram[127].start, 127 * KHO_MIB);
+	ck_assert_uint_eq(h.ram[127].type, 1);
+	ck_assert_int_eq(kho_handover_add_ram(&h, KHO_GIB, KHO_MIB, &err), -E2BIG);
+	ck_assert_ptr_nonnull(strstr(err.msg, "more than 128 pieces; take memmap="));
+	ck_assert_uint_eq(h.nr_ram, KHO_HANDOVER_MAX_RAM);
+	for (; h.nr_ecam < KHO_HANDOVER_MAX_ECAM; segment.domain++)
+		ck_assert_int_eq(kho_handover_add_ecam(&h, &segment, &err), 0);
+	ck_assert_uint_eq(h.ecam[15].domain, 15);
+	ck_assert_int_eq(kho_handover_add_ecam(&h, &segment, &err), -E2BIG);
+	ck_assert_ptr_nonnull(strstr(err.msg, "more than 16 PCI segments"));
+	ck_assert_uint_eq(h.nr_ecam, KHO_HANDOVER_MAX_ECAM);
+}
+END_TEST
+
 /* ---- phys.h ---- */
 
 START_TEST(view_of_a_region)
@@ -196,6 +219,7 @@ static Suite *suite(void)
 	tcase_add_loop_test(tc, refused, 0, KHO_ARRAY_SIZE(broken));
 	tcase_add_test(tc, accepted);
 	tcase_add_test(tc, looks_up);
+	tcase_add_test(tc, full);
 	tcase_add_test(tc, view_of_a_region);
 	suite_add_tcase(s, tc);
 	return s;
