@@ -371,6 +371,16 @@ static int reopen(struct kho_agent *agent, const struct mk_region *region, struc
 	return r;
 }
 
+/* The CPU that boots the new kernel is the last one to be lent. */
+static bool was_started(struct kho_agent *agent)
+{
+	uint32_t boot = agent->session->handover.own_cpus[0];
+	struct mk_cpu cpu;
+
+	return kho_device_cpu_state(&agent->device, boot, &cpu, NULL) >= 0 &&
+	       cpu.state == MK_CPU_LENT;
+}
+
 int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err)
 {
 	struct mk_region region;
@@ -380,7 +390,8 @@ int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err)
 		return kho_reserve_give_back(agent, err);
 	agent->phase = KHO_PHASE_SPAWN;
 	r = reopen(agent, &region, err);
-	if (r < 0)
+	/* nobody will say hello if that agent didn't get as far as starting anybody */
+	if (r < 0 || !was_started(agent))
 		return kho_reclaim(agent, err);
 	return kho_session_set_deadline(agent->session, HELLO_TIMEOUT_MS, on_no_hello, err);
 }
