@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # make install [DESTDIR=]: the programs, the module of each kernel it was built
-# for, and the systemd units.
+# for, the systemd units, and the folder of target images.
 
 SBINDIR ?= /usr/sbin
 BINDIR  ?= /usr/bin
@@ -9,6 +9,7 @@ UNITDIR ?= /usr/lib/systemd/system
 MODDIR  ?= /usr/lib/modules
 SHAREDIR ?= /usr/share/kho-agent
 LIBEXECDIR ?= /usr/libexec/kho-agent
+STATEDIR ?= /var/lib/kho-agent
 UNITS   := $(wildcard kho-agent/units/*.service kho-agent/units/*.socket kho-agent/units/*.target)
 
 .PHONY: install install-built
@@ -19,6 +20,7 @@ install: all ## install programs, modules and units; DESTDIR= for a staged tree
 # build itself had to be done in the build root.
 install-built:
 	$(Q)$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(UNITDIR)
+	$(Q)$(INSTALL) -d -m 700 $(DESTDIR)$(STATEDIR)/images
 	$(Q)$(if $(wildcard $(B)/bin/kho-agent),$(INSTALL) $(B)/bin/kho-agent $(DESTDIR)$(SBINDIR)/)
 	$(Q)$(if $(wildcard $(B)/bin/khoctl),$(INSTALL) $(B)/bin/khoctl $(DESTDIR)$(BINDIR)/)
 	$(Q)$(if $(wildcard $(B)/bin/kho-restore),$(INSTALL) -D $(B)/bin/kho-restore \

@@ -49,7 +49,6 @@ install_ours() {
 # target_images ROOT: one for each kernel, made by the guest's own khoctl
 target_images() {
 	local role
-	mkdir -p "$1/var/lib/kho-agent/images"
 	for role in old new; do
 		chroot "$1" khoctl image build "$role" "$(<"/opt/kernels/$role/release")" \
 			--module=virtio_pci --module=virtio_blk --module=virtio_net --module=ext4 \
