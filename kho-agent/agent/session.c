@@ -244,6 +244,8 @@ static int open_link(struct kho_session *session, struct kho_err *err)
 		.region = session->region.id,
 		.event_fd = session->event_fd,
 	};
+	const volatile struct mk_status_page *status;
+	int r;
 
 	session->peer = kho_session_arena(session, peer, NULL);
 	if (!own_arena || !session->peer)
@@ -251,7 +253,14 @@ static int open_link(struct kho_session *session, struct kho_err *err)
 				"the other agent is of a version that this one can't work with");
 	link.own_status = own_arena->offset;
 	link.peer_status = peer_arena->offset;
-	return kho_device_link(&session->agent->device, &link, err);
+	r = kho_device_link(&session->agent->device, &link, err);
+	if (r < 0)
+		return r;
+	/* the module has written there by now where it can be rung, if it can */
+	status = kho_session_arena(session, own, NULL);
+	kho_channel_set_doorbell(session->channel,
+				 status && status->doorbell & MK_DOORBELL_VALID);
+	return 0;
 }
 
 static int add_sources(struct kho_session *session, struct kho_err *err)
