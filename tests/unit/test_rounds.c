@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* When copying memory ends, and which mappings have huge pages. */
+#include <errno.h>
+#include <string.h>
+
+#include "migrate/pages/rounds.h"
+#include "migrate/pages/split.h"
+#include "tests/unit/run.h"
+
+#define MS	1000000ull
+
+static const struct kho_rounds_policy plain = { .max_rounds = 8, .max_blackout_ns = 500 * MS };
+
+static enum kho_rounds_verdict after(const uint64_t *pages, unsigned int nr,
+				     const struct kho_rounds_policy *policy, struct kho_err *err)
+{
+	struct kho_rounds rounds = {};
+
+	for (unsigned int i = 0; i < nr; i++)
+		kho_rounds_add(&rounds, &(struct kho_round){ pages[i], 100 * MS });
+	return kho_rounds_next(&rounds, policy, err);
+}
+
+START_TEST(shrinking_goes_on)
+{
+	static const uint64_t pages[] = { 100000, 50000, 25000, 12000 };
+	struct kho_err err = {};
+
+	ck_assert_int_eq(after(pages, 0, &plain, &err), KHO_ROUNDS_AGAIN);
+	for (unsigned int nr = 1; nr <= 4; nr++)
+		ck_assert_int_eq(after(pages, nr, &plain, &err), KHO_ROUNDS_AGAIN);
+}
+END_TEST
+
+START_TEST(steady_freezes)
+{
+	static const uint64_t pages[] = { 100000, 4000, 3500 };
+	struct kho_err err = {};
+
+	ck_assert_int_eq(after(pages, 3, &plain, &err), KHO_ROUNDS_FREEZE);
+}
+END_TEST
+
+START_TEST(next_to_nothing_freezes)
+{
+	static const uint64_t pages[] = { 100000, KHO_ROUND_SMALL };
+	struct kho_err err = {};
+
+	ck_assert_int_eq(after(pages, 2, &plain, &err), KHO_ROUNDS_FREEZE);
+}
+END_TEST
+
+/* The prediction is twice the last round: 200 ms. */
+START_TEST(budget)
+{
+	static const uint64_t pages[] = { 100000, 99000 };
+	struct kho_rounds_policy policy = plain;
+	struct kho_err err = {};
+
+	policy.max_blackout_ns = 200 * MS;
+	ck_assert_int_eq(after(pages, 2, &policy, &err), KHO_ROUNDS_FREEZE);
+	policy.max_blackout_ns = 200 * MS - 1;
+	ck_assert_int_eq(after(pages, 2, &policy, &err), KHO_ROUNDS_ABORT);
+	ck_assert_int_eq(err.code, -ETIME);
+	ck_assert_ptr_nonnull(strstr(err.msg, "MaxBlackoutSec="));
+	policy.go_on = true;
+	ck_assert_int_eq(after(pages, 2, &policy, &err), KHO_ROUNDS_FREEZE);
+}
+END_TEST
+
+START_TEST(most_rounds)
+{
+	static const uint64_t pages[] = { 1000000, 500000, 250000 };
+	struct kho_rounds_policy policy = plain;
+	struct kho_rounds rounds = {};
+	struct kho_err err = {};
+
+	policy.max_rounds = 3;
+	ck_assert_int_eq(after(pages, 3, &policy, &err), KHO_ROUNDS_FREEZE);
+	policy.max_rounds = 1000;
+	for (unsigned int i = 0; i < KHO_ROUNDS_MAX - 2; i++) {
+		ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_AGAIN);
+		kho_rounds_add(&rounds, &(struct kho_round){ 1ull << (60 - i), 100 * MS });
+	}
+	ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_FREEZE);
+	for (unsigned int i = 0; i < 10; i++)
+		kho_rounds_add(&rounds, &(struct kho_round){ 1, 1 });
+	ck_assert_uint_eq(rounds.nr, KHO_ROUNDS_MAX);
+}
+END_TEST
+
+/* ---- split.h ---- */
+
+START_TEST(huge_mappings)
+{
+	static const char smaps[] =
+		"7f0000000000-7f0000400000 rw-p 00000000 00:00 0\n"
+		"Size:               4096 kB\n"
+		"AnonHugePages:      2048 kB\n"
+		"VmFlags: rd wr mr mw me ac\n"
+		"7f0000400000-7f0000401000 r--p 00000000 fe:00 12   /usr/lib/a\n"
+		"AnonHugePages:         0 kB\n"
+		"7f0000600000-7f0000800000 rw-p 00000000 00:00 0    [heap]\n"
+		"AnonHugePages:      2048 kB\n";
+	struct kho_pages_range range;
+	const char *at = smaps;
+
+	ck_assert(kho_pages_next_huge(&at, &range));
+	ck_assert_uint_eq(range.start, 0x7f0000000000);
+	ck_assert_uint_eq(range.end, 0x7f0000400000);
+	ck_assert(kho_pages_next_huge(&at, &range));
+	ck_assert_uint_eq(range.start, 0x7f0000600000);
+	ck_assert(!kho_pages_next_huge(&at, &range));
+	ck_assert(!kho_pages_next_huge(&at, &range));
+}
+END_TEST
+
+START_TEST(not_smaps)
+{
+	static const char *const texts[] = {
+		"", "\n", "AnonHugePages: 2048 kB\n", "7f00- rw-p\nAnonHugePages: 1 kB",
+		"7f01-7f00 rw-p\nAnonHugePages: 1 kB\n",
+	};
+	struct kho_pages_range range;
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+		const char *at = texts[i];
+
+		ck_assert_msg(!kho_pages_next_huge(&at, &range), "%zu", i);
+	}
+}
+END_TEST
+
+static Suite *rounds_suite(void)
+{
+	Suite *suite = suite_create("rounds");
+	TCase *tc = tcase_create("rounds");
+
+	tcase_add_test(tc, shrinking_goes_on);
+	tcase_add_test(tc, steady_freezes);
+	tcase_add_test(tc, next_to_nothing_freezes);
+	tcase_add_test(tc, budget);
+	tcase_add_test(tc, most_rounds);
+	tcase_add_test(tc, huge_mappings);
+	tcase_add_test(tc, not_smaps);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+int main(void)
+{
+	return run_suite(rounds_suite());
+}
