@@ -7,6 +7,8 @@
  *	pci=off              no probing by port 0xcf8 under the other kernel's feet
  *	tsc_early_khz=N      there's no timer to calibrate the TSC against
  *	maxcpus=N            CPUs that come later stay offline until they come
+ *	swiotlb=8192         16 MiB to bounce DMA in, not 64: a region is small, and what it
+ *	                     absorbs later can't be used for that. The operator may ask for more
  */
 #ifndef KHO_SPAWN_CMDLINE_H
 #define KHO_SPAWN_CMDLINE_H

@@ -25,7 +25,7 @@
 #define SIZE		(FIRST_SIZE + SECOND_SIZE)
 #define UNTOUCHED	0xee
 #define INITRD_SIZE	(KHO_MIB + 5)
-#define OWN_OPTIONS	"no_ipi_broadcast=1 pci=off tsc_early_khz=2095992 maxcpus=2"
+#define OWN_OPTIONS	"no_ipi_broadcast=1 pci=off tsc_early_khz=2095992 maxcpus=2 swiotlb=8192"
 
 static uint8_t *region;
 static uint8_t *initrd;
