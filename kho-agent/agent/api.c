@@ -259,12 +259,13 @@ static int method_retire(sd_varlink *link, sd_json_variant *parameters,
 static void move_is_over(struct kho_mover *mover)
 {
 	struct kho_agent *agent = mover->agent;
+	const struct kho_err *trouble = &mover->move.undo_err;
 	struct kho_err err = mover->move.err, unwritten;
 
-	if (mover->move.undo_err.code)
-		kho_agent_progress(agent, "not all went well: %s", mover->move.undo_err.msg);
-	if (err.code && mover->move.undo_err.code)
-		kho_wrap(&err, err.code, "%s, and besides", mover->move.undo_err.msg);
+	if (trouble->code)
+		kho_agent_progress(agent, "not all went well: %s", trouble->msg);
+	if (err.code && trouble->code)
+		kho_fail(&err, err.code, "%s; and besides, %s", mover->move.err.msg, trouble->msg);
 	agent->last = err;
 	if (kho_move_report_write(mover, &unwritten) < 0)
 		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);

@@ -35,6 +35,7 @@ const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 		[KHO_STEP_PRECOPY] = &kho_step_precopy,
 		[KHO_STEP_LET_GO] = &kho_step_let_go,
 		[KHO_STEP_CATCH_UP] = &kho_step_catch_up,
+		[KHO_STEP_SYNC] = &kho_step_sync,
 		[KHO_STEP_HOLD] = &kho_step_hold,
 		[KHO_STEP_FREEZE] = &kho_step_freeze,
 		[KHO_STEP_MUTE] = &kho_step_mute,
@@ -232,8 +233,10 @@ void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why)
 static void mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
-	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++)
+	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
+		kho_command_free(mover->syncs[i].command);
+	}
 	kho_mover_free_net(mover);
 	free(mover->config);
 	free(mover);

@@ -10,6 +10,7 @@
 #ifndef KHO_AGENT_MOVE_H
 #define KHO_AGENT_MOVE_H
 
+#include "agent/command.h"
 #include "agent/session.h"
 #include "migrate/workload/config.h"
 #include "upgrade/move.h"
@@ -34,6 +35,13 @@ struct kho_mover_times {
 	uint64_t end_ns[_KHO_STEP_MAX];
 };
 
+/* A volume's sync under way. */
+struct kho_volume_sync {
+	struct kho_mover *mover;
+	uint32_t item;
+	struct kho_command *command;
+};
+
 struct kho_mover {
 	struct kho_agent *agent;
 	struct kho_config *config;
@@ -44,6 +52,7 @@ struct kho_mover {
 	struct kho_mover_times times;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
+	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
 	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the new side's NICs, by address */
 	void (*over)(struct kho_mover *mover);
 };
@@ -93,7 +102,7 @@ void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *res
 /* move_workload.c, move_rounds.c, move_dump.c, move_volume.c, move_net.c */
 extern const struct kho_step_ops kho_step_precopy, kho_step_let_go, kho_step_catch_up,
 	kho_step_freeze, kho_step_dump, kho_step_discard;
-extern const struct kho_step_ops kho_step_release, kho_step_forget;
+extern const struct kho_step_ops kho_step_sync, kho_step_release, kho_step_forget;
 extern const struct kho_step_ops kho_step_arm, kho_step_hold, kho_step_mute, kho_step_forward;
 
 /* Around the steps on the new side. The last frees what is held of packets here. */

@@ -15,6 +15,7 @@ static const struct kho_receive_ops *ops_of(enum kho_step step)
 	static const struct kho_receive_ops *const ops[_KHO_STEP_MAX] = {
 		[KHO_STEP_PREPARE] = &kho_receive_prepare,
 		[KHO_STEP_ADDRESS] = &kho_receive_address,
+		[KHO_STEP_EXPECT] = &kho_receive_expect,
 		[KHO_STEP_TAKE] = &kho_receive_take,
 		[KHO_STEP_KEEP] = &kho_receive_keep,
 		[KHO_STEP_ANNOUNCE] = &kho_receive_announce,

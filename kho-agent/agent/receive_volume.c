@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/command.h"
 #include "agent/pci.h"
 #include "agent/receive.h"
 #include "migrate/volume/volume.h"
 
 #define LOOKS		2000
 #define LOOK_MS		5
+#define MODULES_MS	30000
 
 struct kho_taken {
 	struct kho_receiver *receiver;
@@ -19,6 +21,7 @@ struct kho_taken {
 	struct kho_pci_addr function;
 	uint32_t partition;
 	char disk[KHO_VOLUME_PATH];
+	struct kho_command *modules;
 	bool granted;
 	sd_event_source *timer;
 	unsigned int looks;
@@ -34,6 +37,7 @@ void kho_taken_free(struct kho_taken *t)
 	if (!t)
 		return;
 	sd_event_source_disable_unref(t->timer);
+	kho_command_free(t->modules);
 	free(t);
 }
 
@@ -94,19 +98,48 @@ static int look_later(struct kho_taken *t, unsigned int ms)
 					  ms * 1000, 0, on_look, t);
 }
 
-static int take(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+/* What's missing shows when it's wanted: not every disk needs all of them. */
+static void on_modules(void *ctx, const struct kho_err *ignored)
+{
+	const struct kho_err none = {};
+	struct kho_taken *t = ctx;
+
+	(void)ignored;
+	t->modules = kho_command_free(t->modules);
+	kho_receive_answer(t->receiver, KHO_STEP_EXPECT, false, t->item, &none);
+}
+
+static int expect(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	struct kho_taken *t;
+	char line[256];
 	int r;
 
 	if (taken(receiver, step))
-		return kho_fail(err, -EBUSY, "this volume is here already");
+		return kho_fail(err, -EBUSY, "this volume is expected already");
 	t = calloc(1, sizeof(*t));
 	if (!t)
 		return kho_fail(err, -ENOMEM, "no memory for a volume");
 	t->receiver = receiver;
 	t->item = step->item;
 	receiver->volumes[step->item] = t;
+	r = read_step(t, step, err);
+	if (r < 0)
+		return r;
+	snprintf(line, sizeof(line), "/usr/sbin/modprobe -a -q dm-mod dm-snapshot loop virtio_blk "
+		 "nvme fs-%s", t->volume.file_system);
+	r = kho_command_run(receiver->agent->event, line, MODULES_MS, on_modules, t, &t->modules,
+			    err);
+	return r < 0 ? r : 1;
+}
+
+static int take(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	struct kho_taken *t = taken(receiver, step);
+	int r;
+
+	if (!t || t->granted)
+		return kho_fail(err, -EPROTO, "this volume isn't expected, or is here already");
 	r = read_step(t, step, err);
 	if (r >= 0)
 		r = kho_pci_take_grant(receiver->agent, step->volume->disk, err);
@@ -144,5 +177,6 @@ static int keep(struct kho_receiver *receiver, const Kho__MoveStep *step, struct
 	return kho_volume_keep(&t->volume, t->disk, err);
 }
 
+const struct kho_receive_ops kho_receive_expect = { .begin = expect };
 const struct kho_receive_ops kho_receive_take = { .begin = take, .undo = undo_take };
 const struct kho_receive_ops kho_receive_keep = { .begin = keep };

@@ -40,6 +40,7 @@ int verb_console(int argc, char **argv);
 int verb_dmesg(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 int verb_image(int argc, char **argv);
+int verb_volume(int argc, char **argv);
 
 /* Called for every notification of a call with progress. */
 typedef void (*kho_progress_fn)(sd_json_variant *parameters);

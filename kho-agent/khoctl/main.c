@@ -32,6 +32,7 @@ static const struct {
 	{ "console", verb_console, "[--follow] [--type=TEXT]", "what the spawned kernel prints" },
 	{ "dmesg", verb_dmesg, "", "the spawned kernel's log, out of its memory" },
 	{ "bench", verb_bench, "", "measure the channel to the spawned kernel" },
+	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },
 	{ "image", verb_image, "build|show ...", "make or check a target image" },
 };
 

@@ -43,9 +43,11 @@ enum kho_step {
 	KHO_STEP_PREPARE,	/* the unit waits in the new kernel; PIDs are free */
 	KHO_STEP_ADDRESS,	/* the new kernel's NIC has the addresses, silently */
 	KHO_STEP_ARM,		/* all is ready to hold packets */
+	KHO_STEP_EXPECT,	/* the new kernel has all that the volumes need */
 	KHO_STEP_PRECOPY,	/* memory goes over while the workload runs */
 	KHO_STEP_LET_GO,	/* the old system manager won't start it again */
 	KHO_STEP_CATCH_UP,	/* one round of copying more, of all at the same time */
+	KHO_STEP_SYNC,		/* the volume has little left to write */
 	KHO_STEP_HOLD,		/* packets to the addresses wait */
 	KHO_STEP_FREEZE,	/* tasks stand still */
 	KHO_STEP_MUTE,		/* nothing leaves from the addresses any more */

@@ -45,6 +45,8 @@ static int run(struct dm_task *task, const char *what, const char *name, struct 
 		r = kho_fail_errno(err, -(dm_task_get_errno(task) ?: EIO), "device-mapper: %s %s",
 				   what, name);
 	dm_task_destroy(task);
+	/* nodes are put off until now */
+	dm_task_update_nodes();
 	return r;
 }
 

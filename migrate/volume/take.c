@@ -19,24 +19,12 @@
 
 #include "base/cleanup.h"
 #include "migrate/volume/volume_private.h"
-#include "system/proc.h"
 
 #define STORE_DIR	"/run/kho-agent/volumes"
 #define STORE_SIZE	(256LL << 20)
 #define CHUNK		"8"		/* sectors */
 #define MERGE_MS	30000
 #define LOOK_MS		5
-#define COMMAND_MS	30000
-
-static int load_modules(struct kho_err *err)
-{
-	static const char *const argv[] = {
-		"/usr/sbin/modprobe", "-a", "-q", "dm-mod", "dm-snapshot", "loop", NULL
-	};
-	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = COMMAND_MS };
-
-	return kho_proc_check(&spec, err);
-}
 
 /* ---- the store ---- */
 
@@ -112,12 +100,11 @@ int kho_volume_take(const struct kho_volume *volume, const char *disk, struct kh
 	char path[KHO_VOLUME_PATH], loop[KHO_VOLUME_PATH], name[KHO_VOLUME_PATH];
 	_cleanup_close_ int file = -EBADF;
 	_cleanup_close_ int loop_fd = -EBADF;
-	int r = load_modules(err);
+	int r;
 
 	store_path(volume, path);
 	kho_volume_dm_name(volume, name);
-	if (r >= 0)
-		r = file = make_file(path, err);
+	r = file = make_file(path, err);
 	if (r >= 0)
 		r = attach(file, loop, &loop_fd, err);
 	if (r >= 0)

@@ -155,7 +155,7 @@ int kho_volume_reattach(const struct kho_volume *volume, const char *disk, struc
 {
 	char name[KHO_VOLUME_PATH], text[KHO_DM_TEXT];
 	struct kho_dm_target target;
-	struct kho_err thaw;
+	struct kho_err thaw = {};
 	int r = kho_volume_linear(disk, text, &target, err);
 
 	kho_volume_dm_name(volume, name);
@@ -181,12 +181,12 @@ int kho_volume_forget(const struct kho_volume *volume, struct kho_err *err)
 
 	kho_volume_dm_name(volume, name);
 	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
-	/* the disk is another kernel's: from here on nothing can reach it */
+	/* the disk is another kernel's: from here on nothing can reach it, nor waits for it */
 	r = kho_dm_device_size(path, &target.sectors, err);
 	if (r >= 0)
-		r = on_file_system(volume, GOING_DOWN, &how, "shut down", err);
-	if (r >= 0)
 		r = kho_dm_replace(name, &target, err);
+	if (r >= 0)
+		r = on_file_system(volume, GOING_DOWN, &how, "shut down", err);
 	if (r < 0)
 		return r;
 	on_file_system(volume, FITHAW, NULL, "thawed", NULL);

@@ -247,7 +247,8 @@ START_TEST(test_table)
 		ck_assert_uint_gt(info->deadline_ms, 0);
 		if (step < KHO_STEP_COMMIT)
 			/* a check, and what ends with the move in any case */
-			ck_assert(info->undo || step == KHO_STEP_HEALTH || step == KHO_STEP_ARM);
+			ck_assert(info->undo || step == KHO_STEP_HEALTH || step == KHO_STEP_ARM ||
+				  step == KHO_STEP_EXPECT || step == KHO_STEP_SYNC);
 		else
 			ck_assert(!info->undo);
 	}

@@ -108,6 +108,7 @@ def summary(connections):
         "longest_gap_ms": round(longest * 1000, 1),
         "usual_gap_ms": round(statistics.median(usual) * 1000, 1) if usual else None,
         "blackout_ms": round(blackout * 1000, 1),
+        "redis_answered": sum(c.answered for c in opened if c.kind == "redis"),
         "why": sorted({c.why for c in opened if c.why}),
     }
 

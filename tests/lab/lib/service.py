@@ -44,3 +44,28 @@ def start_nginx(shell):
     """Debian's own unit and site."""
     shell.run("systemctl start nginx")
     shell.wait_until("systemctl is-active nginx", 30)
+
+
+REDIS_ON_VOLUME = ("dir /srv/data\\nappendonly yes\\nappendfsync always\\n"
+                   "auto-aof-rewrite-percentage 0\\n")
+REDIS_DROP_IN = b"""[Unit]
+Requires=kho-volume@data.service
+After=kho-volume@data.service
+[Service]
+ReadWritePaths=/srv/data
+"""
+
+
+def make_file_system(shell, sectors):
+    """ext4 on the disk of that size; returns its PCI function."""
+    disk = shell.run(f"for d in /sys/block/vd?; do [ $(cat $d/size) = {sectors} ] && "
+                     "basename $d; done; true")
+    shell.run(f"mkfs.ext4 -q /dev/{disk} && mkdir -p /srv/data")
+    return shell.run(f"basename $(readlink -f /sys/block/{disk}/device/..)")
+
+
+def mount_for_redis(shell):
+    """[Volume data] is configured: mounts it for a redis that is started later."""
+    shell.run("systemctl start kho-volume@data && chown redis: /srv/data")
+    shell.run("mkdir -p /etc/systemd/system/redis-server.service.d")
+    shell.write_file("/etc/systemd/system/redis-server.service.d/volume.conf", REDIS_DROP_IN)

@@ -47,7 +47,7 @@ def move(lab, old, new, seconds=180):
     moved = old.call("khoctl move", seconds)
     if moved.rc == 0:
         return moved.out
-    for shell, logs in ((new, "move/*/images/restore.log"), (old, "dump/*/dump.log")):
+    for shell, logs in ((new, "move/*/images/restore.log"), (old, "dump/*/*/dump.log")):
         lab.step(shell.call("journalctl --no-pager -b -n 60; "
                             f"tail -n 25 /run/kho-agent/{logs}").out)
     raise AssertionError(moved.out)
