@@ -60,6 +60,8 @@ struct kho_agent {
 	enum kho_phase phase;
 	struct kho_err last;		/* how the last command ended; code 0: well */
 	uint64_t nonce;			/* of this start of the agent */
+	uint32_t abilities;		/* of this kernel, for CRIU: bit n is enum kho_ability */
+	char criu_version[16];		/* "": it isn't installed */
 
 	bool spawned;
 	/* spawned only: what this kernel was given */

@@ -19,6 +19,7 @@
 #include "agent/session.h"
 #include "agent/spawn.h"
 #include "base/version.h"
+#include "migrate/criu/abilities.h"
 
 const char *kho_phase_name(enum kho_phase phase)
 {
@@ -72,6 +73,16 @@ static int set_up(struct kho_agent *agent, struct kho_err *err)
 	return r;
 }
 
+/* Before the first hello, which tells it. Without CRIU a kernel can be replaced all the same. */
+static void look_at_criu(struct kho_agent *agent)
+{
+	struct kho_err err;
+
+	agent->abilities = kho_abilities_probe();
+	if (kho_criu_version(agent->criu_version, sizeof(agent->criu_version), &err) < 0)
+		kho_agent_progress(agent, "workloads can't move: %s", err.msg);
+}
+
 static int take_up(struct kho_agent *agent, struct kho_err *err)
 {
 	int r = agent->spawned ? kho_join(agent, err) : 0;
@@ -85,6 +96,7 @@ static int run(struct kho_agent *agent, struct kho_err *err)
 {
 	int r = set_up(agent, err);
 
+	look_at_criu(agent);
 	if (r >= 0)
 		r = kho_agent_api_init(agent, err);
 	if (r >= 0)

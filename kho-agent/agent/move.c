@@ -7,6 +7,7 @@
 
 #include "agent/move.h"
 #include "agent/spawn.h"
+#include "migrate/criu/abilities.h"
 #include "upgrade/owner.h"
 
 #define LINGER_MS	200
@@ -254,6 +255,26 @@ static int check_ready(struct kho_agent *agent, struct kho_err *err)
 	return 0;
 }
 
+/* What both kernels have to be able to do, before anything is touched. */
+static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
+{
+	const struct kho_hello *peer = &kho_channel_link(agent->session->channel)->peer;
+
+	if (!*agent->criu_version || !*peer->criu_version)
+		return kho_fail(err, -ENOENT, "CRIU is missing in the %s kernel; install it%s",
+				*agent->criu_version ? "new" : "old",
+				*agent->criu_version ? " and build the target image anew" : "");
+	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++) {
+		bool here = agent->abilities & 1u << i;
+
+		if (!here || !kho_features_has(&peer->criu_features, kho_ability_name(i)))
+			return kho_fail(err, -EOPNOTSUPP, "the %s kernel has no %s, which moving "
+					"needs; upgrade without workloads, or take another kernel",
+					here ? "new" : "old", kho_ability_name(i));
+	}
+	return 0;
+}
+
 static int look_at_workloads(struct kho_mover *mover, struct kho_err *err)
 {
 	for (unsigned int i = 0; i < mover->config->nr_workloads; i++) {
@@ -285,6 +306,8 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 	struct kho_mover *mover;
 	int r = check_ready(agent, err);
 
+	if (r >= 0)
+		r = check_abilities(agent, err);
 	if (r < 0)
 		return r;
 	mover = calloc(1, sizeof(*mover));
