@@ -42,9 +42,9 @@ def report(shell):
     return json.loads(shell.run("khoctl --json report"))
 
 
-def move(lab, old, new, seconds=180):
+def move(lab, old, new, seconds=180, to=""):
     """Moves all workloads; what both sides know is shown if it fails."""
-    moved = old.call("khoctl move", seconds)
+    moved = old.call(f"khoctl move {to}", seconds)
     if moved.rc == 0:
         return moved.out
     for shell, logs in ((new, "move/*/images/restore.log"), (old, "dump/*/*/dump.log")):
