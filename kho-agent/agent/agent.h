@@ -76,7 +76,12 @@ struct kho_agent {
 	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */
 };
 
+/*
+ * Its name; and that of the agent's. The latter is "soak" instead of "sync" while the
+ * workloads are the new side's: that stands in the region, not here (upgrade/owner.h).
+ */
 const char *kho_phase_name(enum kho_phase phase);
+const char *kho_agent_phase_name(struct kho_agent *agent);
 
 /* Tells the waiting client, if there's one, and the log. */
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
