@@ -76,6 +76,10 @@ static int on_no_hello(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	kho_fail(&err, -ETIMEDOUT, "the new kernel's agent did not say hello in time; "
 		 "see khoctl console for how far it came");
+	if (agent->mover) {
+		kho_mover_peer_lost(agent->mover, &err);
+		return 0;
+	}
 	if (kho_reclaim(agent, &undo) < 0)
 		kho_wrap(&err, -ETIMEDOUT, "and not all could be taken back (%s)", undo.msg);
 	kho_agent_answer(agent, &err);
@@ -278,6 +282,8 @@ static void on_up(struct kho_session *session)
 		/* what the agent before was asked won't be answered any more */
 		kho_retire_drop(session);
 		kho_pci_drop(session);
+		if (agent->mover)
+			kho_mover_peer_up(agent->mover);
 		return;
 	}
 	session->hello_ns = kho_now_ns() - session->started_ns;
@@ -285,6 +291,8 @@ static void on_up(struct kho_session *session)
 	kho_agent_progress(agent, "hello from %s after %" PRIu64 " ms", link->peer.kernel_release,
 			   session->hello_ns / 1000000);
 	kho_agent_answer(agent, &none);
+	if (agent->mover)
+		kho_mover_peer_up(agent->mover);
 }
 
 /*

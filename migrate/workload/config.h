@@ -99,4 +99,7 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err);
 /* Reads the system's files. *@ret is to be freed by free(). */
 int kho_config_load(struct kho_config **ret, struct kho_err *err);
 
+/* The same; *@ret_text is all of their text, which parses to the same again. */
+int kho_config_load_text(struct kho_config **ret, char **ret_text, struct kho_err *err);
+
 #endif
