@@ -5,7 +5,9 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "agent/failpoint.h"
 #include "agent/move.h"
+#include "agent/move_record.h"
 #include "agent/receive.h"
 #include "agent/side.h"
 #include "migrate/criu/abilities.h"
@@ -91,14 +93,31 @@ static void note_end(struct kho_mover *mover)
 
 /* ---- what the machine wants done ---- */
 
-static int do_one(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
-		  struct kho_err *err)
+static int do_step(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		   struct kho_err *err)
 {
 	const struct kho_step_ops *ops = kho_mover_ops(step);
 
+	/* once they agree, kho_mover_peer_up() sees to it */
+	if (kho_step_info(step)->remote && !kho_mover_is_connected(mover))
+		return 1;
 	if (kho_step_info(step)->remote)
 		return kho_mover_ask(mover, step, undo, item, err);
 	return undo ? ops->undo(mover, item, err) : ops->begin(mover, item, err);
+}
+
+static int do_one(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		  struct kho_err *err)
+{
+	struct kho_failpoint point = { .step = step, .undo = undo, .when = KHO_FAIL_BEFORE };
+	int r = kho_failpoint(mover->agent, &point, err), failed;
+
+	if (r != 0)
+		return r;
+	r = do_step(mover, step, undo, item, err);
+	point.when = KHO_FAIL_AFTER;
+	failed = kho_failpoint(mover->agent, &point, err);
+	return failed ? failed : r;
 }
 
 static struct kho_move_output tell(struct kho_mover *mover, enum kho_step step, bool undo,
@@ -137,7 +156,11 @@ static struct kho_move_output do_all(struct kho_mover *mover, struct kho_move_ou
 static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_move_output out)
 {
 	const struct kho_step_info *info = kho_step_info(out.step);
+	struct kho_err err = {};
 
+	/* what isn't noted can't be undone by the next agent */
+	if (kho_mover_note(mover, &err) < 0 && mover->move.state == KHO_MOVE_RUNNING)
+		return kho_move_abort(&mover->move, &err);
 	kho_agent_progress(mover->agent, "%s%s", out.action == KHO_MOVE_UNDO ? "undoing " : "",
 			   info->name);
 	if (out.action == KHO_MOVE_BEGIN)
@@ -162,8 +185,6 @@ static struct kho_move_output fence(struct kho_mover *mover)
 	return (struct kho_move_output){ .action = KHO_MOVE_NOTHING };
 }
 
-static void mover_free(struct kho_mover *mover);
-
 static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct kho_mover *mover = userdata;
@@ -173,13 +194,14 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 	kho_mover_end_net(mover, kho_move_committed(&mover->move));
 	mover->agent->mover = NULL;
 	mover->over(mover);
-	mover_free(mover);
+	kho_mover_free(mover);
 	return 0;
 }
 
 /* Not at once: packets may still be on their way into the queue, which lets them go. */
 static void end(struct kho_mover *mover)
 {
+	kho_mover_forget();
 	set_deadline(mover, 0);
 	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
 				   LINGER_MS * 1000, 0, on_rest, mover);
@@ -205,6 +227,11 @@ static void carry_out(struct kho_mover *mover, struct kho_move_output out)
 }
 
 /* ---- what happens ---- */
+
+void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out)
+{
+	carry_out(mover, out);
+}
 
 void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
 		    const struct kho_err *err)
@@ -238,16 +265,12 @@ int kho_mover_fence(struct kho_mover *mover, struct kho_err *err)
 	return 0;
 }
 
-void kho_mover_peer_back(struct kho_mover *mover)
-{
-	carry_out(mover, kho_move_peer_back(&mover->move));
-}
-
 /* ---- beginning and end ---- */
 
-static void mover_free(struct kho_mover *mover)
+void kho_mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
+	kho_mover_free_left(mover);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
 		kho_command_free(mover->syncs[i].command);
@@ -309,7 +332,7 @@ static int prepare(struct kho_mover *mover, struct kho_err *err)
 	uint32_t nr[_KHO_SCOPE_MAX] = {};
 	int r = kho_config_load(&mover->config, err);
 
-	if (r >= 0 && !kho_side(mover->agent)->is_new)
+	if (r >= 0)
 		r = kho_config_text(&mover->config_text, err);
 	if (r < 0)
 		return r;
@@ -324,6 +347,7 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 		    struct kho_err *err)
 {
 	struct kho_mover *mover;
+	struct kho_owner owner;
 	int r = check_ready(agent, err);
 
 	if (r >= 0)
@@ -338,11 +362,14 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 	if (getrandom(&mover->id, sizeof(mover->id), 0) != sizeof(mover->id))
 		mover->id = kho_now_ns();
 	r = prepare(mover, err);
+	if (r >= 0)
+		r = kho_mover_owner(mover, &owner, err);
 	if (r < 0) {
-		mover_free(mover);
+		kho_mover_free(mover);
 		return r;
 	}
 	agent->mover = mover;
+	mover->epoch = owner.epoch;
 	mover->began_ns = kho_now_ns();
 	carry_out(mover, kho_move_begin(&mover->move));
 	return 0;

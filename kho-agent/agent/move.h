@@ -46,9 +46,10 @@ struct kho_volume_sync {
 struct kho_mover {
 	struct kho_agent *agent;
 	struct kho_config *config;
-	char *config_text;			/* for the new side; NULL if it's this one */
+	char *config_text;			/* for the record, and the new side */
 	struct kho_move move;
 	uint64_t id;				/* of this try; not 0 */
+	uint64_t epoch;				/* of ownership, when it began */
 	sd_event_source *deadline;
 	uint64_t began_ns;
 	struct kho_mover_times times;
@@ -57,6 +58,8 @@ struct kho_mover {
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
 	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the other side's NICs, by address */
 	uint32_t nics_given;			/* addresses whose NIC we gave away, bit for bit */
+	struct kho_left *left;			/* CRIUs of an agent that was killed, or NULL */
+	bool recovered;				/* it was begun by that agent */
 	void (*over)(struct kho_mover *mover);
 };
 
@@ -95,9 +98,34 @@ void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why);
  * they don't, or it can't be stopped.
  */
 int kho_mover_fence(struct kho_mover *mover, struct kho_err *err);
+/* What the pure machine wants, from outside of an event of the steps. */
+void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out);
 
-/* New side: the old kernel's agent is there again, and is asked to undo what it has. */
-void kho_mover_peer_back(struct kho_mover *mover);
+/* ---- what survives this agent: move_record.c, move_recover.c ---- */
+
+/* Notes what is under way, and may be undone; before it's begun. */
+int kho_mover_note(const struct kho_mover *mover, struct kho_err *err);
+void kho_mover_forget(void);
+
+/*
+ * After a start of the agent, once there's a session or it's known that there's none:
+ * takes up the move of an agent that was killed. 0 if there was none.
+ */
+int kho_mover_recover(struct kho_agent *agent, struct kho_err *err);
+void kho_mover_free_left(struct kho_mover *mover);
+
+/* The other side's agent agrees (again): whatever it was asked before is void. */
+void kho_mover_peer_up(struct kho_mover *mover);
+bool kho_mover_is_connected(const struct kho_mover *mover);
+
+/* move_workload.c: of a workload that may have left already. NULL: no memory. */
+struct kho_departure *kho_departure_recover(struct kho_mover *mover, uint32_t item,
+					    const char *cgroup);
+
+/* Its tasks stand still, with no socket in repair mode. */
+int kho_departure_mend(struct kho_departure *departure, struct kho_err *err);
+
+void kho_mover_free(struct kho_mover *mover);
 
 /* Name of a thing that a step concerns: "redis". */
 const char *kho_mover_item_name(const struct kho_mover *mover, enum kho_step step, uint32_t item);

@@ -99,7 +99,8 @@ int kho_mover_ask(struct kho_mover *mover, enum kho_step step, bool undo, uint32
 	message.step.item = item;
 	message.step.move = mover->id;
 	message.step.name = (char *)kho_mover_item_name(mover, step, item);
-	if (step == KHO_STEP_PREPARE && !undo && item == 0)
+	/* the new side has it from here */
+	if (step == KHO_STEP_PREPARE && !undo && item == 0 && !kho_side(mover->agent)->is_new)
 		message.step.config = mover->config_text;
 	r = step == KHO_STEP_ADDRESS && !undo ? kho_mover_give_nic(mover, item, err) : 0;
 	if (r >= 0)

@@ -73,6 +73,11 @@ static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
 	enum departure_state state = d->state;
 	struct kho_err err = {};
 
+	/* at once: it has let go of the tasks, which mustn't run into half dumped sockets */
+	if (event->kind == KHO_CRIU_DIED && kho_departure_is_frozen(d) &&
+	    kho_departure_mend(d, &err) < 0)
+		kho_agent_progress(d->mover->agent, "%s: %s", d->config->name, err.msg);
+	err = (struct kho_err){};
 	kho_departure_end_criu(d);
 	d->state = DEPARTURE_HERE;
 	switch (state) {

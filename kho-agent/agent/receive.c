@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/failpoint.h"
 #include "agent/receive.h"
 #include "agent/side.h"
 
@@ -32,8 +33,13 @@ static const struct kho_receive_ops *ops_of(enum kho_step step)
 static void answer(struct kho_session *session, const Kho__MoveResult *result)
 {
 	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	const struct kho_failpoint point = {
+		.step = result->step, .undo = result->undo, .when = KHO_FAIL_ANSWER,
+	};
 	struct kho_err err;
 
+	if (session && kho_failpoint(session->agent, &point, &err) != 0)
+		return;
 	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_RESULT;
 	envelope.move_result = (Kho__MoveResult *)result;
 	/* unheard, the other side's deadline passes */
@@ -148,9 +154,33 @@ static int check_owner(struct kho_agent *agent, const Kho__MoveStep *step, struc
 	return 0;
 }
 
+static int do_step(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	const struct kho_receive_ops *ops = ops_of(step->step);
+
+	if (!ops)
+		return kho_fail(err, -EPROTONOSUPPORT, "this agent doesn't know the step; update "
+				"it");
+	return step->undo ? ops->undo(receiver, step, err) : ops->begin(receiver, step, err);
+}
+
+static int do_one(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	struct kho_failpoint point = {
+		.step = step->step, .undo = step->undo, .when = KHO_FAIL_BEFORE,
+	};
+	int r = kho_failpoint(receiver->agent, &point, err), failed;
+
+	if (r != 0)
+		return r;
+	r = do_step(receiver, step, err);
+	point.when = KHO_FAIL_AFTER;
+	failed = kho_failpoint(receiver->agent, &point, err);
+	return failed ? failed : r;
+}
+
 void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step)
 {
-	const struct kho_receive_ops *ops = step->has_step ? ops_of(step->step) : NULL;
 	struct kho_receiver *receiver;
 	struct kho_err err = {};
 	int r;
@@ -164,13 +194,8 @@ void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step)
 	kho_agent_progress(session->agent, "%s%s of %.64s", step->undo ? "undoing " : "",
 			   kho_step_info(step->step)->name, step->name ?: "?");
 	r = check_owner(session->agent, step, &err);
-	if (r < 0)
-		;
-	else if (!ops)
-		r = kho_fail(&err, -EPROTONOSUPPORT, "this agent doesn't know the step; update it");
-	else
-		r = step->undo ? ops->undo(receiver, step, &err) :
-				 ops->begin(receiver, step, &err);
+	if (r >= 0)
+		r = do_one(receiver, step, &err);
 	if (r <= 0)
 		kho_receive_answer(receiver, step->step, step->undo, step->item, &err);
 }
