@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/api_check.h"
 #include "agent/bench.h"
 #include "agent/dmesg.h"
 #include "agent/move.h"
@@ -460,6 +461,7 @@ static const struct {
 	{ KHO_API_METHOD("Spawn"), method_spawn },
 	{ KHO_API_METHOD("Reclaim"), method_reclaim },
 	{ KHO_API_METHOD("Move"), method_move },
+	{ KHO_API_METHOD("Check"), kho_method_check },
 	{ KHO_API_METHOD("Report"), method_report },
 	{ KHO_API_METHOD("Retire"), method_retire },
 	{ KHO_API_METHOD("Grant"), method_grant },

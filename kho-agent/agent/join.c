@@ -7,6 +7,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "agent/checkup.h"
 #include "agent/clock.h"
 #include "agent/join.h"
 #include "agent/pci.h"
@@ -335,6 +336,9 @@ static void on_message(struct kho_session *session, const Kho__Envelope *envelop
 		break;
 	case KHO__ENVELOPE__BODY_MOVE_STEP:
 		kho_receive_on_step(session, envelope->move_step);
+		break;
+	case KHO__ENVELOPE__BODY_LOOK:
+		kho_receive_on_look(session, envelope->look);
 		break;
 	case KHO__ENVELOPE__BODY_RETIRE_READY:
 		on_retire_ready(session, envelope->retire_ready);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/checkup.h"
 #include "agent/clock.h"
 #include "agent/dmesg.h"
 #include "agent/move.h"
@@ -329,6 +330,9 @@ static void on_message(struct kho_session *session, const Kho__Envelope *envelop
 		break;
 	case KHO__ENVELOPE__BODY_MOVE_RESULT:
 		kho_mover_on_result(session, envelope->move_result);
+		break;
+	case KHO__ENVELOPE__BODY_LOOK_RESULT:
+		kho_checkup_on_result(session, envelope->look_result);
 		break;
 	default:
 		break;
