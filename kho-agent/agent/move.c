@@ -7,6 +7,7 @@
 
 #include "agent/failpoint.h"
 #include "agent/move.h"
+#include "agent/move_nic.h"
 #include "agent/move_record.h"
 #include "agent/receive.h"
 #include "agent/side.h"
@@ -38,6 +39,7 @@ const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 		[KHO_STEP_MUTE] = &kho_step_mute,
 		[KHO_STEP_DUMP] = &kho_step_dump,
 		[KHO_STEP_RELEASE] = &kho_step_release,
+		[KHO_STEP_DETACH] = &kho_step_detach,
 		[KHO_STEP_COMMIT] = &step_commit,
 		[KHO_STEP_FORWARD] = &kho_step_forward,
 		[KHO_STEP_DISCARD] = &kho_step_discard,

@@ -91,8 +91,8 @@ int kho_arrival_pages_compose(struct kho_arrival_pages *pages, int dir, int *ret
 /* receive_archive.c */
 extern const struct kho_sink_ops kho_sink_images, kho_sink_files;
 
-/* receive_net.c, receive_volume.c */
-extern const struct kho_receive_ops kho_receive_address, kho_receive_announce;
+/* receive_net.c, receive_nic.c, receive_volume.c */
+extern const struct kho_receive_ops kho_receive_address, kho_receive_attach, kho_receive_announce;
 extern const struct kho_receive_ops kho_receive_expect, kho_receive_take, kho_receive_keep;
 void kho_anchor_free(struct kho_anchor *anchor);
 void kho_taken_free(struct kho_taken *taken);

@@ -18,7 +18,7 @@
  *
  *	[Address vip]
  *	Address=10.77.0.10/24 fd77::10/64
- *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it
+ *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it; one: it moves
  *	Gateway=10.77.0.1			NIC of the new kernel: its default route
  *
  *	[Volume data]
