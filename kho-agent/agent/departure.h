@@ -71,6 +71,13 @@ int kho_departure_begin_round(struct kho_departure *departure, enum kho_criu_kin
 /* Whether one is under way: @step is told to be undone when CRIU has put all back. */
 bool kho_departure_undo_round(struct kho_departure *departure, enum kho_step step);
 
+/* Whether it's meant to stand still, and to live. */
+static inline bool kho_departure_is_frozen(const struct kho_departure *departure)
+{
+	return departure->mover->move.begun[KHO_STEP_FREEZE] & 1u << departure->item &&
+	       !kho_move_committed(&departure->mover->move);
+}
+
 /* It went well: what it took is noted. */
 void kho_departure_note_round(struct kho_departure *departure);
 

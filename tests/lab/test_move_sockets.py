@@ -42,7 +42,7 @@ def test(lab):
         new.wait_until("systemctl is-active kho-new.target", 60)
         load = Streams(lab, client, "--to", f"{ADDRESS}:{PORT}", "--to", f"[{ADDRESS6}]:{PORT}",
                        "--connections", str(EACH))
-        load.wait()
+        load.settle_on()
         lab.step(f"before: {ask(old, FOLDER)}")
         queues = old.run(f"ss -Htn sport = :{PORT} | awk '{{r+=$2>0; s+=$3>0}} END {{print NR, r, s}}'")
         lab.step(f"connections, with unread, with unsent data: {queues}")
@@ -50,7 +50,7 @@ def test(lab):
         move(lab, old, new)
         for line in old.run("khoctl report").splitlines():
             lab.step(line)
-        load.wait()
+        load.settle_on()
         lab.step(f"after: {ask(new, FOLDER, 'hurry')}")
         seen = load.stop()
         lab.step(f"clients: {seen}")

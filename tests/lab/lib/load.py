@@ -33,11 +33,11 @@ class Load:
 
     def settle(self):
         """Waits until every connection has had an answer from now on, then stops."""
-        self.wait()
+        self.settle_on()
         return self.stop()
 
-    def wait(self, seconds=60):
-        """Until every connection has had an answer, or bytes, from now on."""
+    def settle_on(self, seconds=60):
+        """Waits until every connection has had an answer, or bytes, from now on."""
         seen = self._text().count(self.went_on)
         self._process.send_signal(signal.SIGUSR1)
         self._lab.reactor.wait(lambda: self._text().count(self.went_on) > seen or
