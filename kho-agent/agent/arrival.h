@@ -33,6 +33,7 @@ struct kho_arrival {
 	uint32_t item;
 	char name[64];
 	char unit[KHO_UNIT_NAME];
+	char cgroup[KHO_UNIT_PATH];	/* where it was in the old kernel; "": not known */
 	char dir[128];			/* images */
 	enum arrival_state state;
 	enum kho_step asked;		/* to be answered when it's so far; 0: nothing */

@@ -114,6 +114,9 @@ void kho_departure_describe(const struct kho_departure *d, Kho__MoveWorkload *re
 {
 	ret->unit = (char *)d->config->unit;
 	ret->pids = (char *)d->pids;
+	ret->has_watchdog_usec = true;
+	ret->watchdog_usec = d->unit.watchdog_usec;
+	ret->cgroup = (char *)d->unit.cgroup + strlen(KHO_CGROUP_ROOT);
 	if (*d->config->health_command)
 		ret->health_command = (char *)d->config->health_command;
 	ret->has_health_timeout_ms = true;
@@ -139,12 +142,16 @@ static struct kho_departure *departure(struct kho_mover *mover, uint32_t item)
 
 static int let_go(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	return kho_unit_let_go(departure(mover, item)->config->unit, err);
+	const struct kho_departure *d = departure(mover, item);
+
+	return kho_unit_let_go(d->config->unit, &d->unit, err);
 }
 
 static int hold_again(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	return kho_unit_hold(departure(mover, item)->config->unit, err);
+	const struct kho_departure *d = departure(mover, item);
+
+	return kho_unit_hold(d->config->unit, &d->unit, err);
 }
 
 static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)

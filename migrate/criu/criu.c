@@ -315,11 +315,15 @@ static void find_reason(struct kho_criu *criu, char *ret, size_t size)
 	_cleanup_free_ char *text = NULL;
 	char path[128];
 	const char *at, *last = NULL;
+	size_t length, i;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", criu->images_fd, criu->log);
 	snprintf(ret, size, "see its log");
-	if (kho_file_read(path, LOG_MAX, &text, NULL, NULL) < 0)
+	if (kho_file_read(path, LOG_MAX, &text, &length, NULL) < 0)
 		return;
+	/* names of abstract sockets are in it as they are */
+	for (i = 0; i < length; i++)
+		text[i] = text[i] ?: '@';
 	for (at = text; (at = strstr(at, "Error (")); at += strcspn(at, "\n"))
 		if (!memmem(at, strcspn(at, "\n"), "FAILED", 6))
 			last = at;

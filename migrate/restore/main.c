@@ -20,6 +20,7 @@
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
 #include "migrate/restore/restore.h"
+#include "migrate/workload/attributes.h"
 
 #define OUTPUT_FD	100		/* where CRIU finds our standard output */
 #define NULL_FD		101		/* and /dev/null */
@@ -135,6 +136,37 @@ static int begin(struct restore *restore, struct kho_err *err)
 	return r;
 }
 
+/* What CRIU doesn't restore; none in a dump of an older agent. */
+static int set_attributes(int dir, struct kho_err *err)
+{
+	struct kho_attributes attributes = {};
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, dir);
+	if (access(path, F_OK) < 0)
+		return 0;
+	r = kho_file_read(path, KHO_ATTRIBUTES_MAX, &text, NULL, err);
+	if (r >= 0)
+		r = kho_attributes_parse(text, &attributes, err);
+	if (r >= 0)
+		r = kho_attributes_set(&attributes, err);
+	kho_attributes_done(&attributes);
+	return r;
+}
+
+static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
+{
+	int r = set_attributes(restore->fds[0], err);
+
+	if (r < 0)
+		return r;
+	restore->state = STATE_STOPPED;
+	tell(restore, "stopped %d", pid);
+	return 0;
+}
+
 /* What systemd is told has reached it before we end: or else we'd be the main process still. */
 static void tell_systemd(pid_t pid)
 {
@@ -182,9 +214,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	case KHO_CRIU_NOTIFY:
 		if (strcmp(event.script, "pre-resume") != 0)
 			return kho_criu_answer(restore->criu, true, err);
-		restore->state = STATE_STOPPED;
-		tell(restore, "stopped %d", event.pid);
-		return 0;
+		return on_stopped(restore, event.pid, err);
 	case KHO_CRIU_DONE:
 		if (event.err.code < 0)
 			break;
