@@ -273,35 +273,31 @@ static void move_is_over(struct kho_mover *mover)
 	kho_agent_answer(agent, &err);
 }
 
+static const sd_json_dispatch_field move_fields[] = {
+	{ "rehearse", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool, 0, 0 },
+	{}
+};
+
 static int method_move(sd_varlink *link, sd_json_variant *parameters,
 		       sd_varlink_method_flags_t flags, void *userdata)
 {
 	struct kho_agent *agent = userdata;
+	bool rehearse = true;
 	struct kho_err err;
-	int r = begin_wait(agent, link, &err);
+	int r = sd_varlink_dispatch(link, parameters, move_fields, &rehearse);
 
-	(void)parameters;
 	(void)flags;
+	if (r != 0)
+		return r;
+	r = begin_wait(agent, link, &err);
 	if (r < 0)
 		return reply_error(link, &err);
 	r = kho_mover_begin(agent, move_is_over, &err);
 	if (r < 0)
 		kho_agent_answer(agent, &err);
+	else if (!rehearse)
+		kho_mover_no_rehearsal(agent->mover);
 	return 0;
-}
-
-static int method_report(sd_varlink *link, sd_json_variant *parameters,
-			 sd_varlink_method_flags_t flags, void *userdata)
-{
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *report = NULL;
-	struct kho_err err;
-
-	(void)parameters;
-	(void)flags;
-	(void)userdata;
-	if (kho_move_report_read(&report, &err) < 0)
-		return reply_error(link, &err);
-	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("report", report));
 }
 
 static const sd_json_dispatch_field function_fields[] = {
@@ -462,7 +458,7 @@ static const struct {
 	{ KHO_API_METHOD("Reclaim"), method_reclaim },
 	{ KHO_API_METHOD("Move"), method_move },
 	{ KHO_API_METHOD("Check"), kho_method_check },
-	{ KHO_API_METHOD("Report"), method_report },
+	{ KHO_API_METHOD("Report"), kho_method_report },
 	{ KHO_API_METHOD("Retire"), method_retire },
 	{ KHO_API_METHOD("Grant"), method_grant },
 	{ KHO_API_METHOD("Revoke"), method_revoke },
