@@ -226,7 +226,7 @@ static int rehearse_here(void *ctx, int fd)
 	restore->agent = fd;
 	restore->rehearses = true;
 	restore->rehearsal = (struct kho_rehearsal){};
-	r = kho_isolate(restore->fds[0], &err);
+	r = kho_rehearsal_isolate(restore->fds[0], &err);
 	if (r >= 0)
 		r = kho_criu_start(0, -1, &restore->criu, &err);
 	if (r >= 0)

@@ -1,17 +1,36 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The parent's side of a rehearsal; rehearse.h has the idea. */
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "migrate/restore/rehearse.h"
 #include "migrate/restore/restore.h"
+#include "migrate/workload/isolate.h"
+#include "migrate/workload/stand_in.h"
+
+int kho_rehearsal_isolate(int dir, struct kho_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	int r;
+
+	/* before /proc is another one, in which the number means nothing */
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_STAND_INS, dir);
+	r = kho_file_read(path, KHO_STAND_INS_MAX, &text, NULL, err);
+	if (r >= 0)
+		r = kho_isolate_mounts(err);
+	if (r >= 0)
+		r = kho_stand_ins_make(text, err);
+	return r < 0 ? r : kho_isolate_network(err);
+}
 
 static uint64_t now_ns(void)
 {
@@ -19,13 +38,6 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
-/* As fork(2), but with namespaces. */
-static pid_t fork_apart(void)
-{
-	return (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | SIGCHLD,
-			      NULL, NULL, NULL, 0);
 }
 
 int kho_rehearsal_begin(struct kho_rehearsal *rehearsal, const struct kho_rehearsal_body *body,
@@ -36,7 +48,7 @@ int kho_rehearsal_begin(struct kho_rehearsal *rehearsal, const struct kho_rehear
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return kho_fail_errno(err, -errno, "no socket for a rehearsal");
 	*rehearsal = (struct kho_rehearsal){ .fd = fds[0], .began_ns = now_ns() };
-	rehearsal->pid = fork_apart();
+	rehearsal->pid = kho_isolate_fork();
 	if (rehearsal->pid == 0) {
 		close(fds[0]);
 		_exit(body->run(body->ctx, fds[1]));

@@ -50,7 +50,7 @@ int kho_rehearsal_begin(struct kho_rehearsal *rehearsal, const struct kho_rehear
  */
 int kho_rehearsal_process(struct kho_rehearsal *rehearsal, uint64_t *ret_ns, struct kho_err *err);
 
-/* isolate.c: in the child, before all else. */
-int kho_isolate(int dir, struct kho_err *err);
+/* In the child, before all else: mounts, stand-ins and network as above. */
+int kho_rehearsal_isolate(int dir, struct kho_err *err);
 
 #endif

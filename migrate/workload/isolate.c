@@ -1,25 +1,44 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Makes fresh namespaces of PIDs, mounts and networks ready; rehearse.h has the idea. */
+/* Fresh namespaces of PIDs, mounts and networks; isolate.h has the contract. */
 #include <errno.h>
 #include <libmnl/libmnl.h>
 #include <linux/rtnetlink.h>
-#include <stdio.h>
+#include <sched.h>
+#include <signal.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#include "base/cleanup.h"
-#include "base/file.h"
 #include "migrate/net/address.h"
 #include "migrate/net/nl.h"
-#include "migrate/restore/rehearse.h"
-#include "migrate/workload/stand_in.h"
+#include "migrate/workload/isolate.h"
 
 #define LOOPBACK	1u		/* its number in every network namespace */
+
+pid_t kho_isolate_fork(void)
+{
+	pid_t pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWNET | SIGCHLD,
+				   NULL, NULL, NULL, 0);
+
+	if (pid == 0)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
+int kho_isolate_mounts(struct kho_err *err)
+{
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
+		return kho_fail_errno(err, -errno, "mounts of its own");
+	return 0;
+}
 
 /* All addresses of the family are this host's. */
 static int own_all(struct kho_nl *nl, unsigned char family, struct kho_err *err)
 {
-	char room[MNL_NLMSG_HDRLEN + 256];
+	_Alignas(struct nlmsghdr) char room[256];
 	struct nlmsghdr *header = mnl_nlmsg_put_header(room);
 	struct rtmsg *route = mnl_nlmsg_put_extra_header(header, sizeof(*route));
 	int r;
@@ -36,10 +55,10 @@ static int own_all(struct kho_nl *nl, unsigned char family, struct kho_err *err)
 	/* a kernel without IPv6 has no sockets of it, either */
 	if (r == -EAFNOSUPPORT || r == -EOPNOTSUPP)
 		return 0;
-	return r < 0 ? kho_fail_errno(err, r, "a route in the rehearsal's network") : 0;
+	return r < 0 ? kho_fail_errno(err, r, "a route of its own") : 0;
 }
 
-static int make_network(struct kho_err *err)
+int kho_isolate_network(struct kho_err *err)
 {
 	struct kho_nl nl;
 	int r = kho_nic_up(LOOPBACK, err);
@@ -54,28 +73,4 @@ static int make_network(struct kho_err *err)
 		r = own_all(&nl, AF_INET6, err);
 	kho_nl_close(&nl);
 	return r;
-}
-
-static int make_mounts(int dir, struct kho_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	int r;
-
-	/* before /proc is another one, in which the number means nothing */
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_STAND_INS, dir);
-	r = kho_file_read(path, KHO_STAND_INS_MAX, &text, NULL, err);
-	if (r < 0)
-		return r;
-	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
-		return kho_fail_errno(err, -errno, "mounts of the rehearsal");
-	return kho_stand_ins_make(text, err);
-}
-
-int kho_isolate(int dir, struct kho_err *err)
-{
-	int r = make_mounts(dir, err);
-
-	return r < 0 ? r : make_network(err);
 }
