@@ -61,6 +61,8 @@ struct kho_agent {
 	enum kho_phase phase;
 	struct kho_err last;		/* how the last command ended; code 0: well */
 	uint64_t nonce;			/* of this start of the agent */
+	uint32_t abilities;		/* of this kernel, for CRIU: bit n is enum kho_ability */
+	char criu_version[16];		/* "": it isn't installed */
 
 	bool spawned;
 	/* spawned only: what this kernel was given */
@@ -76,7 +78,12 @@ struct kho_agent {
 	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */
 };
 
+/*
+ * Its name; and that of the agent's. The latter is "soak" instead of "sync" while the
+ * workloads are the new side's: that stands in the region, not here (upgrade/owner.h).
+ */
 const char *kho_phase_name(enum kho_phase phase);
+const char *kho_agent_phase_name(struct kho_agent *agent);
 
 /* Tells the waiting client, if there's one, and the log. */
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)

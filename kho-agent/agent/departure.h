@@ -78,6 +78,13 @@ int kho_departure_begin_round(struct kho_departure *departure, enum kho_criu_kin
 /* Whether one is under way: @step is told to be undone when CRIU has put all back. */
 bool kho_departure_undo_round(struct kho_departure *departure, enum kho_step step);
 
+/* Whether it's meant to stand still, and to live. */
+static inline bool kho_departure_is_frozen(const struct kho_departure *departure)
+{
+	return departure->mover->move.begun[KHO_STEP_FREEZE] & 1u << departure->item &&
+	       !kho_move_committed(&departure->mover->move);
+}
+
 /* It went well: what it took is noted. */
 void kho_departure_note_round(struct kho_departure *departure);
 
@@ -91,6 +98,7 @@ int kho_departure_pack_files(struct kho_departure *departure, struct kho_archive
 /* move_sample.c: CRIU is at post-dump; is over; the step is. */
 int kho_sample_on_post_dump(struct kho_departure *departure, struct kho_err *err);
 void kho_sample_on_over(struct kho_departure *departure);
+void kho_sample_mend(struct kho_departure *departure, struct kho_err *err);
 void kho_sample_done(struct kho_departure *departure, const struct kho_err *err);
 
 /* move_dump.c: CRIU asks, and waits for the answer. */

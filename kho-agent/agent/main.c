@@ -15,10 +15,14 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/agent.h"
+#include "agent/failover.h"
 #include "agent/join.h"
+#include "agent/move.h"
 #include "agent/session.h"
+#include "agent/side.h"
 #include "agent/spawn.h"
 #include "base/version.h"
+#include "migrate/criu/abilities.h"
 
 const char *kho_phase_name(enum kho_phase phase)
 {
@@ -33,6 +37,13 @@ const char *kho_phase_name(enum kho_phase phase)
 	return names[phase];
 }
 
+const char *kho_agent_phase_name(struct kho_agent *agent)
+{
+	bool new_owns = kho_side(agent)->is_new ? kho_side_owns(agent) : kho_side_peer_owns(agent);
+
+	return agent->phase == KHO_PHASE_SYNC && new_owns ? "soak" : kho_phase_name(agent->phase);
+}
+
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 {
 	char text[1024];
@@ -42,7 +53,7 @@ void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	fprintf(stderr, SD_INFO "%s\n", text);
-	sd_notifyf(0, "STATUS=%s: %s", kho_phase_name(agent->phase), text);
+	sd_notifyf(0, "STATUS=%s: %s", kho_agent_phase_name(agent), text);
 	if (!agent->waiter)
 		return;
 	/* to clients that didn't ask for more this is an error; they get the answer */
@@ -72,26 +83,51 @@ static int set_up(struct kho_agent *agent, struct kho_err *err)
 	return r;
 }
 
+/* Before the first hello, which tells it. Without CRIU a kernel can be replaced all the same. */
+static void look_at_criu(struct kho_agent *agent)
+{
+	struct kho_err err;
+
+	agent->abilities = kho_abilities_probe();
+	if (kho_criu_version(agent->criu_version, sizeof(agent->criu_version), &err) < 0)
+		kho_agent_progress(agent, "workloads can't move: %s", err.msg);
+}
+
 static int take_up(struct kho_agent *agent, struct kho_err *err)
 {
 	int r = agent->spawned ? kho_join(agent, err) : 0;
 
 	if (r >= 0 && agent->phase == KHO_PHASE_IDLE)
 		r = kho_spawn_recover(agent, err);
+	if (r >= 0 && kho_failover_is_pending())
+		kho_failover_resume(agent);
 	return r;
+}
+
+/* Whatever becomes of it, the agent has to serve. */
+static void take_up_move(struct kho_agent *agent)
+{
+	struct kho_err err = {};
+
+	if (kho_mover_recover(agent, &err) >= 0)
+		return;
+	agent->last = err;
+	kho_agent_progress(agent, "%s", err.msg);
 }
 
 static int run(struct kho_agent *agent, struct kho_err *err)
 {
 	int r = set_up(agent, err);
 
+	look_at_criu(agent);
 	if (r >= 0)
 		r = kho_agent_api_init(agent, err);
 	if (r >= 0)
 		r = take_up(agent, err);
 	if (r < 0)
 		return r;
-	sd_notifyf(0, "READY=1\nSTATUS=%s", kho_phase_name(agent->phase));
+	take_up_move(agent);
+	sd_notifyf(0, "READY=1\nSTATUS=%s", kho_agent_phase_name(agent));
 	r = sd_event_loop(agent->event);
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
 }

@@ -5,25 +5,22 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "agent/failpoint.h"
 #include "agent/move.h"
-#include "agent/spawn.h"
-#include "upgrade/owner.h"
+#include "agent/move_record.h"
+#include "agent/receive.h"
+#include "agent/side.h"
+#include "migrate/criu/abilities.h"
 
 #define LINGER_MS	200
 
 static void carry_out(struct kho_mover *mover, struct kho_move_output out);
 
-/* The instant: from here on the workloads are the new kernel's, whatever happens. */
+/* The instant: from here on the workloads are the other kernel's, whatever happens. */
 static int commit(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	uint64_t size;
-	void *arena = kho_session_arena(mover->agent->session, "owners", &size);
-	struct kho_owner owner;
-
 	(void)item;
-	if (!arena)
-		return kho_fail(err, -EBADMSG, "the region has no record of ownership");
-	return kho_owner_commit(arena, size, mover->id, &owner, err);
+	return kho_side_commit(mover->agent, mover->id, err);
 }
 
 static const struct kho_step_ops step_commit = { .begin = commit };
@@ -99,14 +96,31 @@ static void note_end(struct kho_mover *mover)
 
 /* ---- what the machine wants done ---- */
 
-static int do_one(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
-		  struct kho_err *err)
+static int do_step(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		   struct kho_err *err)
 {
 	const struct kho_step_ops *ops = kho_mover_ops(step);
 
+	/* once they agree, kho_mover_peer_up() sees to it */
+	if (kho_step_info(step)->remote && !kho_mover_is_connected(mover))
+		return 1;
 	if (kho_step_info(step)->remote)
 		return kho_mover_ask(mover, step, undo, item, err);
 	return undo ? ops->undo(mover, item, err) : ops->begin(mover, item, err);
+}
+
+static int do_one(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		  struct kho_err *err)
+{
+	struct kho_failpoint point = { .step = step, .undo = undo, .when = KHO_FAIL_BEFORE };
+	int r = kho_failpoint(mover->agent, &point, err), failed;
+
+	if (r != 0)
+		return r;
+	r = do_step(mover, step, undo, item, err);
+	point.when = KHO_FAIL_AFTER;
+	failed = kho_failpoint(mover->agent, &point, err);
+	return failed ? failed : r;
 }
 
 static struct kho_move_output tell(struct kho_mover *mover, enum kho_step step, bool undo,
@@ -145,7 +159,11 @@ static struct kho_move_output do_all(struct kho_mover *mover, struct kho_move_ou
 static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_move_output out)
 {
 	const struct kho_step_info *info = kho_step_info(out.step);
+	struct kho_err err = {};
 
+	/* what isn't noted can't be undone by the next agent */
+	if (kho_mover_note(mover, &err) < 0 && mover->move.state == KHO_MOVE_RUNNING)
+		return kho_move_abort(&mover->move, &err);
 	kho_agent_progress(mover->agent, "%s%s", out.action == KHO_MOVE_UNDO ? "undoing " : "",
 			   info->name);
 	if (out.action == KHO_MOVE_BEGIN)
@@ -154,18 +172,21 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 	return do_all(mover, out);
 }
 
-/* All that the new kernel has is taken from it; only then may it be used here. */
+/*
+ * All that the other kernel has is taken from it; only then may it be used here. If it
+ * can't be stopped, tasks stand still: until it has been, or its agent is back.
+ */
 static struct kho_move_output fence(struct kho_mover *mover)
 {
 	struct kho_err err = {};
 
-	kho_agent_progress(mover->agent, "stopping the new kernel");
-	if (kho_reclaim(mover->agent, &err) < 0)
-		kho_agent_progress(mover->agent, "not all could be taken back: %s", err.msg);
-	return kho_move_fenced(&mover->move);
+	kho_agent_progress(mover->agent, "stopping the %s", kho_side(mover->agent)->peer);
+	if (kho_side(mover->agent)->fence(mover->agent, &err) >= 0)
+		return kho_move_fenced(&mover->move);
+	mover->agent->last = err;
+	kho_agent_progress(mover->agent, "%s", err.msg);
+	return (struct kho_move_output){ .action = KHO_MOVE_NOTHING };
 }
-
-static void mover_free(struct kho_mover *mover);
 
 static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 {
@@ -176,13 +197,14 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 	kho_mover_end_net(mover, kho_move_committed(&mover->move));
 	mover->agent->mover = NULL;
 	mover->over(mover);
-	mover_free(mover);
+	kho_mover_free(mover);
 	return 0;
 }
 
 /* Not at once: packets may still be on their way into the queue, which lets them go. */
 static void end(struct kho_mover *mover)
 {
+	kho_mover_forget();
 	set_deadline(mover, 0);
 	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
 				   LINGER_MS * 1000, 0, on_rest, mover);
@@ -209,6 +231,11 @@ static void carry_out(struct kho_mover *mover, struct kho_move_output out)
 
 /* ---- what happens ---- */
 
+void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out)
+{
+	carry_out(mover, out);
+}
+
 void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
 		    const struct kho_err *err)
 {
@@ -231,12 +258,23 @@ void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why)
 	carry_out(mover, kho_move_peer_lost(&mover->move, why));
 }
 
+int kho_mover_fence(struct kho_mover *mover, struct kho_err *err)
+{
+	if (!kho_move_waits_for_fence(&mover->move))
+		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
+	if (kho_side(mover->agent)->fence(mover->agent, err) < 0)
+		return err->code;
+	carry_out(mover, kho_move_fenced(&mover->move));
+	return 0;
+}
+
 /* ---- beginning and end ---- */
 
-static void mover_free(struct kho_mover *mover)
+void kho_mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
 	kho_mover_end_check(mover);
+	kho_mover_free_left(mover);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
 		kho_command_free(mover->syncs[i].command);
@@ -244,6 +282,7 @@ static void mover_free(struct kho_mover *mover)
 	kho_mover_free_net(mover);
 	kho_mover_free_restarts(mover);
 	free(mover->config);
+	free(mover->config_text);
 	free(mover);
 }
 
@@ -252,10 +291,34 @@ static int check_ready(struct kho_agent *agent, struct kho_err *err)
 	if (agent->mover)
 		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
 	if (agent->phase != KHO_PHASE_SYNC || !agent->session ||
-	    agent->session->role != &kho_old_role ||
 	    !kho_link_is_up(kho_channel_link(agent->session->channel)))
-		return kho_fail(err, -ENOTCONN, "no spawned kernel is connected to move workloads "
+		return kho_fail(err, -ENOTCONN, "no other kernel is connected to move workloads "
 				"to; khoctl spawn one first");
+	if (!kho_side_owns(agent))
+		return kho_fail(err, -EALREADY, "the workloads are in the %s; khoctl rollback "
+				"moves them back", kho_side(agent)->peer);
+	return kho_receive_let_go(agent, err);
+}
+
+/* What both kernels have to be able to do, before anything is touched. */
+static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
+{
+	const struct kho_hello *peer = &kho_channel_link(agent->session->channel)->peer;
+	const struct kho_side *side = kho_side(agent);
+
+	if (!*agent->criu_version || !*peer->criu_version)
+		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it%s",
+				*agent->criu_version ? side->peer : side->self,
+				*agent->criu_version && !side->is_new ?
+				" and build the target image anew" : "");
+	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++) {
+		bool here = agent->abilities & 1u << i;
+
+		if (!here || !kho_features_has(&peer->criu_features, kho_ability_name(i)))
+			return kho_fail(err, -EOPNOTSUPP, "the %s has no %s, which moving "
+					"needs; upgrade without workloads, or take another kernel",
+					here ? side->peer : side->self, kho_ability_name(i));
+	}
 	return 0;
 }
 
@@ -270,9 +333,11 @@ int kho_mover_take_in(struct kho_mover *mover, uint32_t item, struct kho_err *er
 
 static int prepare(struct kho_mover *mover, struct kho_err *err)
 {
-	uint32_t nr[_KHO_SCOPE_MAX];
+	uint32_t nr[_KHO_SCOPE_MAX] = {};
 	int r = kho_config_load(&mover->config, err);
 
+	if (r >= 0)
+		r = kho_config_text(&mover->config_text, err);
 	if (r < 0)
 		return r;
 	nr[KHO_SCOPE_WORKLOAD] = mover->config->nr_workloads;
@@ -285,8 +350,11 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 		    struct kho_err *err)
 {
 	struct kho_mover *mover;
+	struct kho_owner owner;
 	int r = check_ready(agent, err);
 
+	if (r >= 0)
+		r = check_abilities(agent, err);
 	if (r < 0)
 		return r;
 	mover = calloc(1, sizeof(*mover));
@@ -297,11 +365,14 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 	if (getrandom(&mover->id, sizeof(mover->id), 0) != sizeof(mover->id))
 		mover->id = kho_now_ns();
 	r = prepare(mover, err);
+	if (r >= 0)
+		r = kho_mover_owner(mover, &owner, err);
 	if (r < 0) {
-		mover_free(mover);
+		kho_mover_free(mover);
 		return r;
 	}
 	agent->mover = mover;
+	mover->epoch = owner.epoch;
 	mover->began_ns = kho_now_ns();
 	carry_out(mover, kho_move_begin(&mover->move));
 	return 0;

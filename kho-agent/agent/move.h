@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A move of workloads under way, on the old side: the pure machine (upgrade/move.h)
- * in the event loop.
+ * A move of workloads under way, on the side that they leave: the pure machine
+ * (upgrade/move.h) in the event loop. In a rollback that's the new side: side.h has what
+ * differs.
  *
  * What a step does is in a table of its own: for steps on this side in move_*.c, by
  * what they concern; steps on the new side are messages (move_remote.c). One step
@@ -52,8 +53,10 @@ struct kho_mover_restart {
 struct kho_mover {
 	struct kho_agent *agent;
 	struct kho_config *config;
+	char *config_text;			/* for the record, and the new side */
 	struct kho_move move;
 	uint64_t id;				/* of this try; not 0 */
+	uint64_t epoch;				/* of ownership, when it began */
 	sd_event_source *deadline;
 	uint64_t began_ns;
 	struct kho_mover_times times;
@@ -63,7 +66,10 @@ struct kho_mover {
 	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
 	bool unrehearsed;			/* none is rehearsed */
 	bool checking;				/* agent->checkup is this move's */
-	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the new side's NICs, by address */
+	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the other side's NICs, by address */
+	uint32_t nics_given;			/* addresses whose NIC we gave away, bit for bit */
+	struct kho_left *left;			/* CRIUs of an agent that was killed, or NULL */
+	bool recovered;				/* it was begun by that agent */
 	void (*over)(struct kho_mover *mover);
 };
 
@@ -81,7 +87,8 @@ void kho_departure_describe(const struct kho_departure *departure, Kho__MoveWork
 /*
  * Begins a move of all that's configured. It's told to the waiting client as it goes,
  * and @over when it has ended, one way or the other; agent->mover is NULL after.
- *   -ENOTCONN  there's no new kernel to move to
+ *   -ENOTCONN  there's no other kernel to move to
+ *   -EALREADY  they're there already
  *   -EBUSY     a move is under way
  */
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
@@ -98,6 +105,40 @@ void kho_mover_abort(struct kho_mover *mover, const struct kho_err *why);
 
 /* The session has lost its peer. The mover fences it by itself. */
 void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why);
+
+/*
+ * Tries once more to stop the other kernel, which tasks that stand still wait for. -EBUSY:
+ * they don't, or it can't be stopped.
+ */
+int kho_mover_fence(struct kho_mover *mover, struct kho_err *err);
+/* What the pure machine wants, from outside of an event of the steps. */
+void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out);
+
+/* ---- what survives this agent: move_record.c, move_recover.c ---- */
+
+/* Notes what is under way, and may be undone; before it's begun. */
+int kho_mover_note(const struct kho_mover *mover, struct kho_err *err);
+void kho_mover_forget(void);
+
+/*
+ * After a start of the agent, once there's a session or it's known that there's none:
+ * takes up the move of an agent that was killed. 0 if there was none.
+ */
+int kho_mover_recover(struct kho_agent *agent, struct kho_err *err);
+void kho_mover_free_left(struct kho_mover *mover);
+
+/* The other side's agent agrees (again): whatever it was asked before is void. */
+void kho_mover_peer_up(struct kho_mover *mover);
+bool kho_mover_is_connected(const struct kho_mover *mover);
+
+/* move_workload.c: of a workload that may have left already. NULL: no memory. */
+struct kho_departure *kho_departure_recover(struct kho_mover *mover, uint32_t item,
+					    const char *cgroup);
+
+/* Its tasks stand still, with no socket in repair mode. */
+int kho_departure_mend(struct kho_departure *departure, struct kho_err *err);
+
+void kho_mover_free(struct kho_mover *mover);
 
 /* Name of a thing that a step concerns: "redis". */
 const char *kho_mover_item_name(const struct kho_mover *mover, enum kho_step step, uint32_t item);

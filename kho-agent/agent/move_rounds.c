@@ -3,7 +3,6 @@
  * CRIU at a workload that leaves: one round at a time, each with a folder and a stream
  * of pages of its own, and the rounds of pre-copy; departure.h has the idea.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "agent/departure.h"
 #include "base/cleanup.h"
+#include "base/folder.h"
 #include "migrate/pages/split.h"
 #include "migrate/workload/cgroup.h"
 
@@ -34,18 +34,6 @@ static void round_path(const struct kho_departure *d, unsigned int round, char r
 	snprintf(ret, 128, IMAGES_DIR "/%s/%u", d->config->name, round);
 }
 
-/* What an earlier move left. */
-static void remove_round(const char *path)
-{
-	_cleanup_closedir_ DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	rmdir(path);
-}
-
 static int open_round(struct kho_departure *d, unsigned int round, struct kho_err *err)
 {
 	char path[128];
@@ -55,7 +43,9 @@ static int open_round(struct kho_departure *d, unsigned int round, struct kho_er
 	    (mkdir(path, 0700) < 0 && errno != EEXIST))
 		return kho_fail_errno(err, -errno, "%s", path);
 	round_path(d, round, path);
-	remove_round(path);
+	/* what an earlier move left */
+	kho_folder_clear(path);
+	rmdir(path);
 	if (mkdir(path, 0700) < 0)
 		return kho_fail_errno(err, -errno, "%s", path);
 	if (d->dir >= 0)
@@ -83,10 +73,17 @@ static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
 	enum departure_state state = d->state;
 	struct kho_err err = {};
 
+	/* at once: it has let go of the tasks, which mustn't run into half dumped sockets */
+	if (event->kind == KHO_CRIU_DIED && kho_departure_is_frozen(d) &&
+	    kho_departure_mend(d, &err) < 0)
+		kho_agent_progress(d->mover->agent, "%s: %s", d->config->name, err.msg);
+	err = (struct kho_err){};
 	kho_departure_end_criu(d);
 	d->state = DEPARTURE_HERE;
 	switch (state) {
 	case DEPARTURE_UNDOING:
+		if (event->kind == KHO_CRIU_DIED && d->undoing == KHO_STEP_SAMPLE)
+			kho_sample_mend(d, &err);
 		kho_mover_undone(d->mover, d->undoing, d->item, &err);
 		break;
 	case DEPARTURE_COPYING:
@@ -99,6 +96,8 @@ static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
 		}
 		/* fall through */
 	case DEPARTURE_SAMPLING:
+		if (event->kind == KHO_CRIU_DIED)
+			kho_sample_mend(d, &err);
 		fail_round(d, event, &err);
 		kho_sample_done(d, &err);
 		break;

@@ -53,6 +53,16 @@ int kho_sample_on_post_dump(struct kho_departure *d, struct kho_err *err)
 	return kho_criu_answer(d->criu, false, err);
 }
 
+/* CRIU died at it, or was killed: nobody else puts its tasks' sockets right. */
+void kho_sample_mend(struct kho_departure *d, struct kho_err *err)
+{
+	struct kho_err thaw;
+
+	kho_departure_mend(d, err);
+	if (kho_cgroup_freeze(d->unit.cgroup, false, &thaw) < 0 && !err->code)
+		*err = thaw;
+}
+
 static void on_arrived(struct kho_mover *mover, uint32_t item, const struct kho_err *err)
 {
 	struct kho_departure *d = mover->departures[item];

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/departure.h"
+#include "migrate/criu/repair.h"
 
 #define FREEZE_MS	2000
 #define END_MS		5000
@@ -82,6 +83,21 @@ struct kho_departure *kho_departure_new(struct kho_mover *mover, uint32_t item,
 	return d;
 }
 
+struct kho_departure *kho_departure_recover(struct kho_mover *mover, uint32_t item,
+					    const char *cgroup)
+{
+	struct kho_departure *d = calloc(1, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	d->mover = mover;
+	d->item = item;
+	d->config = &mover->config->workloads[item];
+	d->dir = -EBADF;
+	snprintf(d->unit.cgroup, sizeof(d->unit.cgroup), "%s", cgroup);
+	return d;
+}
+
 void kho_departure_free(struct kho_departure *d)
 {
 	if (!d)
@@ -145,6 +161,20 @@ static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	d->frozen_ns = kho_now_ns();
 	r = kho_cgroup_freeze(d->unit.cgroup, true, err);
 	return r < 0 ? r : kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+}
+
+int kho_departure_mend(struct kho_departure *d, struct kho_err *err)
+{
+	int r = kho_cgroup_freeze(d->unit.cgroup, true, err);
+
+	if (r >= 0)
+		r = kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+	if (r >= 0)
+		r = kho_criu_clear_repair(d->unit.cgroup, err);
+	if (r > 0)
+		kho_agent_progress(d->mover->agent, "%s: %d connections were left in repair mode, "
+				   "and are mended", d->config->name, r);
+	return r < 0 ? r : 0;
 }
 
 static int thaw(struct kho_mover *mover, uint32_t item, struct kho_err *err)

@@ -92,8 +92,10 @@ static int start(struct kho_receiver *receiver, const Kho__MoveStep *step, struc
 	char line[KHO_UNIT_NAME + 64];
 	int r;
 
-	if (!newcomer || newcomer->start)
-		return kho_fail(err, -EPROTO, "the workload isn't expected, or starts already");
+	if (!newcomer)
+		return kho_fail(err, -EPROTO, "the workload isn't expected");
+	if (newcomer->start)
+		return 1;	/* asked again, by an agent that was killed meanwhile */
 	snprintf(line, sizeof(line), "/usr/bin/systemctl start -- %s", newcomer->unit);
 	r = kho_command_run(receiver->agent->event, line, START_MS, on_started, newcomer,
 			    &newcomer->start, err);

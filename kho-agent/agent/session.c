@@ -11,6 +11,7 @@
 
 #include "agent/session.h"
 #include "base/version.h"
+#include "migrate/criu/abilities.h"
 
 #define PUMP_ROUNDS	256
 #define NS_PER_US	1000ULL
@@ -189,6 +190,11 @@ static void describe_self(struct kho_session *session, struct kho_hello *hello)
 	kho_text_clean(hello->kernel_release, sizeof(hello->kernel_release), name.release);
 	kho_features_add(&hello->features, KHO_FEATURE_BULK_CRC);
 	kho_features_add(&hello->features, KHO_FEATURE_RETIRE_NOTED);
+	kho_features_add(&hello->features, KHO_FEATURE_MOVE_BACK);
+	kho_text_clean(hello->criu_version, sizeof(hello->criu_version), agent->criu_version);
+	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++)
+		if (agent->abilities & 1u << i)
+			kho_features_add(&hello->criu_features, kho_ability_name(i));
 }
 
 static int find_lanes(struct kho_session *session, struct kho_channel_lanes *lanes,

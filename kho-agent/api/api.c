@@ -13,7 +13,7 @@ static SD_VARLINK_DEFINE_METHOD(
 	OUT(role, STRING),
 	OUT(release, STRING),
 	OUT(agentVersion, STRING),
-	SD_VARLINK_FIELD_COMMENT("idle, reserve, spawn, sync or retire"),
+	SD_VARLINK_FIELD_COMMENT("idle, reserve, spawn, sync, soak or retire"),
 	OUT(phase, STRING),
 	SD_VARLINK_FIELD_COMMENT("How the last upgrade or command ended"),
 	OUT(message, STRING),
@@ -58,6 +58,12 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 				 "default"),
 	IN_OPT(rehearse, BOOL),
 	OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(Rollback, SD_VARLINK_SUPPORTS_MORE,
+				     OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(Failover, SD_VARLINK_SUPPORTS_MORE,
+				     OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD(
 	Check,
@@ -126,6 +132,10 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	&vl_method_Reclaim,
 	SD_VARLINK_SYMBOL_COMMENT("Moves all configured workloads to the spawned kernel"),
 	&vl_method_Move,
+	SD_VARLINK_SYMBOL_COMMENT("Moves them back, with the state that they have now"),
+	&vl_method_Rollback,
+	SD_VARLINK_SYMBOL_COMMENT("Gives the new kernel up: starts them anew in this one"),
+	&vl_method_Failover,
 	SD_VARLINK_SYMBOL_COMMENT("What would keep the workloads from moving; changes nothing"),
 	&vl_method_Check,
 	SD_VARLINK_SYMBOL_COMMENT("What the last move did"),

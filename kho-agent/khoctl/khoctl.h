@@ -33,6 +33,8 @@ int verb_spawn(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
 int verb_reclaim(int argc, char **argv);
 int verb_move(int argc, char **argv);
+int verb_rollback(int argc, char **argv);
+int verb_failover(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_retire(int argc, char **argv);

@@ -26,6 +26,8 @@ static const struct {
 	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
 	{ "check", verb_check, "", "what would keep the workloads from moving; changes nothing" },
 	{ "move", verb_move, "[--no-rehearsal]", "move all configured workloads to the spawned kernel" },
+	{ "rollback", verb_rollback, "", "move them back, with the state that they have now" },
+	{ "failover", verb_failover, "", "give the new kernel up, start its workloads anew here" },
 	{ "report", verb_report, "", "what the last move did, and how long it took" },
 	{ "retire", verb_retire, "", "give the machine to the spawned kernel" },
 	{ "grant", verb_grant, "PCI-ADDRESS", "give a PCI function to the spawned kernel" },

@@ -18,7 +18,6 @@
 #include "migrate/criu/criu.h"
 #include "rpc.pb-c.h"
 
-#define CRIU		"/usr/sbin/criu"
 #define MESSAGE_MAX	65536
 #define LOG_MAX		(16u << 20)
 
@@ -60,7 +59,7 @@ static void __attribute__((noreturn)) run_child(int fd, const int ns[NR_JOINED],
 	char number[16];
 	char *const argv[] = { (char[]){ "criu" }, (char[]){ "swrk" }, number, NULL };
 	/* opened out here: in a sandbox it may stand on a mount without execution */
-	int null = open("/dev/null", O_RDWR), criu = open(CRIU, O_PATH | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR), criu = open(KHO_CRIU_PROGRAM, O_PATH | O_CLOEXEC);
 
 	snprintf(number, sizeof(number), "%d", fd);
 	keep_open(fd);

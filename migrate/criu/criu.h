@@ -29,7 +29,7 @@
  * freeze the cgroup as well: then a CRIU that is killed there releases nothing.
  *
  * A child that dies at another time releases the tasks with sockets in repair mode,
- * which no program expects: freeze, kho_criu_clear_repair(), thaw.
+ * which no program expects: freeze, kho_criu_clear_repair() (repair.h), thaw.
  */
 #ifndef KHO_MIGRATE_CRIU_H
 #define KHO_MIGRATE_CRIU_H
@@ -41,6 +41,7 @@
 
 #include "base/err.h"
 
+#define KHO_CRIU_PROGRAM	"/usr/sbin/criu"
 #define KHO_CRIU_EXTERNALS	16
 #define KHO_CRIU_KEY		48
 #define KHO_CRIU_SCRIPT		32

@@ -219,6 +219,20 @@ static int set_volume(void *item, const struct kho_ini_item *ini, struct kho_err
 	return -ENOKEY;
 }
 
+/* ---- the upgrade as a whole ---- */
+
+static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_err *err)
+{
+	struct kho_config *config = item;
+
+	if (strcmp(ini->key, "NewKernelFailure") != 0)
+		return -ENOKEY;
+	config->stay = strcmp(ini->value, "stay") == 0;
+	if (!config->stay && strcmp(ini->value, "restart") != 0)
+		return kho_fail(err, -EINVAL, "restart or stay, not \"%.20s\"", ini->value);
+	return 0;
+}
+
 /* ---- sections ---- */
 
 /* @items: an array of @size bytes each, beginning with the name. NULL: no room. */
@@ -287,10 +301,13 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 		item = find_item(config->volumes, &config->nr_volumes,
 				 sizeof(config->volumes[0]), name);
 		set = set_volume;
+	} else if (strcmp(ini->section, "Upgrade") == 0) {
+		item = config;
+		set = set_upgrade;
 	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME] and [Volume NAME]", ini->section);
+				"[Address NAME], [Volume NAME] and [Upgrade]", ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);
 	r = set(item, ini, err);

@@ -28,6 +28,11 @@
  *	FileSystem=ext4
  *	Options=noatime
  *
+ *	[Upgrade]
+ *	NewKernelFailure=restart	the new kernel fails after the workloads have moved and
+ *					before this one retires: start them anew here; or stay:
+ *					leave it to the operator (khoctl failover)
+ *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
  * counts; a key that's given again replaces what was before.
@@ -92,6 +97,7 @@ struct kho_config {
 	unsigned int nr_addresses;
 	struct kho_config_volume volumes[KHO_CONFIG_ITEMS];
 	unsigned int nr_volumes;
+	bool stay;			/* NewKernelFailure=stay */
 };
 
 /* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */
@@ -103,5 +109,15 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err);
 
 /* Reads the system's files. *@ret is to be freed by free(). */
 int kho_config_load(struct kho_config **ret, struct kho_err *err);
+
+/*
+ * The same for a kernel whose files are from when its image was made: all text that was
+ * read, as one file, *@ret to be freed by free(); and there, to be its configuration from
+ * then on (it's put into /run/kho-agent, empty files of the same name besides what it
+ * replaces). -EFBIG: more than KHO_CONFIG_MAX bytes.
+ */
+#define KHO_CONFIG_MAX	(128u << 10)
+int kho_config_text(char **ret, struct kho_err *err);
+int kho_config_replace(const char *text, struct kho_err *err);
 
 #endif

@@ -56,7 +56,7 @@ def named(lab, old, pid):
         assert finding["cause"] and finding["remedy"], finding
     text = old.call("khoctl check").out
     assert "io_uring" in text and "/dev/kmsg" in text and "MPTCP" in text, text
-    assert "system_bus_socket" in text and "No new kernel is up" in text, text
+    assert "io.khoagent.Upgrade" in text and "No new kernel is up" in text, text
 
 
 def refused(lab, old, new):
@@ -68,7 +68,7 @@ def refused(lab, old, new):
     result = old.call("khoctl move", 180)
     lab.step(result.out.strip().splitlines()[-1])
     assert result.rc == 3 and "stuck can't move" in result.out, result.out
-    for word in ("io_uring", "/dev/kmsg", "/opt/only-here", "system_bus_socket"):
+    for word in ("io_uring", "/dev/kmsg", "/opt/only-here", "io.khoagent.Upgrade"):
         assert word in result.out, result.out
     assert old.run("systemctl show -P MainPID redis-server lab-stuck") == before
     assert old.call("ls /run/kho-agent/dump").rc != 0
@@ -113,7 +113,7 @@ def test(lab):
         configure(old, "refuse")
         start_redis(old)
         old.run("redis-cli set key value; echo text >/opt/only-here")
-        start_stuck(old, "io_uring", "/dev/kmsg", "mptcp", "dbus", "udp", "/opt/only-here")
+        start_stuck(old, "io_uring", "/dev/kmsg", "mptcp", "stranger", "udp", "/opt/only-here")
         named(lab, old, int(old.run("systemctl show -P MainPID lab-stuck")))
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")
         new.wait_until("systemctl is-active kho-new.target", 60)

@@ -27,6 +27,8 @@ overlay() {
 install_ours() {
 	local role
 	make --no-print-directory -s install-built DESTDIR="$1"
+	# the one with failpoints, which do nothing until a test asks for one
+	install build/test/kho-agent "$1/usr/sbin/"
 	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/lab-pages \
 		build/lab/lab-net "$here/traffic.py" "$here/stuck.py"
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"

@@ -32,11 +32,15 @@ class Load:
 
     def settle(self):
         """Waits until every connection has had an answer from now on, then stops."""
+        self.settle_on()
+        return self.stop()
+
+    def settle_on(self):
+        """Waits until every connection has had an answer from now on."""
         seen = self._text().count("all answered")
         self._process.send_signal(signal.SIGUSR1)
         self._lab.reactor.wait(lambda: self._text().count("all answered") > seen or
                                self._process.poll() is not None, 60, "an answer to every client")
-        return self.stop()
 
     def stop(self):
         """Ends the load; returns its summary."""
