@@ -29,9 +29,12 @@ static const struct kho_step_ops step_commit = { .begin = commit };
 const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 {
 	static const struct kho_step_ops *const ops[_KHO_STEP_MAX] = {
+		[KHO_STEP_INSPECT] = &kho_step_inspect,
 		[KHO_STEP_ARM] = &kho_step_arm,
 		[KHO_STEP_PRECOPY] = &kho_step_precopy,
+		[KHO_STEP_SAMPLE] = &kho_step_sample,
 		[KHO_STEP_LET_GO] = &kho_step_let_go,
+		[KHO_STEP_STOP] = &kho_step_stop,
 		[KHO_STEP_CATCH_UP] = &kho_step_catch_up,
 		[KHO_STEP_SYNC] = &kho_step_sync,
 		[KHO_STEP_HOLD] = &kho_step_hold,
@@ -272,12 +275,14 @@ int kho_mover_fence(struct kho_mover *mover, struct kho_err *err)
 void kho_mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
+	kho_mover_end_check(mover);
 	kho_mover_free_left(mover);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
 		kho_command_free(mover->syncs[i].command);
 	}
 	kho_mover_free_net(mover);
+	kho_mover_free_restarts(mover);
 	free(mover->config);
 	free(mover->config_text);
 	free(mover);
@@ -319,14 +324,12 @@ static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
 	return 0;
 }
 
-static int look_at_workloads(struct kho_mover *mover, struct kho_err *err)
+int kho_mover_take_in(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	for (unsigned int i = 0; i < mover->config->nr_workloads; i++) {
-		mover->departures[i] = kho_departure_new(mover, i, err);
-		if (!mover->departures[i])
-			return kho_wrap(err, err->code, "workload %s",
-					mover->config->workloads[i].name);
-	}
+	mover->departures[item] = kho_departure_new(mover, item, err);
+	if (!mover->departures[item])
+		return kho_wrap(err, err->code, "workload %s",
+				mover->config->workloads[item].name);
 	return 0;
 }
 
@@ -342,8 +345,7 @@ static int prepare(struct kho_mover *mover, struct kho_err *err)
 	nr[KHO_SCOPE_WORKLOAD] = mover->config->nr_workloads;
 	nr[KHO_SCOPE_ADDRESS] = mover->config->nr_addresses;
 	nr[KHO_SCOPE_VOLUME] = mover->config->nr_volumes;
-	r = kho_move_init(&mover->move, nr, err);
-	return r < 0 ? r : look_at_workloads(mover, err);
+	return kho_move_init(&mover->move, nr, err);
 }
 
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),

@@ -94,7 +94,10 @@ static int describe(struct kho_mover *mover, enum kho_step step, uint32_t item,
 	switch (kho_step_info(step)->scope) {
 	case KHO_SCOPE_WORKLOAD:
 		kho__move_workload__init(&message->workload);
-		kho_departure_describe(mover->departures[item], &message->workload);
+		if (mover->departures[item])
+			kho_departure_describe(mover->departures[item], &message->workload);
+		else
+			message->workload.unit = mover->config->workloads[item].unit;
 		message->step.workload = &message->workload;
 		break;
 	case KHO_SCOPE_ADDRESS:

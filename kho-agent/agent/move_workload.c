@@ -127,6 +127,12 @@ void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *res
 {
 	if (result->step == KHO_STEP_RESUME && !result->code && !d->runs_ns)
 		d->runs_ns = kho_now_ns();
+	if (result->step == KHO_STEP_REHEARSE && !result->code && result->has_duration_ns) {
+		d->rehearsed_ns = result->duration_ns;
+		kho_agent_progress(d->mover->agent, "%s: rehearsed: a copy was restored there in "
+				   "%llu ms, and dropped", d->config->name,
+				   (unsigned long long)result->duration_ns / 1000000);
+	}
 	if (result->step == KHO_STEP_SETTLE) {
 		d->lazy_bytes = result->has_lazy_bytes ? result->lazy_bytes : 0;
 		d->lazy_ns = result->has_lazy_ns ? result->lazy_ns : 0;

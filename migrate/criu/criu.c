@@ -250,6 +250,7 @@ static void fill_opts(const struct kho_criu_request *request, CriuOpts *opts)
 		SET(opts, track_mem, request->page_fd >= 0 || request->parent);
 		opts->parent_img = (char *)request->parent;
 		opts->freeze_cgroup = (char *)request->freeze_cgroup;
+		SET(opts, tcp_skip_in_flight, request->skip_in_flight);
 		SET(opts, leave_running, false);
 	} else {
 		SET(opts, rst_sibling, true);
