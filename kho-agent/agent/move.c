@@ -309,10 +309,9 @@ static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
 	const struct kho_side *side = kho_side(agent);
 
 	if (!*agent->criu_version || !*peer->criu_version)
-		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it%s",
-				*agent->criu_version ? side->peer : side->self,
-				*agent->criu_version && !side->is_new ?
-				" and build the target image anew" : "");
+		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it, also in the "
+				"target image",
+				*agent->criu_version ? side->peer : side->self);
 	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++) {
 		bool here = agent->abilities & 1u << i;
 
