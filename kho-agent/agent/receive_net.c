@@ -21,6 +21,7 @@ struct kho_anchor {
 	uint32_t item;
 	struct kho_pci_addr function;
 	bool granted;
+	bool adopted;			/* of another agent; silence isn't ours */
 	struct kho_service services[KHO_NET_ADDRESSES_MAX];
 	size_t count;
 	struct kho_nic nic;
@@ -106,6 +107,34 @@ static int set_up(struct kho_anchor *a, struct kho_err *err)
 	return r;
 }
 
+/*
+ * One that another agent had, which was killed: the step tells what it is. Its NIC isn't
+ * there if that one hadn't come so far.
+ */
+static struct kho_anchor *adopt(struct kho_receiver *receiver, const Kho__MoveStep *step,
+				struct kho_err *err)
+{
+	struct kho_anchor *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		kho_fail(err, -ENOMEM, "no memory for an address");
+		return NULL;
+	}
+	if (read_step(a, step->address, err) < 0) {
+		free(a);
+		return NULL;
+	}
+	a->receiver = receiver;
+	a->item = step->item;
+	a->granted = a->adopted = true;
+	if (kho_nic_find("/sys", &a->function, &a->nic, NULL) < 0)
+		a->nic.ifindex = 0;
+	for (size_t i = 0; i < a->count; i++)
+		a->services[i].ifindex = a->nic.ifindex;
+	receiver->anchors[step->item] = a;
+	return a;
+}
+
 static void answer(struct kho_anchor *a, const struct kho_err *err)
 {
 	kho_receive_answer_mac(a->receiver, KHO_STEP_ADDRESS, a->item, a->nic.mac, err);
@@ -165,15 +194,17 @@ static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 static int undo_address(struct kho_receiver *receiver, const Kho__MoveStep *step,
 			struct kho_err *err)
 {
-	struct kho_anchor *a = anchor(receiver, step);
+	struct kho_anchor *a = anchor(receiver, step) ?: adopt(receiver, step, err);
 	int r = 0;
 
 	if (!a)
-		return 0;
-	for (size_t i = 0; i < a->count && a->silence; i++)
+		return err->code;
+	for (size_t i = 0; i < a->count && (a->silence || a->adopted); i++)
 		kho_address_remove(&a->services[i], NULL);
 	if (a->silence)
 		kho_silence_stop(a->silence, NULL);
+	else if (a->adopted)
+		kho_net_clean(KHO_CLEAN_SILENCE, NULL);
 	if (a->granted)
 		r = kho_pci_drop_grant(receiver->agent, &a->function, err);
 	receiver->anchors[step->item] = NULL;
@@ -211,12 +242,16 @@ static int on_burst(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int announce(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
-	struct kho_anchor *a = anchor(receiver, step);
-	int r;
+	struct kho_anchor *a = anchor(receiver, step) ?: adopt(receiver, step, err);
+	int r = 0;
 
-	if (!a || !a->silence)
+	if (!a || (!a->silence && !a->nic.ifindex))
 		return kho_fail(err, -EPROTO, "the address isn't here");
-	r = kho_silence_end(a->silence, err);
+	/* what waited is lost with the agent that held it, and is sent again */
+	if (a->adopted)
+		r = kho_net_clean(KHO_CLEAN_SILENCE, err);
+	else if (!a->bursts)
+		r = kho_silence_end(a->silence, err);
 	if (r >= 0)
 		r = kho_announce(a->services, a->count, err);
 	a->bursts = 1;

@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/criu/criu.h"
+#include "migrate/criu/repair.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
 #include "migrate/restore/restore.h"
@@ -26,6 +27,7 @@
 #define EXTERNAL_MAX	4096
 #define PAGE		4096u
 #define BARRIER_USEC	10000000
+#define LEAVE_MS	20000
 
 enum state {
 	STATE_READY,			/* waits for "restore" */
@@ -44,6 +46,7 @@ struct restore {
 	struct kho_page_store *store;
 	struct kho_page_server *server;
 	bool served;			/* all memory is there */
+	bool alone;			/* the agent is gone, and nothing has run */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
@@ -67,11 +70,16 @@ static void tell(struct restore *restore, const char *fmt, ...)
 
 static void fail(struct restore *restore, const struct kho_err *err)
 {
+	struct kho_err quiet;
+
 	fprintf(stderr, "%s\n", err->msg);
 	tell(restore, "failed %s", err->msg);
 	/* once it's gone, what isn't there yet would read as zeroes: the agent ends us all */
 	while (restore->state == STATE_SERVING)
 		pause();
+	/* or else their peers would hear of the end of tasks that never ran */
+	if (restore->state == STATE_STOPPED && kho_criu_quiet(NULL, &quiet) < 0)
+		fprintf(stderr, "%s\n", quiet.msg);
 	restore->state = STATE_OVER;
 	restore->status = 1;
 }
@@ -150,15 +158,28 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* For an agent that was started again, and will find us gone. */
+static void leave_word(const struct restore *restore, const char *numbers)
+{
+	_cleanup_close_ int fd = openat(restore->fds[0], KHO_RESTORE_COMPLETE,
+					O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, numbers, strlen(numbers)) < 0)
+		fprintf(stderr, KHO_RESTORE_COMPLETE ": %s\n", strerror(errno));
+}
+
 static void end_if_served(struct restore *restore)
 {
 	struct kho_page_server_stats stats;
+	char numbers[64];
 
 	if (restore->state != STATE_SERVING || !restore->served)
 		return;
 	kho_page_server_stats(restore->server, &stats);
-	tell(restore, "complete %llu %llu", (unsigned long long)stats.done * PAGE,
-	     (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	snprintf(numbers, sizeof(numbers), "%llu %llu", (unsigned long long)stats.done * PAGE,
+		 (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	leave_word(restore, numbers);
+	tell(restore, "complete %s", numbers);
 	restore->state = STATE_OVER;
 }
 
@@ -183,6 +204,8 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 		if (strcmp(event.script, "pre-resume") != 0)
 			return kho_criu_answer(restore->criu, true, err);
 		restore->state = STATE_STOPPED;
+		if (restore->alone)
+			return kho_fail(err, -ECONNRESET, "the agent has gone away");
 		tell(restore, "stopped %d", event.pid);
 		return 0;
 	case KHO_CRIU_DONE:
@@ -230,10 +253,17 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	};
 	ssize_t n = recvmsg(restore->agent, &message, MSG_CMSG_CLOEXEC);
 
-	if (n <= 0 && restore->state == STATE_SERVING) {
-		/* it's being started again; memory has to come all the same */
+	if (n <= 0 && (restore->state == STATE_SERVING || restore->state == STATE_RESUMING)) {
+		/* it's being started again; they run, and memory has to come all the same */
 		close(restore->agent);
 		restore->agent = -EBADF;
+		return 0;
+	}
+	if (n <= 0 && restore->state == STATE_RESTORING) {
+		/* until CRIU asks: then all that is restored can be taken down quietly */
+		close(restore->agent);
+		restore->agent = -EBADF;
+		restore->alone = true;
 		return 0;
 	}
 	if (n <= 0)
@@ -324,6 +354,7 @@ int main(void)
 	}
 	if (r < 0)
 		fail(&restore, &err);
-	kho_criu_free(restore.criu);
+	/* what it has restored so far is taken down by itself, and not left half made */
+	kho_criu_leave(restore.criu, r < 0 ? LEAVE_MS : 0);
 	return restore.status;
 }

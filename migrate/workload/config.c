@@ -14,6 +14,7 @@
 #define DEFAULT_BLACKOUT_MS	1000
 #define DEFAULT_ROUNDS		8
 #define DEFAULT_HEALTH_MS	5000
+#define DEFAULT_FROZEN_MS	2000
 
 /* ---- values ---- */
 
@@ -249,6 +250,17 @@ static int check_name(const char *name, struct kho_err *err)
 	return 0;
 }
 
+/* Of the move as a whole. */
+static int set_move(void *item, const struct kho_ini_item *ini, struct kho_err *err)
+{
+	struct kho_config *config = item;
+
+	if (strcmp(ini->key, "MaxFrozenSec") != 0)
+		return -ENOKEY;
+	config->has_max_frozen = true;
+	return set_seconds(&config->max_frozen_ms, ini->value, err);
+}
+
 static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *err)
 {
 	struct kho_config *config = ctx;
@@ -274,9 +286,13 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 				 sizeof(config->volumes[0]), name);
 		set = set_volume;
 	}
+	if (strcmp(ini->section, "Move") == 0) {
+		item = config;
+		set = set_move;
+	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME] and [Volume NAME]", ini->section);
+				"[Address NAME], [Volume NAME] and [Move]", ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);
 	r = set(item, ini, err);
@@ -339,6 +355,8 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err)
 {
 	int r = 0;
 
+	if (!config->has_max_frozen)
+		config->max_frozen_ms = DEFAULT_FROZEN_MS;
 	for (unsigned int i = 0; i < config->nr_workloads && r >= 0; i++) {
 		r = finish_workload(config, &config->workloads[i], err);
 		if (r < 0)

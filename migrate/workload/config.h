@@ -25,6 +25,9 @@
  *	FileSystem=ext4
  *	Options=noatime
  *
+ *	[Move]
+ *	MaxFrozenSec=2			workloads stand still no longer: or else it's undone
+ *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
  * counts; a key that's given again replaces what was before.
@@ -81,6 +84,8 @@ struct kho_config_volume {
 };
 
 struct kho_config {
+	bool has_max_frozen;
+	uint32_t max_frozen_ms;		/* 0: no limit */
 	struct kho_config_workload workloads[KHO_CONFIG_ITEMS];
 	unsigned int nr_workloads;
 	struct kho_config_address addresses[KHO_CONFIG_ITEMS];

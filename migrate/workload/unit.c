@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/parse.h"
 #include "migrate/workload/unit.h"
@@ -188,6 +189,16 @@ int kho_unit_stub(const char *name, const char *socket, struct kho_err *err)
 		 "ExecStartPost=\n"
 		 "Environment=KHO_RESTORE_SOCKET=%s\n", socket);
 	return write_drop_in(name, text, err);
+}
+
+bool kho_unit_is_stub(const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[KHO_UNIT_PATH];
+
+	drop_in_path(name, false, path);
+	return kho_file_read(path, 4096, &text, NULL, NULL) >= 0 &&
+	       strstr(text, "KHO_RESTORE_SOCKET=");
 }
 
 int kho_unit_settle(const char *name, struct kho_err *err)

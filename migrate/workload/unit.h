@@ -44,6 +44,8 @@ int kho_unit_hold(const char *name, struct kho_err *err);
 
 /* @socket: where kho-restore finds the agent. The unit is then to be started. */
 int kho_unit_stub(const char *name, const char *socket, struct kho_err *err);
+/* Whether stub() was called for it, by whichever agent, and neither of these two. */
+bool kho_unit_is_stub(const char *name);
 int kho_unit_settle(const char *name, struct kho_err *err);
 
 /* Kills what runs of it, and forgets that it ever did. */
