@@ -49,6 +49,7 @@ enum kho_phase {
 struct kho_session;
 struct kho_mover;
 struct kho_receiver;
+struct kho_checkup;
 
 struct kho_agent {
 	sd_event *event;
@@ -70,13 +71,19 @@ struct kho_agent {
 	Kho__RetireReady *left;		/* what the old kernel leaves, once it has said */
 
 	struct kho_mover *mover;	/* old side: a move is under way, or NULL */
+	struct kho_checkup *checkup;	/* old side: looks for what can't move, or NULL */
 	struct kho_receiver *receiver;	/* new side: what has come, or NULL */
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
 	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */
 };
 
+/*
+ * Its name; and that of the agent's. The latter is "soak" instead of "sync" while the
+ * workloads are the new side's: that stands in the region, not here (upgrade/owner.h).
+ */
 const char *kho_phase_name(enum kho_phase phase);
+const char *kho_agent_phase_name(struct kho_agent *agent);
 
 /* Tells the waiting client, if there's one, and the log. */
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)

@@ -11,11 +11,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/api_check.h"
 #include "agent/bench.h"
 #include "agent/dmesg.h"
+#include "agent/failover.h"
 #include "agent/move.h"
 #include "agent/move_report.h"
 #include "agent/pci.h"
+#include "agent/rollback.h"
+#include "agent/side.h"
 #include "agent/spawn.h"
 #include "api/api.h"
 #include "base/file.h"
@@ -152,7 +156,7 @@ static int method_status(sd_varlink *link, sd_json_variant *parameters,
 		SD_JSON_BUILD_PAIR_STRING("role", agent->spawned ? "spawned" : "first"),
 		SD_JSON_BUILD_PAIR_STRING("release", name.release),
 		SD_JSON_BUILD_PAIR_STRING("agentVersion", KHO_VERSION),
-		SD_JSON_BUILD_PAIR_STRING("phase", kho_phase_name(agent->phase)),
+		SD_JSON_BUILD_PAIR_STRING("phase", kho_agent_phase_name(agent)),
 		SD_JSON_BUILD_PAIR_STRING("message", agent->last.code ? agent->last.msg : ""),
 		SD_JSON_BUILD_PAIR_UNSIGNED("instance", agent->spawned ? agent->own.instance : 0),
 		SD_JSON_BUILD_PAIR_UNSIGNED("epoch", agent->spawned ? agent->own.epoch : 0),
@@ -230,8 +234,11 @@ static int method_reclaim(sd_varlink *link, sd_json_variant *parameters,
 		r = kho_fail(&err, -EBUSY, "this kernel is on its way out; nothing can be undone");
 	if (r >= 0 && agent->session && agent->session->role != &kho_old_role)
 		r = kho_fail(&err, -EINVAL, "this is the spawned kernel; reclaim from the other");
+	if (r >= 0 && kho_side_peer_owns(agent))
+		r = kho_fail(&err, -EBUSY, "the workloads run in the new kernel; khoctl rollback "
+			     "moves them back");
 	if (r >= 0)
-		r = kho_reclaim(agent, &err);
+		r = agent->mover ? kho_mover_fence(agent->mover, &err) : kho_reclaim(agent, &err);
 	if (r < 0)
 		return reply_error(link, &err);
 	kho_fail(&gone, -ECANCELED, "the new kernel was taken down by khoctl reclaim");
@@ -239,54 +246,51 @@ static int method_reclaim(sd_varlink *link, sd_json_variant *parameters,
 	return reply_message(link, "everything is this kernel's again");
 }
 
-static int method_retire(sd_varlink *link, sd_json_variant *parameters,
-			 sd_varlink_method_flags_t flags, void *userdata)
+/* Begins what takes longer: the client is answered when it's over. */
+static int begin(sd_varlink *link, struct kho_agent *agent,
+		 int (*what)(struct kho_agent *, struct kho_err *))
 {
-	struct kho_agent *agent = userdata;
 	struct kho_err err;
 	int r = begin_wait(agent, link, &err);
 
-	(void)parameters;
-	(void)flags;
 	if (r < 0)
 		return reply_error(link, &err);
-	r = kho_retire(agent, &err);
+	r = what(agent, &err);
 	if (r < 0)
 		kho_agent_answer(agent, &err);
 	return 0;
 }
 
-static void move_is_over(struct kho_mover *mover)
+static int method_retire(sd_varlink *link, sd_json_variant *parameters,
+			 sd_varlink_method_flags_t flags, void *userdata)
 {
-	struct kho_agent *agent = mover->agent;
-	const struct kho_err *trouble = &mover->move.undo_err;
-	struct kho_err err = mover->move.err, unwritten;
-
-	if (trouble->code)
-		kho_agent_progress(agent, "not all went well: %s", trouble->msg);
-	if (err.code && trouble->code)
-		kho_fail(&err, err.code, "%s; and besides, %s", mover->move.err.msg, trouble->msg);
-	agent->last = err;
-	if (kho_move_report_write(mover, &unwritten) < 0)
-		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
-	kho_agent_answer(agent, &err);
+	(void)parameters;
+	(void)flags;
+	return begin(link, userdata, kho_retire);
 }
 
 static int method_move(sd_varlink *link, sd_json_variant *parameters,
 		       sd_varlink_method_flags_t flags, void *userdata)
 {
-	struct kho_agent *agent = userdata;
-	struct kho_err err;
-	int r = begin_wait(agent, link, &err);
-
 	(void)parameters;
 	(void)flags;
-	if (r < 0)
-		return reply_error(link, &err);
-	r = kho_mover_begin(agent, move_is_over, &err);
-	if (r < 0)
-		kho_agent_answer(agent, &err);
-	return 0;
+	return begin(link, userdata, kho_move_there);
+}
+
+static int method_rollback(sd_varlink *link, sd_json_variant *parameters,
+			   sd_varlink_method_flags_t flags, void *userdata)
+{
+	(void)parameters;
+	(void)flags;
+	return begin(link, userdata, kho_rollback);
+}
+
+static int method_failover(sd_varlink *link, sd_json_variant *parameters,
+			   sd_varlink_method_flags_t flags, void *userdata)
+{
+	(void)parameters;
+	(void)flags;
+	return begin(link, userdata, kho_failover);
 }
 
 static int method_report(sd_varlink *link, sd_json_variant *parameters,
@@ -460,6 +464,9 @@ static const struct {
 	{ KHO_API_METHOD("Spawn"), method_spawn },
 	{ KHO_API_METHOD("Reclaim"), method_reclaim },
 	{ KHO_API_METHOD("Move"), method_move },
+	{ KHO_API_METHOD("Rollback"), method_rollback },
+	{ KHO_API_METHOD("Failover"), method_failover },
+	{ KHO_API_METHOD("Check"), kho_method_check },
 	{ KHO_API_METHOD("Report"), method_report },
 	{ KHO_API_METHOD("Retire"), method_retire },
 	{ KHO_API_METHOD("Grant"), method_grant },

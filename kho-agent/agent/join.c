@@ -9,8 +9,10 @@
 
 #include "agent/clock.h"
 #include "agent/join.h"
+#include "agent/move.h"
 #include "agent/pci.h"
 #include "agent/receive.h"
+#include "agent/rollback.h"
 #include "agent/spawn.h"
 #include "base/bits.h"
 #include "base/cleanup.h"
@@ -212,6 +214,9 @@ static void on_up(struct kho_session *session)
 	kho_agent_progress(session->agent, "connected to %s",
 			   kho_channel_link(session->channel)->peer.kernel_release);
 	kho_clock_ask(session);
+	/* of a move back */
+	if (session->agent->mover)
+		kho_mover_peer_up(session->agent->mover);
 }
 
 /* With the old kernel its services have ended; where systemd runs, they're started here. */
@@ -287,6 +292,8 @@ static void on_down(struct kho_session *session, const struct kho_link_event *ev
 	}
 	agent->last = event->err;
 	kho_agent_progress(agent, "lost the old kernel: %s", event->err.msg);
+	if (agent->mover)
+		kho_mover_peer_lost(agent->mover, &event->err);
 	if (event->kind == KHO_LINK_EVENT_DEAD && event->cause == KHO_LINK_SILENT)
 		join_again(agent);
 }
@@ -333,14 +340,11 @@ static void on_message(struct kho_session *session, const Kho__Envelope *envelop
 	case KHO__ENVELOPE__BODY_PCI_REVOKE:
 		kho_pci_on_revoke(session, envelope->pci_revoke);
 		break;
-	case KHO__ENVELOPE__BODY_MOVE_STEP:
-		kho_receive_on_step(session, envelope->move_step);
-		break;
 	case KHO__ENVELOPE__BODY_RETIRE_READY:
 		on_retire_ready(session, envelope->retire_ready);
 		break;
 	default:
-		break;
+		kho_move_on_message(session, envelope);
 	}
 }
 

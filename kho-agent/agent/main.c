@@ -15,9 +15,11 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/agent.h"
+#include "agent/failover.h"
 #include "agent/join.h"
 #include "agent/move.h"
 #include "agent/session.h"
+#include "agent/side.h"
 #include "agent/spawn.h"
 #include "base/version.h"
 #include "migrate/criu/abilities.h"
@@ -35,6 +37,13 @@ const char *kho_phase_name(enum kho_phase phase)
 	return names[phase];
 }
 
+const char *kho_agent_phase_name(struct kho_agent *agent)
+{
+	bool new_owns = kho_side(agent)->is_new ? kho_side_owns(agent) : kho_side_peer_owns(agent);
+
+	return agent->phase == KHO_PHASE_SYNC && new_owns ? "soak" : kho_phase_name(agent->phase);
+}
+
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 {
 	char text[1024];
@@ -44,7 +53,7 @@ void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	fprintf(stderr, SD_INFO "%s\n", text);
-	sd_notifyf(0, "STATUS=%s: %s", kho_phase_name(agent->phase), text);
+	sd_notifyf(0, "STATUS=%s: %s", kho_agent_phase_name(agent), text);
 	if (!agent->waiter)
 		return;
 	/* to clients that didn't ask for more this is an error; they get the answer */
@@ -90,6 +99,8 @@ static int take_up(struct kho_agent *agent, struct kho_err *err)
 
 	if (r >= 0 && agent->phase == KHO_PHASE_IDLE)
 		r = kho_spawn_recover(agent, err);
+	if (r >= 0 && kho_failover_is_pending())
+		kho_failover_resume(agent);
 	return r;
 }
 
@@ -116,7 +127,7 @@ static int run(struct kho_agent *agent, struct kho_err *err)
 	if (r < 0)
 		return r;
 	take_up_move(agent);
-	sd_notifyf(0, "READY=1\nSTATUS=%s", kho_phase_name(agent->phase));
+	sd_notifyf(0, "READY=1\nSTATUS=%s", kho_agent_phase_name(agent));
 	r = sd_event_loop(agent->event);
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
 }

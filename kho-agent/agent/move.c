@@ -8,25 +8,19 @@
 #include "agent/failpoint.h"
 #include "agent/move.h"
 #include "agent/move_record.h"
-#include "agent/spawn.h"
+#include "agent/receive.h"
+#include "agent/side.h"
 #include "migrate/criu/abilities.h"
-#include "upgrade/owner.h"
 
 #define LINGER_MS	200
 
 static void carry_out(struct kho_mover *mover, struct kho_move_output out);
 
-/* The instant: from here on the workloads are the new kernel's, whatever happens. */
+/* The instant: from here on the workloads are the other kernel's, whatever happens. */
 static int commit(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	uint64_t size;
-	void *arena = kho_session_arena(mover->agent->session, "owners", &size);
-	struct kho_owner owner;
-
 	(void)item;
-	if (!arena)
-		return kho_fail(err, -EBADMSG, "the region has no record of ownership");
-	return kho_owner_commit(arena, size, mover->id, &owner, err);
+	return kho_side_commit(mover->agent, mover->id, err);
 }
 
 static const struct kho_step_ops step_commit = { .begin = commit };
@@ -176,15 +170,20 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 	return do_all(mover, out);
 }
 
-/* All that the new kernel has is taken from it; only then may it be used here. */
+/*
+ * All that the other kernel has is taken from it; only then may it be used here. If it
+ * can't be stopped, tasks stand still: until it has been, or its agent is back.
+ */
 static struct kho_move_output fence(struct kho_mover *mover)
 {
 	struct kho_err err = {};
 
-	kho_agent_progress(mover->agent, "stopping the new kernel");
-	if (kho_reclaim(mover->agent, &err) < 0)
-		kho_agent_progress(mover->agent, "not all could be taken back: %s", err.msg);
-	return kho_move_fenced(&mover->move);
+	kho_agent_progress(mover->agent, "stopping the %s", kho_side(mover->agent)->peer);
+	if (kho_side(mover->agent)->fence(mover->agent, &err) >= 0)
+		return kho_move_fenced(&mover->move);
+	mover->agent->last = err;
+	kho_agent_progress(mover->agent, "%s", err.msg);
+	return (struct kho_move_output){ .action = KHO_MOVE_NOTHING };
 }
 
 static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
@@ -258,6 +257,16 @@ void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why)
 	carry_out(mover, kho_move_peer_lost(&mover->move, why));
 }
 
+int kho_mover_fence(struct kho_mover *mover, struct kho_err *err)
+{
+	if (!kho_move_waits_for_fence(&mover->move))
+		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
+	if (kho_side(mover->agent)->fence(mover->agent, err) < 0)
+		return err->code;
+	carry_out(mover, kho_move_fenced(&mover->move));
+	return 0;
+}
+
 /* ---- beginning and end ---- */
 
 void kho_mover_free(struct kho_mover *mover)
@@ -280,29 +289,33 @@ static int check_ready(struct kho_agent *agent, struct kho_err *err)
 	if (agent->mover)
 		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
 	if (agent->phase != KHO_PHASE_SYNC || !agent->session ||
-	    agent->session->role != &kho_old_role ||
 	    !kho_link_is_up(kho_channel_link(agent->session->channel)))
-		return kho_fail(err, -ENOTCONN, "no spawned kernel is connected to move workloads "
+		return kho_fail(err, -ENOTCONN, "no other kernel is connected to move workloads "
 				"to; khoctl spawn one first");
-	return 0;
+	if (!kho_side_owns(agent))
+		return kho_fail(err, -EALREADY, "the workloads are in the %s; khoctl rollback "
+				"moves them back", kho_side(agent)->peer);
+	return kho_receive_let_go(agent, err);
 }
 
 /* What both kernels have to be able to do, before anything is touched. */
 static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
 {
 	const struct kho_hello *peer = &kho_channel_link(agent->session->channel)->peer;
+	const struct kho_side *side = kho_side(agent);
 
 	if (!*agent->criu_version || !*peer->criu_version)
-		return kho_fail(err, -ENOENT, "CRIU is missing in the %s kernel; install it%s",
-				*agent->criu_version ? "new" : "old",
-				*agent->criu_version ? " and build the target image anew" : "");
+		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it%s",
+				*agent->criu_version ? side->peer : side->self,
+				*agent->criu_version && !side->is_new ?
+				" and build the target image anew" : "");
 	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++) {
 		bool here = agent->abilities & 1u << i;
 
 		if (!here || !kho_features_has(&peer->criu_features, kho_ability_name(i)))
-			return kho_fail(err, -EOPNOTSUPP, "the %s kernel has no %s, which moving "
+			return kho_fail(err, -EOPNOTSUPP, "the %s has no %s, which moving "
 					"needs; upgrade without workloads, or take another kernel",
-					here ? "new" : "old", kho_ability_name(i));
+					here ? side->peer : side->self, kho_ability_name(i));
 	}
 	return 0;
 }
@@ -320,9 +333,11 @@ static int look_at_workloads(struct kho_mover *mover, struct kho_err *err)
 
 static int prepare(struct kho_mover *mover, struct kho_err *err)
 {
-	uint32_t nr[_KHO_SCOPE_MAX];
-	int r = kho_config_load_text(&mover->config, &mover->config_text, err);
+	uint32_t nr[_KHO_SCOPE_MAX] = {};
+	int r = kho_config_load(&mover->config, err);
 
+	if (r >= 0)
+		r = kho_config_text(&mover->config_text, err);
 	if (r < 0)
 		return r;
 	nr[KHO_SCOPE_WORKLOAD] = mover->config->nr_workloads;

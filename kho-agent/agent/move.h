@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A move of workloads under way, on the old side: the pure machine (upgrade/move.h)
- * in the event loop.
+ * A move of workloads under way, on the side that they leave: the pure machine
+ * (upgrade/move.h) in the event loop. In a rollback that's the new side: side.h has what
+ * differs.
  *
  * What a step does is in a table of its own: for steps on this side in move_*.c, by
  * what they concern; steps on the new side are messages (move_remote.c). One step
@@ -46,7 +47,7 @@ struct kho_volume_sync {
 struct kho_mover {
 	struct kho_agent *agent;
 	struct kho_config *config;
-	char *config_text;			/* for the record */
+	char *config_text;			/* for the record, and the new side */
 	struct kho_move move;
 	uint64_t id;				/* of this try; not 0 */
 	uint64_t epoch;				/* of ownership, when it began */
@@ -58,7 +59,8 @@ struct kho_mover {
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
-	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the new side's NICs, by address */
+	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the other side's NICs, by address */
+	uint32_t nics_given;			/* addresses whose NIC we gave away, bit for bit */
 	struct kho_left *left;			/* CRIUs of an agent that was killed, or NULL */
 	bool recovered;				/* it was begun by that agent */
 	void (*over)(struct kho_mover *mover);
@@ -78,7 +80,8 @@ void kho_departure_describe(const struct kho_departure *departure, Kho__MoveWork
 /*
  * Begins a move of all that's configured. It's told to the waiting client as it goes,
  * and @over when it has ended, one way or the other; agent->mover is NULL after.
- *   -ENOTCONN  there's no new kernel to move to
+ *   -ENOTCONN  there's no other kernel to move to
+ *   -EALREADY  they're there already
  *   -EBUSY     a move is under way
  */
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
@@ -93,6 +96,11 @@ void kho_mover_abort(struct kho_mover *mover, const struct kho_err *why);
 /* The session has lost its peer. The mover fences it by itself. */
 void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why);
 
+/*
+ * Tries once more to stop the other kernel, which tasks that stand still wait for. -EBUSY:
+ * they don't, or it can't be stopped.
+ */
+int kho_mover_fence(struct kho_mover *mover, struct kho_err *err);
 /* What the pure machine wants, from outside of an event of the steps. */
 void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out);
 

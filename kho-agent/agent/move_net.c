@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "agent/departure.h"
-#include "agent/pci.h"
+#include "agent/side.h"
 #include "migrate/net/clean.h"
 #include "migrate/net/hold.h"
 
@@ -71,18 +71,26 @@ const struct kho_pci_addr *kho_mover_spare_nic(struct kho_mover *mover, uint32_t
 int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	const struct kho_pci_addr *nic = kho_mover_spare_nic(mover, item);
+	int r;
 
 	if (!nic)
 		return kho_fail(err, -ENODEV, "none of its Functions= is free for the new kernel; "
 				"name a second NIC on the same network");
-	return kho_pci_hold_still(mover->agent, nic, err);
+	r = kho_side(mover->agent)->give(mover->agent, nic, err);
+	if (r <= 0)
+		return r;
+	mover->nics_given |= 1u << item;
+	return kho_mover_note(mover, err);
 }
 
 int kho_mover_take_nic_back(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	const struct kho_pci_addr *nic = kho_mover_spare_nic(mover, item);
 
-	return nic ? kho_pci_let_go(mover->agent, nic, err) : 0;
+	/* what the other side had before stays there */
+	if (!nic || !(mover->nics_given & 1u << item))
+		return 0;
+	return kho_side(mover->agent)->take(mover->agent, nic, err) < 0 ? err->code : 0;
 }
 
 /* ---- steps ---- */

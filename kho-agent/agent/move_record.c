@@ -27,6 +27,7 @@ static void fill(const struct kho_mover *mover, struct kho_move_record *record)
 	record->move = mover->id;
 	record->epoch = mover->epoch;
 	kho_move_record_note(&mover->move, record);
+	record->nics_given = mover->nics_given;
 	memcpy(record->macs, mover->macs, sizeof(record->macs));
 	for (unsigned int i = 0; i < record->nr[KHO_SCOPE_WORKLOAD]; i++)
 		if (mover->departures[i])

@@ -178,6 +178,7 @@ static int set_up(struct kho_mover *mover, struct kho_err *err)
 		return r;
 	mover->id = left->record.move;
 	mover->epoch = left->record.epoch;
+	mover->nics_given = left->record.nics_given;
 	memcpy(mover->macs, left->record.macs, sizeof(mover->macs));
 	memcpy(mover->move.nr, left->record.nr, sizeof(mover->move.nr));
 	for (unsigned int i = 0; i < left->record.nr[KHO_SCOPE_WORKLOAD]; i++) {
@@ -231,6 +232,11 @@ void kho_mover_peer_up(struct kho_mover *mover)
 	struct kho_move_output again = { .step = move->step, .items = move->pending };
 	struct kho_err err;
 
+	/* it couldn't be stopped from here, and undoes what it has by itself now */
+	if (kho_move_waits_for_fence(move)) {
+		kho_mover_go_on(mover, kho_move_peer_back(&mover->move));
+		return;
+	}
 	if (move->state == KHO_MOVE_RUNNING) {
 		kho_fail(&err, -ECONNRESET, "the new kernel's agent was started again; try again");
 		kho_mover_abort(mover, &err);

@@ -5,6 +5,7 @@
 
 #include "agent/move.h"
 #include "agent/pci.h"
+#include "agent/side.h"
 
 struct step_message {
 	Kho__MoveStep step;
@@ -98,6 +99,9 @@ int kho_mover_ask(struct kho_mover *mover, enum kho_step step, bool undo, uint32
 	message.step.item = item;
 	message.step.move = mover->id;
 	message.step.name = (char *)kho_mover_item_name(mover, step, item);
+	/* the new side has it from here */
+	if (step == KHO_STEP_PREPARE && !undo && item == 0 && !kho_side(mover->agent)->is_new)
+		message.step.config = mover->config_text;
 	r = step == KHO_STEP_ADDRESS && !undo ? kho_mover_give_nic(mover, item, err) : 0;
 	if (r >= 0)
 		r = describe(mover, step, item, &message, err);
@@ -121,7 +125,7 @@ void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *res
 		return;
 	if (result->has_code && result->code < 0) {
 		kho_text_clean(text, sizeof(text), result->text ?: "no reason given");
-		kho_fail(&err, result->code, "new kernel: %s", text);
+		kho_fail(&err, result->code, "%s: %s", kho_side(session->agent)->peer, text);
 	}
 	if (result->has_mac && result->mac.len == 6 && result->step == KHO_STEP_ADDRESS)
 		memcpy(mover->macs[result->item], result->mac.data, 6);

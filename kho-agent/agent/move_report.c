@@ -145,6 +145,7 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 		SD_JSON_BUILD_PAIR_STRING("old_release", name.release),
 		SD_JSON_BUILD_PAIR_STRING("new_release", peer ? peer->peer.kernel_release : ""),
 		SD_JSON_BUILD_PAIR_UNSIGNED("frozen_limit_ms", mover->config->max_frozen_ms),
+		SD_JSON_BUILD_PAIR_UNSIGNED("clock_ms", mover->began_ns / MS),
 		SD_JSON_BUILD_PAIR_CONDITION(!!phases.v, "phases",
 					     SD_JSON_BUILD_VARIANT(phases.v)),
 		SD_JSON_BUILD_PAIR_CONDITION(!!steps.v, "steps", SD_JSON_BUILD_VARIANT(steps.v)),
@@ -168,13 +169,31 @@ int kho_move_report_write(const struct kho_mover *mover, struct kho_err *err)
 	return kho_file_write_atomic(KHO_MOVE_REPORT, &content, err);
 }
 
+int kho_move_report_text(char **ret, struct kho_err *err)
+{
+	int r = kho_file_read(KHO_MOVE_REPORT, REPORT_MAX, ret, NULL, err);
+
+	return r == -ENOENT ? kho_fail(err, r, "nothing was moved yet") : r;
+}
+
+int kho_move_report_keep(const char *text, struct kho_err *err)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
+	const struct kho_file_content content = {
+		.data = text, .size = strlen(text), .mode = 0600,
+	};
+	int r = sd_json_parse(text, 0, &report, NULL, NULL);
+
+	if (r < 0 || !sd_json_variant_is_object(report))
+		return kho_fail(err, -EBADMSG, "it's no report; update the older agent");
+	return kho_file_write_atomic(KHO_MOVE_REPORT, &content, err);
+}
+
 int kho_move_report_read(sd_json_variant **ret, struct kho_err *err)
 {
 	_cleanup_free_ char *text = NULL;
-	int r = kho_file_read(KHO_MOVE_REPORT, REPORT_MAX, &text, NULL, err);
+	int r = kho_move_report_text(&text, err);
 
-	if (r == -ENOENT)
-		return kho_fail(err, r, "nothing was moved from this kernel yet");
 	if (r < 0)
 		return r;
 	r = sd_json_parse(text, 0, ret, NULL, NULL);

@@ -18,6 +18,12 @@
 /* When a move is over, one way or the other. */
 int kho_move_report_write(const struct kho_mover *mover, struct kho_err *err);
 
+/* As text, as it's kept; *@ret is to be freed by free(). */
+int kho_move_report_text(char **ret, struct kho_err *err);
+
+/* The other side's report of a move from there. -EBADMSG: it isn't one. */
+int kho_move_report_keep(const char *text, struct kho_err *err);
+
 /* *@ret is a reference. -ENOENT: nothing was moved since this kernel has started. */
 int kho_move_report_read(sd_json_variant **ret, struct kho_err *err);
 

@@ -3,7 +3,6 @@
  * CRIU at a workload that leaves: one round at a time, each with a folder and a stream
  * of pages of its own, and the rounds of pre-copy; departure.h has the idea.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -13,6 +12,7 @@
 
 #include "agent/departure.h"
 #include "base/cleanup.h"
+#include "base/folder.h"
 #include "migrate/pages/split.h"
 #include "migrate/workload/cgroup.h"
 
@@ -34,18 +34,6 @@ static void round_path(const struct kho_departure *d, unsigned int round, char r
 	snprintf(ret, 128, IMAGES_DIR "/%s/%u", d->config->name, round);
 }
 
-/* What an earlier move left. */
-static void remove_round(const char *path)
-{
-	_cleanup_closedir_ DIR *dir = opendir(path);
-	struct dirent *entry;
-
-	while (dir && (entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
-			unlinkat(dirfd(dir), entry->d_name, 0);
-	rmdir(path);
-}
-
 static int open_round(struct kho_departure *d, unsigned int round, struct kho_err *err)
 {
 	char path[128];
@@ -55,7 +43,9 @@ static int open_round(struct kho_departure *d, unsigned int round, struct kho_er
 	    (mkdir(path, 0700) < 0 && errno != EEXIST))
 		return kho_fail_errno(err, -errno, "%s", path);
 	round_path(d, round, path);
-	remove_round(path);
+	/* what an earlier move left */
+	kho_folder_clear(path);
+	rmdir(path);
 	if (mkdir(path, 0700) < 0)
 		return kho_fail_errno(err, -errno, "%s", path);
 	if (d->dir >= 0)

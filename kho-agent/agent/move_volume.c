@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "agent/move.h"
-#include "agent/pci.h"
+#include "agent/side.h"
 #include "base/cleanup.h"
 #include "migrate/volume/volume.h"
 
@@ -63,8 +63,10 @@ static int release(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	struct kho_volume volume = volume_of(mover, item);
 	int r = kho_volume_release(&volume, err);
 
-	return r < 0 ? r : kho_pci_hold_still(mover->agent, &mover->config->volumes[item].function,
-					      err);
+	if (r >= 0)
+		r = kho_side(mover->agent)->give(mover->agent,
+						 &mover->config->volumes[item].function, err);
+	return r < 0 ? r : 0;
 }
 
 static int reattach(struct kho_mover *mover, uint32_t item, struct kho_err *err)
@@ -72,7 +74,7 @@ static int reattach(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	const struct kho_config_volume *config = &mover->config->volumes[item];
 	struct kho_volume volume = volume_of(mover, item);
 	char disk[KHO_VOLUME_PATH];
-	int r = kho_pci_let_go(mover->agent, &config->function, err);
+	int r = kho_side(mover->agent)->take(mover->agent, &config->function, err);
 
 	/* the driver has bound by then, and its disk is there */
 	if (r >= 0)

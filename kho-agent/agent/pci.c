@@ -303,12 +303,23 @@ unsigned int kho_pci_absorb(struct kho_agent *agent)
 
 /* ---- as steps of a move ---- */
 
+static bool is_held(const struct kho_pci_function *function)
+{
+	return strcmp(function->driver, KHO_PCI_DRIVER) == 0;
+}
+
 int kho_pci_hold_still(struct kho_agent *agent, const struct kho_pci_addr *addr,
 		       struct kho_err *err)
 {
+	struct kho_pci_function function;
 	struct kho_pci_hold hold;
+	int r = kho_pci_read(&agent->root, addr, &function, err);
 
-	return kho_pci_hold(&agent->root, addr, DRIVER_TIMEOUT_MS, &hold, err);
+	if (r >= 0 && is_held(&function))
+		return 0;
+	if (r >= 0)
+		r = kho_pci_hold(&agent->root, addr, DRIVER_TIMEOUT_MS, &hold, err);
+	return r < 0 ? r : 1;
 }
 
 int kho_pci_let_go(struct kho_agent *agent, const struct kho_pci_addr *addr, struct kho_err *err)
@@ -318,9 +329,10 @@ int kho_pci_let_go(struct kho_agent *agent, const struct kho_pci_addr *addr, str
 	int r = kho_pci_read(&agent->root, addr, &function, err);
 
 	/* it was never taken, or is back already */
-	if (r < 0 || strcmp(function.driver, KHO_PCI_DRIVER) != 0)
+	if (r < 0 || !is_held(&function))
 		return r;
-	return kho_pci_release(&agent->root, &hold, DRIVER_TIMEOUT_MS, err);
+	r = kho_pci_release(&agent->root, &hold, DRIVER_TIMEOUT_MS, err);
+	return r < 0 ? r : 1;
 }
 
 int kho_pci_read_grant(const Kho__PciGrant *message, struct kho_pci_addr *ret, struct kho_err *err)
@@ -331,12 +343,16 @@ int kho_pci_read_grant(const Kho__PciGrant *message, struct kho_pci_addr *ret, s
 	return 0;
 }
 
-int kho_pci_take_grant(struct kho_agent *agent, const Kho__PciGrant *message, struct kho_err *err)
+int kho_pci_take_grant(struct kho_agent *agent, const struct kho_pci_addr *addr,
+		       struct kho_err *err)
 {
-	int r = grant(agent, message, err);
+	uint64_t config;
+	int r = kho_pci_config(agent, addr, &config, err);
 
+	if (r >= 0)
+		r = kho_device_pci_grant(&agent->device, addr, config, err);
 	if (r != -EEXIST)
-		return r;
+		return r < 0 ? r : 1;
 	*err = (struct kho_err){};
 	return 0;
 }
@@ -347,7 +363,7 @@ int kho_pci_drop_grant(struct kho_agent *agent, const struct kho_pci_addr *addr,
 	int r = kho_device_pci_revoke(&agent->device, addr, err);
 
 	if (r != -ENOENT)
-		return r;
+		return r < 0 ? r : 1;
 	*err = (struct kho_err){};
 	return 0;
 }

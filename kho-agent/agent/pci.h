@@ -42,14 +42,19 @@ unsigned int kho_pci_absorb(struct kho_agent *agent);
 
 /* ---- as steps of a move (move.h, receive.h) ---- */
 
+/* What a grant says. */
+int kho_pci_read_grant(const Kho__PciGrant *grant, struct kho_pci_addr *ret, struct kho_err *err);
+
+/* The rest is for side.c: 1: it changed hands; 0: it was so before. */
+
 /* Old side: takes it from its driver, whoever uses it; and gives it back. */
 int kho_pci_hold_still(struct kho_agent *agent, const struct kho_pci_addr *addr,
 		       struct kho_err *err);
 int kho_pci_let_go(struct kho_agent *agent, const struct kho_pci_addr *addr, struct kho_err *err);
 
-/* New side: what a grant says, taking it, and giving it up. */
-int kho_pci_read_grant(const Kho__PciGrant *grant, struct kho_pci_addr *ret, struct kho_err *err);
-int kho_pci_take_grant(struct kho_agent *agent, const Kho__PciGrant *grant, struct kho_err *err);
+/* New side: takes what the old side holds; and gives it up. */
+int kho_pci_take_grant(struct kho_agent *agent, const struct kho_pci_addr *addr,
+		       struct kho_err *err);
 int kho_pci_drop_grant(struct kho_agent *agent, const struct kho_pci_addr *addr,
 		       struct kho_err *err);
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Steps of a move on the new side; receive.h has the idea. */
+/* Steps of a move on the side that workloads go to; receive.h has the idea. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/failpoint.h"
 #include "agent/receive.h"
+#include "agent/side.h"
 
 const struct kho_sink_ops *const kho_receive_sinks[] = {
 	&kho_sink_pages, &kho_sink_images, &kho_sink_files, NULL
@@ -95,6 +96,36 @@ void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool 
 	answer(receiver->agent->session, &result);
 }
 
+static void drop_all(struct kho_receiver *receiver)
+{
+	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
+		kho_arrival_free(receiver->arrivals[i]);
+		kho_anchor_free(receiver->anchors[i]);
+		kho_taken_free(receiver->volumes[i]);
+		receiver->arrivals[i] = NULL;
+		receiver->anchors[i] = NULL;
+		receiver->volumes[i] = NULL;
+	}
+}
+
+void kho_receive_drop(struct kho_agent *agent)
+{
+	if (agent->receiver)
+		drop_all(agent->receiver);
+}
+
+int kho_receive_let_go(struct kho_agent *agent, struct kho_err *err)
+{
+	struct kho_receiver *receiver = agent->receiver;
+
+	for (unsigned int i = 0; receiver && i < KHO_MOVE_ITEMS; i++)
+		if (receiver->arrivals[i] && kho_arrival_is_busy(receiver->arrivals[i]))
+			return kho_fail(err, -EBUSY, "memory of the last move is still on its way; "
+					"try again when that is over");
+	kho_receive_drop(agent);
+	return 0;
+}
+
 /* The receiver of this move; what another one left is dropped. */
 static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
 {
@@ -106,18 +137,21 @@ static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
 		receiver = calloc(1, sizeof(*receiver));
 	if (!receiver)
 		return NULL;
-	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
-		kho_arrival_free(receiver->arrivals[i]);
-		kho_anchor_free(receiver->anchors[i]);
-		kho_taken_free(receiver->volumes[i]);
-		receiver->arrivals[i] = NULL;
-		receiver->anchors[i] = NULL;
-		receiver->volumes[i] = NULL;
-	}
+	drop_all(receiver);
 	receiver->agent = agent;
 	receiver->id = id;
 	agent->receiver = receiver;
 	return receiver;
+}
+
+/* Two kernels that run one workload are the worst there is: only its owner gives it. */
+static int check_owner(struct kho_agent *agent, const Kho__MoveStep *step, struct kho_err *err)
+{
+	if (agent->mover)
+		return kho_fail(err, -EBUSY, "a move the other way is under way");
+	if (step->step <= KHO_STEP_COMMIT && !step->undo && !kho_side_peer_owns(agent))
+		return kho_fail(err, -EPERM, "the workloads are this side's; nothing is taken in");
+	return 0;
 }
 
 static int do_step(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
@@ -159,7 +193,9 @@ void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step)
 		return;
 	kho_agent_progress(session->agent, "%s%s of %.64s", step->undo ? "undoing " : "",
 			   kho_step_info(step->step)->name, step->name ?: "?");
-	r = do_one(receiver, step, &err);
+	r = check_owner(session->agent, step, &err);
+	if (r >= 0)
+		r = do_one(receiver, step, &err);
 	if (r <= 0)
 		kho_receive_answer(receiver, step->step, step->undo, step->item, &err);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The new side of a move: does the steps that it's asked for, and answers.
+ * The side that workloads go to: does the steps that it's asked for, and answers.
  *
  * What is under way is kept by the number of the move and of the thing in it. A step
  * that is asked for again is answered again, one of another move drops what the one
@@ -33,6 +33,14 @@ struct kho_receive_ops {
 	int (*undo)(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err);
 };
 
+/*
+ * What has come may leave again: forgets how it came. -EBUSY: it isn't all there yet.
+ */
+int kho_receive_let_go(struct kho_agent *agent, struct kho_err *err);
+
+/* All of it is void, finished or not. */
+void kho_receive_drop(struct kho_agent *agent);
+
 void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step);
 
 /* Answers a step. */
@@ -60,6 +68,9 @@ void kho_arrival_free(struct kho_arrival *arrival);
 
 /* Where its images go to. */
 const char *kho_arrival_dir(const struct kho_arrival *arrival);
+
+/* Whether it runs and its memory isn't all there. */
+bool kho_arrival_is_busy(const struct kho_arrival *arrival);
 
 /* Its memory, receive_pages.c. */
 struct kho_arrival_pages *kho_arrival_pages(const struct kho_arrival *arrival);

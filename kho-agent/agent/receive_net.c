@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Addresses on the new side of a move: on the NIC that was granted, silent until they
+ * Addresses on the side that they go to: on the NIC that was granted, silent until they
  * are announced.
  */
 #include <errno.h>
@@ -9,6 +9,7 @@
 
 #include "agent/pci.h"
 #include "agent/receive.h"
+#include "agent/side.h"
 #include "migrate/net/announce.h"
 #include "migrate/net/clean.h"
 #include "migrate/net/silence.h"
@@ -88,6 +89,9 @@ static int be_silent(struct kho_anchor *a, struct kho_err *err)
 		a->services[i].ifindex = a->nic.ifindex;
 	if (r >= 0)
 		r = kho_silence_start(a->services, a->count, &a->silence, err);
+	/* of a move the other way: what still comes was sent on, and is dropped from here on */
+	if (r >= 0)
+		r = kho_net_clean(KHO_CLEAN_HOLD, err);
 	if (r >= 0)
 		r = sd_event_add_io(a->receiver->agent->event, &a->source,
 				    kho_silence_fd(a->silence), EPOLLIN, on_packets, a);
@@ -183,10 +187,10 @@ static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	receiver->anchors[step->item] = a;
 	r = read_step(a, step->address, err);
 	if (r >= 0)
-		r = kho_pci_take_grant(receiver->agent, step->address->nic, err);
+		r = kho_side(receiver->agent)->take(receiver->agent, &a->function, err);
 	if (r < 0)
 		return r;
-	a->granted = true;
+	a->granted = r > 0;
 	r = look_later(a);
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 1;
 }
@@ -206,10 +210,10 @@ static int undo_address(struct kho_receiver *receiver, const Kho__MoveStep *step
 	else if (a->adopted)
 		kho_net_clean(KHO_CLEAN_SILENCE, NULL);
 	if (a->granted)
-		r = kho_pci_drop_grant(receiver->agent, &a->function, err);
+		r = kho_side(receiver->agent)->give(receiver->agent, &a->function, err);
 	receiver->anchors[step->item] = NULL;
 	kho_anchor_free(a);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 /* ---- announce ---- */

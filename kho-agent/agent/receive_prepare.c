@@ -11,6 +11,9 @@
 #include <unistd.h>
 
 #include "agent/arrival.h"
+#include "agent/side.h"
+#include "base/folder.h"
+#include "migrate/workload/config.h"
 
 #define MOVE_DIR	KHO_RUN_DIR "/move"
 #define WARM_MS		60000
@@ -83,6 +86,8 @@ static int make_dirs(struct kho_arrival *a, struct kho_err *err)
 	    (mkdir(path, 0700) < 0 && errno != EEXIST) ||
 	    (mkdir(a->dir, 0700) < 0 && errno != EEXIST))
 		return kho_fail_errno(err, -errno, "%s", a->dir);
+	/* what another move left */
+	kho_folder_clear(a->dir);
 	return 0;
 }
 
@@ -154,6 +159,9 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	if (!workload || !workload->unit || !kho_arrival_is_good_name(step->name))
 		return kho_fail(err, -EBADMSG, "the step names no workload; update the older agent");
 	r = kho_unit_check_name(workload->unit, err);
+	/* this kernel's own is older; the old kernel's is what the operator has given */
+	if (r >= 0 && step->config && kho_side(receiver->agent)->is_new)
+		r = kho_config_replace(step->config, err);
 	if (r < 0)
 		return r;
 	if (arrival(receiver, step))

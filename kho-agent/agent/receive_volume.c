@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Volumes on the new side of a move: taken when their disks come, kept at commit. */
+/* Volumes on the side that they go to: taken when their disks come, kept at commit. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "agent/command.h"
 #include "agent/pci.h"
 #include "agent/receive.h"
+#include "agent/side.h"
 #include "migrate/volume/volume.h"
 
 #define LOOKS		2000
@@ -163,7 +164,7 @@ static int take(struct kho_receiver *receiver, const Kho__MoveStep *step, struct
 		return kho_fail(err, -EPROTO, "this volume isn't expected, or is here already");
 	r = read_step(t, step, err);
 	if (r >= 0)
-		r = kho_pci_take_grant(receiver->agent, step->volume->disk, err);
+		r = kho_side(receiver->agent)->take(receiver->agent, &t->function, err);
 	if (r < 0)
 		return r;
 	t->granted = true;
@@ -181,7 +182,7 @@ static int undo_take(struct kho_receiver *receiver, const Kho__MoveStep *step,
 		return err->code;
 	r = kho_volume_drop(&t->volume, err);
 	if (r >= 0 && t->granted)
-		r = kho_pci_drop_grant(receiver->agent, &t->function, err);
+		r = kho_side(receiver->agent)->give(receiver->agent, &t->function, err);
 	if (r < 0)
 		return r;
 	receiver->volumes[step->item] = NULL;

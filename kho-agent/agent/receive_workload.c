@@ -23,6 +23,11 @@ const char *kho_arrival_dir(const struct kho_arrival *a)
 	return a->dir;
 }
 
+bool kho_arrival_is_busy(const struct kho_arrival *a)
+{
+	return a->state == ARRIVAL_RUNS;
+}
+
 struct kho_arrival_pages *kho_arrival_pages(const struct kho_arrival *a)
 {
 	return a->pages;

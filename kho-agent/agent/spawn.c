@@ -7,8 +7,11 @@
 
 #include "agent/clock.h"
 #include "agent/dmesg.h"
+#include "agent/failover.h"
 #include "agent/move.h"
 #include "agent/pci.h"
+#include "agent/receive.h"
+#include "agent/rollback.h"
 #include "agent/spawn.h"
 #include "base/bits.h"
 #include "spawn/layout.h"
@@ -70,19 +73,16 @@ static int on_no_hello(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct kho_session *session = userdata;
 	struct kho_agent *agent = session->agent;
-	struct kho_err err, undo;
+	struct kho_err err;
 
 	(void)source;
 	(void)usec;
 	kho_fail(&err, -ETIMEDOUT, "the new kernel's agent did not say hello in time; "
 		 "see khoctl console for how far it came");
-	if (agent->mover) {
+	if (agent->mover)
 		kho_mover_peer_lost(agent->mover, &err);
-		return 0;
-	}
-	if (kho_reclaim(agent, &undo) < 0)
-		kho_wrap(&err, -ETIMEDOUT, "and not all could be taken back (%s)", undo.msg);
-	kho_agent_answer(agent, &err);
+	else
+		kho_failover_on_loss(agent, KHO_LINK_NO_HELLO, &err);
 	return 0;
 }
 
@@ -278,10 +278,12 @@ static void on_up(struct kho_session *session)
 	struct kho_err none = {};
 
 	kho_session_set_deadline(session, 0, NULL, NULL);
+	session->transfer.sinks = kho_receive_sinks;
 	if (agent->phase != KHO_PHASE_SPAWN) {
 		/* what the agent before was asked won't be answered any more */
 		kho_retire_drop(session);
 		kho_pci_drop(session);
+		kho_rollback_drop(session);
 		if (agent->mover)
 			kho_mover_peer_up(agent->mover);
 		return;
@@ -296,14 +298,14 @@ static void on_up(struct kho_session *session)
 }
 
 /*
- * The new kernel is dead, silent or not to be worked with. Until it is this
- * kernel's successor, all it has is taken back. Once this kernel is on its way
+ * The new kernel is dead, silent or not to be worked with. Until it has the workloads,
+ * all it has is taken back; then it's a matter of policy. Once this kernel is on its way
  * out, there's no way back: the session's end is what was wanted.
  */
 static void on_down(struct kho_session *session, const struct kho_link_event *event)
 {
 	struct kho_agent *agent = session->agent;
-	struct kho_err err = event->err, undo;
+	struct kho_err err = event->err;
 
 	kho_console_drain(session);
 	if (agent->phase == KHO_PHASE_RETIRE)
@@ -317,10 +319,7 @@ static void on_down(struct kho_session *session, const struct kho_link_event *ev
 		kho_mover_peer_lost(agent->mover, &err);
 		return;
 	}
-	if (kho_reclaim(agent, &undo) < 0)
-		kho_wrap(&err, err.code, "not all could be taken back (%s)", undo.msg);
-	agent->last = err;
-	kho_agent_answer(agent, &err);
+	kho_failover_on_loss(agent, event->cause, &err);
 }
 
 static void on_message(struct kho_session *session, const Kho__Envelope *envelope)
@@ -335,11 +334,8 @@ static void on_message(struct kho_session *session, const Kho__Envelope *envelop
 	case KHO__ENVELOPE__BODY_RETIRE_NOTED:
 		kho_retire_on_noted(session, envelope->retire_noted);
 		break;
-	case KHO__ENVELOPE__BODY_MOVE_RESULT:
-		kho_mover_on_result(session, envelope->move_result);
-		break;
 	default:
-		break;
+		kho_move_on_message(session, envelope);
 	}
 }
 
@@ -377,6 +373,16 @@ static int reopen(struct kho_agent *agent, const struct mk_region *region, struc
 	}
 	free(handover);
 	return r;
+}
+
+int kho_spawn_reopen(struct kho_agent *agent, struct kho_err *err)
+{
+	struct mk_region region;
+
+	if (!find_lent_region(agent, &region))
+		return kho_fail(err, -ENOTCONN, "no memory is lent to another kernel");
+	kho_session_close(agent);
+	return reopen(agent, &region, err);
 }
 
 /* The CPU that boots the new kernel is the last one to be lent. */

@@ -37,6 +37,9 @@ int kho_reclaim(struct kho_agent *agent, struct kho_err *err);
  */
 int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err);
 
+/* Opens the session with the new kernel anew, if its memory can be read. */
+int kho_spawn_reopen(struct kho_agent *agent, struct kho_err *err);
+
 /* Whether this kernel has lent a region to another one, by whichever agent. */
 bool kho_spawn_has_lent(struct kho_agent *agent);
 

@@ -173,7 +173,7 @@ static bool on_close(struct kho_session *session, const Kho__BulkClose *close)
 			continue;
 		kho_text_clean(text, sizeof(text), close->text ?: "no reason given");
 		if (close->has_code && close->code < 0)
-			kho_fail(&err, close->code, "the new kernel's agent: %s", text);
+			kho_fail(&err, close->code, "the other kernel's agent: %s", text);
 		finish_out(out, close->has_bytes ? close->bytes : 0, &err);
 		return true;
 	}

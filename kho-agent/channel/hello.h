@@ -40,6 +40,7 @@
 #define KHO_FEATURE_BULK_CRC	"bulk-crc"	/* bulk chunks carry a CRC32C */
 /* Of the agents. */
 #define KHO_FEATURE_RETIRE_NOTED "retire-noted"	/* RetireReady is answered by RetireNoted */
+#define KHO_FEATURE_MOVE_BACK	"move-back"	/* MoveBack is done, and answered by MoveOver */
 
 enum kho_role {
 	KHO_ROLE_UNKNOWN = 0,

@@ -133,6 +133,28 @@ int verb_move(int argc, char **argv)
 	return r ?: kho_call_and_print(&call);
 }
 
+int verb_rollback(int argc, char **argv)
+{
+	struct kho_call call = {
+		.method = KHO_API_METHOD("Rollback"),
+		.progress = kho_show_progress,
+	};
+	int r = no_arguments(argc, argv);
+
+	return r ?: kho_call_and_print(&call);
+}
+
+int verb_failover(int argc, char **argv)
+{
+	struct kho_call call = {
+		.method = KHO_API_METHOD("Failover"),
+		.progress = kho_show_progress,
+	};
+	int r = no_arguments(argc, argv);
+
+	return r ?: kho_call_and_print(&call);
+}
+
 int verb_retire(int argc, char **argv)
 {
 	struct kho_call call = {

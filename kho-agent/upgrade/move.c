@@ -208,6 +208,9 @@ struct kho_move_output kho_move_peer_lost(struct kho_move *move, const struct kh
 	case KHO_MOVE_UNDOING:
 		if (!move->err.code)
 			move->err = *why;
+		/* its undo wasn't heard of: it's asked again, if there's anybody to ask */
+		if (steps[move->step].remote)
+			move->begun[move->step] |= move->pending;
 		move->pending = 0;
 		return first ? output(KHO_MOVE_FENCE, KHO_STEP_NONE, 0) :
 			       output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
@@ -225,5 +228,19 @@ struct kho_move_output kho_move_fenced(struct kho_move *move)
 {
 	if (move->state != KHO_MOVE_UNDOING)
 		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	return undo_next(move);
+}
+
+/* With something pending it was fenced, and what was there is gone. */
+bool kho_move_waits_for_fence(const struct kho_move *move)
+{
+	return move->state == KHO_MOVE_UNDOING && move->peer_lost && !move->pending;
+}
+
+struct kho_move_output kho_move_peer_back(struct kho_move *move)
+{
+	if (!kho_move_waits_for_fence(move))
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	move->peer_lost = false;
 	return undo_next(move);
 }

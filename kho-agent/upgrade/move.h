@@ -152,6 +152,15 @@ struct kho_move_output kho_move_peer_lost(struct kho_move *move, const struct kh
 /* The new kernel is proven to be stopped. */
 struct kho_move_output kho_move_fenced(struct kho_move *move);
 
+/* Whether FENCE is still to be answered. */
+bool kho_move_waits_for_fence(const struct kho_move *move);
+
+/*
+ * It can't be stopped (FENCE is still to be answered), but it has come back: steps there are
+ * undone like others.
+ */
+struct kho_move_output kho_move_peer_back(struct kho_move *move);
+
 /* Whether the new kernel owns the workloads. */
 bool kho_move_committed(const struct kho_move *move);
 

@@ -39,24 +39,44 @@ int kho_owner_read(const volatile void *arena, size_t size, struct kho_owner *re
 	return r;
 }
 
-int kho_owner_commit(volatile void *arena, size_t size, uint64_t move, struct kho_owner *ret,
-		     struct kho_err *err)
-{
-	volatile struct kho_owner_record *record = arena;
-	int r = check(record, size, err);
-	uint64_t old, new;
+/* What the record is to say. */
+struct change {
+	bool to_new;
+	uint64_t move;
+};
 
-	if (r < 0)
-		return r;
-	old = __atomic_load_n(&record->word, __ATOMIC_ACQUIRE);
-	if (old & 1)
-		return kho_fail(err, -EALREADY, "the new kernel owns the workloads already");
-	new = (old + 2) | 1;
-	record->move = move;
+static int pass(volatile struct kho_owner_record *record, const struct change *change,
+		struct kho_owner *ret, struct kho_err *err)
+{
+	uint64_t old = __atomic_load_n(&record->word, __ATOMIC_ACQUIRE), new;
+
+	if ((old & 1) == change->to_new)
+		return kho_fail(err, -EALREADY, "the %s kernel owns the workloads already",
+				change->to_new ? "new" : "old");
+	new = ((old >> 1) + 1) << 1 | change->to_new;
+	record->move = change->move;
 	if (!__atomic_compare_exchange_n(&record->word, &old, new, false, __ATOMIC_SEQ_CST,
 					 __ATOMIC_SEQ_CST))
 		return kho_fail(err, -EBADMSG, "somebody else writes to the record of ownership; "
 				"khoctl reclaim, and look for what it is");
 	*ret = decode(new);
 	return 0;
+}
+
+int kho_owner_commit(volatile void *arena, size_t size, uint64_t move, struct kho_owner *ret,
+		     struct kho_err *err)
+{
+	const struct change change = { .to_new = true, .move = move };
+	int r = check(arena, size, err);
+
+	return r < 0 ? r : pass(arena, &change, ret, err);
+}
+
+int kho_owner_return(volatile void *arena, size_t size, uint64_t move, struct kho_owner *ret,
+		     struct kho_err *err)
+{
+	const struct change change = { .to_new = false, .move = move };
+	int r = check(arena, size, err);
+
+	return r < 0 ? r : pass(arena, &change, ret, err);
 }

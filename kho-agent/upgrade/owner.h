@@ -5,9 +5,9 @@
  * Theory of operation
  *
  * The record stands in the region's arena "owners". Its word holds the epoch of
- * ownership and whose it is; the old side makes the new one the owner by one atomic
- * exchange, and that instant is the commit of a move: an agent on either side that
- * is started again looks here, and so knows whether to undo or to go on. Epochs
+ * ownership and whose it is; the owner makes the other side the owner by one atomic
+ * exchange, and that instant is the commit of a move, there or back: an agent on either
+ * side that is started again looks here, and so knows whether to undo or to go on. Epochs
  * only grow. An arena of zeroes (as a region is made) is one that was never owned
  * by the new side.
  *
@@ -56,6 +56,10 @@ int kho_owner_read(const volatile void *arena, size_t size, struct kho_owner *re
  *   -EBADMSG   as above, or somebody else wrote to it meanwhile
  */
 int kho_owner_commit(volatile void *arena, size_t size, uint64_t move, struct kho_owner *ret,
+		     struct kho_err *err);
+
+/* New side, likewise: from here on it's the old side's again. */
+int kho_owner_return(volatile void *arena, size_t size, uint64_t move, struct kho_owner *ret,
 		     struct kho_err *err);
 
 #endif

@@ -21,6 +21,8 @@ static void write_items(FILE *file, const struct kho_move_record *record)
 		if (record->begun[step])
 			fprintf(file, "begun %s %" PRIx32 "\n", kho_step_info(step)->name,
 				record->begun[step]);
+	if (record->nics_given)
+		fprintf(file, "given %" PRIx32 "\n", record->nics_given);
 	for (unsigned int i = 0; i < record->nr[KHO_SCOPE_WORKLOAD]; i++)
 		if (*record->cgroups[i])
 			fprintf(file, "cgroup %u %s\n", i, record->cgroups[i]);
@@ -120,20 +122,24 @@ static int read_counts(char *text, struct kho_move_record *record)
 	       -EBADMSG : 0;
 }
 
+static int read_bits(const char *text, uint32_t nr, uint32_t *ret)
+{
+	uint64_t bits;
+
+	if (kho_parse_hex64(text, &bits, NULL) < 0 || !bits || bits >> nr)
+		return -EBADMSG;
+	*ret = (uint32_t)bits;
+	return 0;
+}
+
 static int read_begun(char *text, struct kho_move_record *record)
 {
 	const char *name = next_word(&text);
-	uint64_t bits, nr;
 
-	for (unsigned int step = KHO_STEP_NONE + 1; name && step < _KHO_STEP_MAX; step++) {
-		if (strcmp(kho_step_info(step)->name, name) != 0)
-			continue;
-		nr = record->nr[kho_step_info(step)->scope];
-		if (kho_parse_hex64(text, &bits, NULL) < 0 || !bits || bits >> nr)
-			return -EBADMSG;
-		record->begun[step] = (uint32_t)bits;
-		return 0;
-	}
+	for (unsigned int step = KHO_STEP_NONE + 1; name && step < _KHO_STEP_MAX; step++)
+		if (strcmp(kho_step_info(step)->name, name) == 0)
+			return read_bits(text, record->nr[kho_step_info(step)->scope],
+					 &record->begun[step]);
 	return -EBADMSG;
 }
 
@@ -155,6 +161,8 @@ static int read_line(char *line, struct kho_move_record *record)
 		return read_counts(rest, record);
 	if (strcmp(key, "begun") == 0)
 		return read_begun(rest, record);
+	if (strcmp(key, "given") == 0)
+		return read_bits(rest, record->nr[KHO_SCOPE_ADDRESS], &record->nics_given);
 	if (strcmp(key, "cgroup") == 0)
 		return read_item(rest, KHO_SCOPE_WORKLOAD, record);
 	if (strcmp(key, "mac") == 0)

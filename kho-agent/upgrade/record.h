@@ -23,6 +23,7 @@
  *	begun dump 3			items that the step was begun for, hexadecimal bits
  *	cgroup 0 /sys/fs/cgroup/system.slice/redis-server.service
  *	mac 0 525400000002		of the new side's NIC, by address
+ *	given 1				addresses whose NIC was given away for the move, likewise
  *	config
  *	[Workload redis]
  *	...
@@ -43,6 +44,7 @@ struct kho_move_record {
 	uint64_t epoch;
 	uint32_t nr[_KHO_SCOPE_MAX];
 	uint32_t begun[_KHO_STEP_MAX];
+	uint32_t nics_given;
 	char cgroups[KHO_MOVE_ITEMS][KHO_RECORD_CGROUP];	/* "": none */
 	uint8_t macs[KHO_MOVE_ITEMS][6];
 };

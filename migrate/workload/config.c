@@ -86,6 +86,14 @@ static int set_convergence(struct kho_config_workload *workload, const char *val
 	return 0;
 }
 
+static int set_word(bool *ret, const char *value, const char *const words[2], struct kho_err *err)
+{
+	*ret = strcmp(value, words[1]) == 0;
+	if (!*ret && strcmp(value, words[0]) != 0)
+		return kho_fail(err, -EINVAL, "%s or %s, not \"%.20s\"", words[0], words[1], value);
+	return 0;
+}
+
 static int set_unit(struct kho_config_workload *workload, const char *value, struct kho_err *err)
 {
 	int r = kho_unit_check_name(value, err);
@@ -119,6 +127,12 @@ static int set_workload(void *item, const struct kho_ini_item *ini, struct kho_e
 				set_text(workload->health_command, KHO_CONFIG_TEXT, "", err);
 	if (strcmp(key, "HealthTimeoutSec") == 0)
 		return set_seconds(&workload->health_timeout_ms, value, err);
+	if (strcmp(key, "CannotMove") == 0)
+		return set_word(&workload->restart, value,
+				(const char *const[]){ "refuse", "restart" }, err);
+	if (strcmp(key, "Rehearsal") == 0)
+		return set_word(&workload->unrehearsed, value,
+				(const char *const[]){ "yes", "no" }, err);
 	return -ENOKEY;
 }
 
@@ -206,6 +220,24 @@ static int set_volume(void *item, const struct kho_ini_item *ini, struct kho_err
 	return -ENOKEY;
 }
 
+/* ---- the upgrade as a whole ---- */
+
+static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_err *err)
+{
+	struct kho_config *config = item;
+
+	if (strcmp(ini->key, "MaxFrozenSec") == 0) {
+		config->has_max_frozen = true;
+		return set_seconds(&config->max_frozen_ms, ini->value, err);
+	}
+	if (strcmp(ini->key, "NewKernelFailure") != 0)
+		return -ENOKEY;
+	config->stay = strcmp(ini->value, "stay") == 0;
+	if (!config->stay && strcmp(ini->value, "restart") != 0)
+		return kho_fail(err, -EINVAL, "restart or stay, not \"%.20s\"", ini->value);
+	return 0;
+}
+
 /* ---- sections ---- */
 
 /* @items: an array of @size bytes each, beginning with the name. NULL: no room. */
@@ -250,17 +282,6 @@ static int check_name(const char *name, struct kho_err *err)
 	return 0;
 }
 
-/* Of the move as a whole. */
-static int set_move(void *item, const struct kho_ini_item *ini, struct kho_err *err)
-{
-	struct kho_config *config = item;
-
-	if (strcmp(ini->key, "MaxFrozenSec") != 0)
-		return -ENOKEY;
-	config->has_max_frozen = true;
-	return set_seconds(&config->max_frozen_ms, ini->value, err);
-}
-
 static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *err)
 {
 	struct kho_config *config = ctx;
@@ -285,14 +306,13 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 		item = find_item(config->volumes, &config->nr_volumes,
 				 sizeof(config->volumes[0]), name);
 		set = set_volume;
-	}
-	if (strcmp(ini->section, "Move") == 0) {
+	} else if (strcmp(ini->section, "Upgrade") == 0) {
 		item = config;
-		set = set_move;
+		set = set_upgrade;
 	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME], [Volume NAME] and [Move]", ini->section);
+				"[Address NAME], [Volume NAME] and [Upgrade]", ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);
 	r = set(item, ini, err);

@@ -12,6 +12,9 @@
  *	NoConvergence=abort		or go-on, if MaxRounds don't get there
  *	HealthCommand=/usr/bin/true	run in the new kernel; words, no shell
  *	HealthTimeoutSec=5
+ *	CannotMove=refuse		or restart: what can't move is stopped before and
+ *					started on the new kernel, from its definition
+ *	Rehearsal=yes			or no: don't try a copy of it there first
  *
  *	[Address vip]
  *	Address=10.77.0.10/24 fd77::10/64
@@ -25,7 +28,10 @@
  *	FileSystem=ext4
  *	Options=noatime
  *
- *	[Move]
+ *	[Upgrade]
+ *	NewKernelFailure=restart	the new kernel fails after the workloads have moved and
+ *					before this one retires: start them anew here; or stay:
+ *					leave it to the operator (khoctl failover)
  *	MaxFrozenSec=2			workloads stand still no longer: or else it's undone
  *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
@@ -59,6 +65,8 @@ struct kho_config_workload {
 	bool go_on;			/* NoConvergence=go-on */
 	char health_command[KHO_CONFIG_TEXT];	/* "": none */
 	uint32_t health_timeout_ms;
+	bool restart;			/* CannotMove=restart */
+	bool unrehearsed;		/* Rehearsal=no */
 	/* as text, until all is read */
 	char volume_names[KHO_CONFIG_TEXT];
 	char address_names[KHO_CONFIG_TEXT];
@@ -92,6 +100,7 @@ struct kho_config {
 	unsigned int nr_addresses;
 	struct kho_config_volume volumes[KHO_CONFIG_ITEMS];
 	unsigned int nr_volumes;
+	bool stay;			/* NewKernelFailure=stay */
 };
 
 /* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */
@@ -104,7 +113,14 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err);
 /* Reads the system's files. *@ret is to be freed by free(). */
 int kho_config_load(struct kho_config **ret, struct kho_err *err);
 
-/* The same; *@ret_text is all of their text, which parses to the same again. */
-int kho_config_load_text(struct kho_config **ret, char **ret_text, struct kho_err *err);
+/*
+ * The same for a kernel whose files are from when its image was made: all text that was
+ * read, as one file, *@ret to be freed by free(); and there, to be its configuration from
+ * then on (it's put into /run/kho-agent, empty files of the same name besides what it
+ * replaces). -EFBIG: more than KHO_CONFIG_MAX bytes.
+ */
+#define KHO_CONFIG_MAX	(128u << 10)
+int kho_config_text(char **ret, struct kho_err *err);
+int kho_config_replace(const char *text, struct kho_err *err);
 
 #endif

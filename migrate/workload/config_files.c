@@ -5,30 +5,30 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/workload/config.h"
 
 #define FILE_MAX	(256u << 10)
+#define RUN_FOLDER	"/run/kho-agent"
+#define MAIN_FILE	"kho-agent.conf"
+#define DROP_INS	"kho-agent.conf.d"
 
-static const char *const folders[] = { "/usr/lib/kho-agent", "/etc/kho-agent", "/run/kho-agent" };
+static const char *const folders[] = { "/usr/lib/kho-agent", "/etc/kho-agent", RUN_FOLDER };
 
 #define NR_FOLDERS (sizeof(folders) / sizeof(folders[0]))
 
-/* @copy gets the text; NULL: nobody wants it. */
-static int read_file(const char *path, struct kho_config *config, FILE *copy,
-		     struct kho_err *err)
+/* What's done with each file. */
+typedef int (*file_fn)(const char *path, void *ctx, struct kho_err *err);
+
+static int read_file(const char *path, void *ctx, struct kho_err *err)
 {
 	_cleanup_free_ char *text = NULL;
 	int r = kho_file_read(path, FILE_MAX, &text, NULL, err);
 
-	if (r < 0)
-		return r;
-	/* an empty line ends what a backslash at the end of a file would go on with */
-	if (copy)
-		fprintf(copy, "%s\n\n", text);
-	return kho_config_parse(path, text, config, err);
+	return r < 0 ? r : kho_config_parse(path, text, ctx, err);
 }
 
 /* Whether a later folder has a file of this name. */
@@ -50,8 +50,7 @@ static int compare(const void *a, const void *b)
 	return strcmp(strrchr(*(char *const *)a, '/'), strrchr(*(char *const *)b, '/'));
 }
 
-static int read_all(struct kho_config *config, const char *pattern, FILE *copy,
-		    struct kho_err *err)
+static int for_each(const char *pattern, file_fn fn, void *ctx, struct kho_err *err)
 {
 	_cleanup_free_ char **paths = NULL;
 	glob_t found[NR_FOLDERS] = {};
@@ -74,44 +73,118 @@ static int read_all(struct kho_config *config, const char *pattern, FILE *copy,
 	if (nr)
 		qsort(paths, nr, sizeof(*paths), compare);
 	for (size_t n = 0; n < nr && r >= 0; n++)
-		r = read_file(paths[n], config, copy, err);
+		r = fn(paths[n], ctx, err);
 	for (size_t i = 0; i < NR_FOLDERS; i++)
 		globfree(&found[i]);
 	return r;
 }
 
-static int load(struct kho_config *config, FILE *copy, struct kho_err *err)
+static int for_all(file_fn fn, void *ctx, struct kho_err *err)
 {
-	int r = read_all(config, "kho-agent.conf", copy, err);
+	int r = for_each(MAIN_FILE, fn, ctx, err);
 
-	if (r >= 0)
-		r = read_all(config, "kho-agent.conf.d/*.conf", copy, err);
-	return r < 0 ? r : kho_config_finish(config, err);
+	return r < 0 ? r : for_each(DROP_INS "/*.conf", fn, ctx, err);
 }
 
 int kho_config_load(struct kho_config **ret, struct kho_err *err)
 {
-	return kho_config_load_text(ret, NULL, err);
-}
-
-int kho_config_load_text(struct kho_config **ret, char **ret_text, struct kho_err *err)
-{
-	_cleanup_free_ struct kho_config *config = calloc(1, sizeof(*config));
-	_cleanup_free_ char *text = NULL;
-	size_t size;
-	FILE *copy = ret_text ? open_memstream(&text, &size) : NULL;
+	struct kho_config *config = calloc(1, sizeof(*config));
 	int r;
 
-	if (!config || (ret_text && !copy))
-		r = kho_fail(err, -ENOMEM, "no memory for the configuration");
-	else
-		r = load(config, copy, err);
-	if (copy && fclose(copy) != 0 && r >= 0)
-		r = kho_fail(err, -ENOMEM, "no memory for the configuration");
-	if (r < 0)
+	if (!config)
+		return kho_fail(err, -ENOMEM, "no memory for the configuration");
+	r = for_all(read_file, config, err);
+	if (r >= 0)
+		r = kho_config_finish(config, err);
+	if (r < 0) {
+		free(config);
 		return kho_wrap(err, r, "configuration");
-	if (ret_text)
-		*ret_text = TAKE_PTR(text);
-	*ret = TAKE_PTR(config);
+	}
+	*ret = config;
 	return 0;
+}
+
+/* ---- for another kernel's agent ---- */
+
+struct text {
+	char *data;
+	size_t size;
+};
+
+static int add_file(const char *path, void *ctx, struct kho_err *err)
+{
+	_cleanup_free_ char *part = NULL;
+	struct text *text = ctx;
+	size_t size;
+	char *more;
+	int r = kho_file_read(path, FILE_MAX, &part, &size, err);
+
+	if (r < 0)
+		return r;
+	if (text->size + size >= KHO_CONFIG_MAX)
+		return kho_fail(err, -EFBIG, "the files of the configuration have more than %u KiB; "
+				"take comments out", KHO_CONFIG_MAX >> 10);
+	more = realloc(text->data, text->size + size + 3);
+	if (!more)
+		return kho_fail(err, -ENOMEM, "no memory for the configuration");
+	memcpy(more + text->size, part, size);
+	text->data = more;
+	text->size += size;
+	/* the last line may lack its end; a backslash there goes on with an empty one */
+	text->data[text->size++] = '\n';
+	text->data[text->size++] = '\n';
+	text->data[text->size] = '\0';
+	return 0;
+}
+
+int kho_config_text(char **ret, struct kho_err *err)
+{
+	struct text text = {};
+	int r = for_all(add_file, &text, err);
+
+	if (r >= 0 && !text.data && !(text.data = strdup("")))
+		r = kho_fail(err, -ENOMEM, "no memory for the configuration");
+	if (r < 0) {
+		free(text.data);
+		return kho_wrap(err, r, "configuration");
+	}
+	*ret = text.data;
+	return 0;
+}
+
+static int check_text(const char *text, struct kho_err *err)
+{
+	_cleanup_free_ struct kho_config *config = calloc(1, sizeof(*config));
+	_cleanup_free_ char *copy = strdup(text);
+	int r;
+
+	if (!config || !copy)
+		return kho_fail(err, -ENOMEM, "no memory for the configuration");
+	r = kho_config_parse("the other kernel's configuration", copy, config, err);
+	return r < 0 ? r : kho_config_finish(config, err);
+}
+
+/* An empty file of the same name counts instead of it. */
+static int mask(const char *path, void *ctx, struct kho_err *err)
+{
+	const struct kho_file_content empty = { .data = "", .mode = 0644 };
+	char other[512];
+
+	(void)ctx;
+	snprintf(other, sizeof(other), RUN_FOLDER "/" DROP_INS "%s", strrchr(path, '/'));
+	return kho_file_write_atomic(other, &empty, err);
+}
+
+int kho_config_replace(const char *text, struct kho_err *err)
+{
+	const struct kho_file_content content = {
+		.data = text, .size = strlen(text), .mode = 0644,
+	};
+	int r = check_text(text, err);
+
+	if (r >= 0 && mkdir(RUN_FOLDER "/" DROP_INS, 0755) < 0 && errno != EEXIST)
+		r = kho_fail_errno(err, -errno, RUN_FOLDER "/" DROP_INS);
+	if (r >= 0)
+		r = for_each(DROP_INS "/*.conf", mask, NULL, err);
+	return r < 0 ? r : kho_file_write_atomic(RUN_FOLDER "/" MAIN_FILE, &content, err);
 }

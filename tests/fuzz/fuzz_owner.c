@@ -31,6 +31,9 @@ static void commit(uint8_t *arena, size_t size, const struct kho_owner *before)
 	else
 		require(after.epoch == before->epoch);
 	require(kho_owner_commit(arena, size, 2, &owner, &err) == -EALREADY);
+	require(kho_owner_return(arena, size, 3, &owner, &err) == 0 && !owner.is_new);
+	require(owner.epoch != after.epoch);
+	require(kho_owner_return(arena, size, 4, &owner, &err) == -EALREADY);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

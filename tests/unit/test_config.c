@@ -147,7 +147,8 @@ START_TEST(all_keys)
 	     "Functions=0000:00:05.0 0001:02:1f.7\nGateway=10.77.0.1\n"
 	     "[Volume other]\nFunction=0000:00:08.0\nMountPoint=/srv/o\nFileSystem=xfs\n"
 	     "[Volume data]\nFunction=0000:00:07.0\nPartition=2\nMountPoint=/srv/data\n"
-	     "FileSystem=ext4\nOptions=noatime,ro\n");
+	     "FileSystem=ext4\nOptions=noatime,ro\n[Upgrade]\nNewKernelFailure=stay\n");
+	ck_assert(config.stay);
 	ck_assert_uint_eq(config.nr_workloads, 1);
 	ck_assert_str_eq(w->name, "redis");
 	ck_assert_str_eq(w->unit, "redis-server.service");
@@ -183,6 +184,7 @@ START_TEST(what_is_not_said)
 	ck_assert_uint_eq(w->max_blackout_ms, 1000);
 	ck_assert_uint_eq(w->max_rounds, 8);
 	ck_assert_uint_eq(w->health_timeout_ms, 5000);
+	ck_assert(!config.stay);
 	ck_assert(!w->go_on && !*w->health_command && !w->nr_files);
 	ck_assert(!w->volumes && !w->addresses);
 	ck_assert_uint_eq(config.nr_addresses + config.nr_volumes, 0);
@@ -192,13 +194,13 @@ END_TEST
 
 START_TEST(of_the_move)
 {
-	ck_assert_int_eq(parse("[Move]\nMaxFrozenSec=0.25\n"), 0);
+	ck_assert_int_eq(parse("[Upgrade]\nMaxFrozenSec=0.25\n"), 0);
 	good("[Workload a]\nUnit=a.scope\n");
 	ck_assert_uint_eq(config.max_frozen_ms, 250);
-	good("[Move]\nMaxFrozenSec=0\n");
+	good("[Upgrade]\nMaxFrozenSec=0\n");
 	ck_assert_uint_eq(config.max_frozen_ms, 0);
-	ck_assert_int_eq(parse("[Move]\nUnit=a.scope\n"), -EINVAL);
-	ck_assert_str_eq(err.msg, "f:2: [Move] has no key Unit=");
+	ck_assert_int_eq(parse("[Upgrade]\nUnit=a.scope\n"), -EINVAL);
+	ck_assert_str_eq(err.msg, "f:2: [Upgrade] has no key Unit=");
 }
 END_TEST
 
@@ -260,6 +262,9 @@ static const struct bad {
 	  "1.1.1.7/8 1.1.1.8/8 1.1.1.9/8", "more than 8" },
 	{ "[Address a]\nFunctions=00:05.0", "Functions=: " },
 	{ "[Address a]\nGateway=gate", "is no address" },
+	{ "[Upgrade]\nNewKernelFailure=panic", "restart or stay" },
+	{ "[Upgrade]\nMaxRounds=2", "has no key MaxRounds=" },
+	{ "[Upgrade a]\nNewKernelFailure=stay", "is no section" },
 	{ "[Volume a]\nFunction=", "Function=: " },
 	{ "[Volume a]\nPartition=-1", "Partition=: " },
 	{ "[Volume a]\nMountPoint=srv", "is no absolute path" },

@@ -25,6 +25,7 @@ struct play {
 	enum fault fault;
 	int at, count;
 	bool undo_fails;
+	bool comes_back;		/* the peer, instead of being fenced */
 	bool fenced;
 	/* what is in effect: begun and not undone */
 	uint32_t in_effect[_KHO_STEP_MAX];
@@ -123,8 +124,9 @@ static void run(struct play *p)
 			out = undo_items(p, out);
 			break;
 		case KHO_MOVE_FENCE:
-			p->fenced = true;
-			out = kho_move_fenced(&p->move);
+			p->fenced = !p->comes_back;
+			out = p->comes_back ? kho_move_peer_back(&p->move) :
+					      kho_move_fenced(&p->move);
 			break;
 		default:
 			ck_abort_msg("stuck in step %d", p->move.step);
@@ -168,14 +170,15 @@ START_TEST(test_all_well)
 }
 END_TEST
 
-/* Every fault at every point; whether an undo fails, too. */
+/* Every fault at every point; whether an undo fails, and a lost peer is back, too. */
 START_TEST(test_faults)
 {
 	for (int fault = FAULT_FAIL; fault < _FAULT_MAX; fault++)
 		for (int at = 0; at < 64; at++)
-			for (int undo_fails = 0; undo_fails < 2; undo_fails++) {
+			for (int way = 0; way < 4; way++) {
 				struct play p = {
-					.fault = fault, .at = at, .undo_fails = undo_fails,
+					.fault = fault, .at = at, .undo_fails = way & 1,
+					.comes_back = way & 2,
 				};
 
 				run(&p);
@@ -205,6 +208,28 @@ START_TEST(test_peer_lost_while_undoing)
 	ck_assert_int_eq(kho_move_peer_lost(&move, &lost).action, KHO_MOVE_NOTHING);
 	ck_assert_int_eq(kho_move_fenced(&move).action, KHO_MOVE_END);
 	ck_assert_int_eq(move.err.code, -EIO);
+}
+END_TEST
+
+/* One that couldn't be fenced is asked again for what it hadn't confirmed. */
+START_TEST(test_peer_back)
+{
+	struct kho_err err = an_error(-EIO), lost = an_error(-ETIMEDOUT);
+	struct kho_move_output out;
+	struct kho_move move;
+
+	kho_move_init(&move, few, NULL);
+	kho_move_begin(&move);
+	ck_assert_int_eq(kho_move_peer_back(&move).action, KHO_MOVE_NOTHING);
+	kho_move_done(&move, KHO_STEP_PREPARE, 0, &err);
+	kho_move_undone(&move, KHO_STEP_PREPARE, 1, NULL);
+	kho_move_peer_lost(&move, &lost);
+	out = kho_move_peer_back(&move);
+	ck_assert_int_eq(out.action, KHO_MOVE_UNDO);
+	ck_assert_int_eq(out.step, KHO_STEP_PREPARE);
+	ck_assert_uint_eq(out.items, 1u << 0);
+	ck_assert_int_eq(kho_move_peer_back(&move).action, KHO_MOVE_NOTHING);
+	ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_PREPARE, 0, NULL).action, KHO_MOVE_END);
 }
 END_TEST
 
@@ -263,6 +288,7 @@ int main(void)
 	tcase_add_test(tc, test_all_well);
 	tcase_add_test(tc, test_faults);
 	tcase_add_test(tc, test_peer_lost_while_undoing);
+	tcase_add_test(tc, test_peer_back);
 	tcase_add_test(tc, test_late_undo);
 	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_table);

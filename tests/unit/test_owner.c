@@ -50,6 +50,24 @@ START_TEST(committed_once)
 }
 END_TEST
 
+/* There, back, and there again: the epoch grows each time, whoever asks twice is told. */
+START_TEST(returned)
+{
+	kho_owner_format(arena, 7);
+	ck_assert_int_eq(kho_owner_return(arena, sizeof(arena), 1, &owner, &err), -EALREADY);
+	ck_assert_int_eq(kho_owner_commit(arena, sizeof(arena), 1, &owner, &err), 0);
+	ck_assert_int_eq(kho_owner_return(arena, sizeof(arena), 2, &owner, &err), 0);
+	ck_assert(owner.epoch == 9 && !owner.is_new);
+	ck_assert_int_eq(arena[16], 2);
+	ck_assert_int_eq(kho_owner_return(arena, sizeof(arena), 3, &owner, &err), -EALREADY);
+	ck_assert_int_eq(arena[16], 2);
+	ck_assert_int_eq(kho_owner_commit(arena, sizeof(arena), 3, &owner, &err), 0);
+	ck_assert(owner.epoch == 10 && owner.is_new);
+	ck_assert_int_eq(kho_owner_read(arena, sizeof(arena), &owner, &err), 0);
+	ck_assert(owner.epoch == 10 && owner.is_new);
+}
+END_TEST
+
 static void expect_damage(size_t size)
 {
 	uint8_t before[sizeof(arena)];
@@ -57,6 +75,7 @@ static void expect_damage(size_t size)
 	memcpy(before, arena, sizeof(arena));
 	ck_assert_int_eq(kho_owner_read(arena, size, &owner, &err), -EBADMSG);
 	ck_assert_int_eq(kho_owner_commit(arena, size, 1, &owner, &err), -EBADMSG);
+	ck_assert_int_eq(kho_owner_return(arena, size, 1, &owner, &err), -EBADMSG);
 	ck_assert_int_eq(err.code, -EBADMSG);
 	ck_assert_uint_eq(owner.epoch, 99);
 	ck_assert_mem_eq(arena, before, sizeof(arena));
@@ -117,6 +136,7 @@ static Suite *owner_suite(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_add_test(tc, layout);
 	tcase_add_test(tc, committed_once);
+	tcase_add_test(tc, returned);
 	tcase_add_test(tc, damage);
 	tcase_add_test(tc, one_wins);
 	suite_add_tcase(suite, tc);

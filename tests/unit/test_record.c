@@ -18,6 +18,7 @@ static const char whole[] =
 	"items 1 2 1 1\n"
 	"begun prepare 3\n"
 	"begun freeze 2\n"
+	"given 1\n"
 	"cgroup 1 " CGROUP "\n"
 	"mac 0 525400000002\n"
 	"config\n"
@@ -37,6 +38,7 @@ static void setup(void)
 	record.nr[KHO_SCOPE_WORKLOAD] = 2;
 	record.begun[KHO_STEP_PREPARE] = 3;
 	record.begun[KHO_STEP_FREEZE] = 2;
+	record.nics_given = 1;
 	memcpy(record.cgroups[1], CGROUP, sizeof(CGROUP));
 	memcpy(record.macs[0], "\x52\x54\0\0\0\2", 6);
 }
@@ -85,7 +87,8 @@ static const char *const bad_lines[] = {
 	"move 0", "move", "move xyz", "move 11112222333344445", "epoch -1", "epoch",
 	"items 1 2 1", "items 1 2 1 1 1", "items 1 0 1 1", "items 2 2 1 1", "items 1 33 1 1",
 	"begun dump", "begun dump 0", "begun dump 4", "begun nothing 1", "begun mute 2",
-	"begun dump 1 1", "cgroup 2 " CGROUP, "cgroup 0 /etc", "cgroup 0 /sys/fs/cgroup/../x",
+	"begun dump 1 1", "given 0", "given 2", "given",
+	"cgroup 2 " CGROUP, "cgroup 0 /etc", "cgroup 0 /sys/fs/cgroup/../x",
 	"items 1 2 1 1", "cgroup 0", "cgroup x " CGROUP,
 	"mac 1 525400000002", "mac 0 5254000000", "mac 0 0x5400000002",
 	"mac 0 52540000000g", "", " ", "unknown 1",

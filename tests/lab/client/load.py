@@ -10,7 +10,8 @@ it gets one file and compares it. A connection that ends is never opened again: 
 counted as reset. It runs until its standard input ends, then prints one JSON object.
 On SIGUSR1 it prints "all answered" once every connection has had an answer since.
 Gaps are between two good answers on one connection; blackout is the longest gap of
-all, less that connection's usual one.
+all, less that connection's usual one; blackout_at is when it began, by this host's
+monotonic clock.
 """
 
 import argparse
@@ -90,7 +91,7 @@ FIRST_BODY = {}
 
 def summary(connections):
     """What the report wants."""
-    longest, usual, blackout = 0.0, [], 0.0
+    longest, usual, blackout, blackout_at = 0.0, [], 0.0, 0.0
     for connection in connections:
         gaps = connection.gaps()
         if not gaps:
@@ -98,7 +99,9 @@ def summary(connections):
         normal = statistics.median(gaps)
         usual.append(normal)
         longest = max(longest, *gaps)
-        blackout = max(blackout, max(gaps) - normal)
+        if max(gaps) - normal > blackout:
+            blackout = max(gaps) - normal
+            blackout_at = connection.times[gaps.index(max(gaps))]
     opened = [c for c in connections if c.opened]
     return {
         "opened": len(opened), "kept": sum(not c.reset for c in opened),
@@ -107,7 +110,7 @@ def summary(connections):
         "lost": sum(c.sent - c.answered for c in opened), "wrong": sum(c.wrong for c in opened),
         "longest_gap_ms": round(longest * 1000, 1),
         "usual_gap_ms": round(statistics.median(usual) * 1000, 1) if usual else None,
-        "blackout_ms": round(blackout * 1000, 1),
+        "blackout_ms": round(blackout * 1000, 1), "blackout_at": blackout_at,
         "redis_answered": sum(c.answered for c in opened if c.kind == "redis"),
         "why": sorted({c.why for c in opened if c.why}),
     }

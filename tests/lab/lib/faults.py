@@ -18,7 +18,7 @@ CLIENTS = 10
 HEALTH = f"/usr/bin/redis-cli -h {ADDRESS} ping"
 
 CONFIG = """
-[Move]
+[Upgrade]
 MaxFrozenSec={frozen}
 
 [Workload redis]

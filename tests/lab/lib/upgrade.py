@@ -42,12 +42,22 @@ def report(shell):
     return json.loads(shell.run("khoctl --json report"))
 
 
-def move(lab, old, new, seconds=180):
-    """Moves all workloads; what both sides know is shown if it fails."""
-    moved = old.call("khoctl move", seconds)
+def _command(lab, shell, command, arrivals, departures):
+    """Runs it; what both sides know is shown if it fails."""
+    moved = shell.call(command, 180)
     if moved.rc == 0:
         return moved.out
-    for shell, logs in ((new, "move/*/images/restore.log"), (old, "dump/*/*/dump.log")):
-        lab.step(shell.call("journalctl --no-pager -b -n 60; "
-                            f"tail -n 25 /run/kho-agent/{logs}").out)
+    for side, logs in ((arrivals, "move/*/images/restore.log"), (departures, "dump/*/*/dump.log")):
+        lab.step(side.call("journalctl --no-pager -b -n 60; "
+                           f"tail -n 25 /run/kho-agent/{logs}").out)
     raise AssertionError(moved.out)
+
+
+def move(lab, old, new, to=""):
+    """Moves all workloads to the new kernel."""
+    return _command(lab, old, f"khoctl move {to}", new, old)
+
+
+def rollback(lab, old, new):
+    """Moves all workloads back."""
+    return _command(lab, old, "khoctl rollback", old, new)

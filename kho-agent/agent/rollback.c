@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Moves back, and what both sides tell of a move; rollback.h has the idea. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/checkup.h"
+#include "agent/failover.h"
+#include "agent/move.h"
+#include "agent/move_report.h"
+#include "agent/receive.h"
+#include "agent/rollback.h"
+#include "agent/side.h"
+#include "base/cleanup.h"
+
+#define TEXT_MAX	400
+
+/* ---- the end of a move ---- */
+
+static void send_over(struct kho_agent *agent, const struct kho_err *how)
+{
+	_cleanup_free_ char *report = NULL;
+	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	Kho__MoveOver over = KHO__MOVE_OVER__INIT;
+	struct kho_err err;
+
+	if (!agent->session)
+		return;
+	if (kho_move_report_text(&report, &err) >= 0)
+		over.report = report;
+	over.has_code = true;
+	over.code = how->code;
+	over.text = how->code ? (char *)how->msg : NULL;
+	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_OVER;
+	envelope.move_over = &over;
+	/* unheard, whoever waits there sees in the status who has the workloads */
+	if (kho_session_send(agent->session, &envelope, &err) < 0)
+		kho_agent_progress(agent, "the end of the move can't be told: %s", err.msg);
+}
+
+/* Tells the waiting client and the other side, keeps the report. */
+static void is_over(struct kho_mover *mover)
+{
+	struct kho_agent *agent = mover->agent;
+	const struct kho_err *trouble = &mover->move.undo_err;
+	struct kho_err err = mover->move.err, unwritten;
+
+	if (trouble->code)
+		kho_agent_progress(agent, "not all went well: %s", trouble->msg);
+	if (err.code && trouble->code)
+		kho_fail(&err, err.code, "%s; and besides, %s", mover->move.err.msg, trouble->msg);
+	agent->last = err;
+	if (kho_move_report_write(mover, &unwritten) < 0)
+		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
+	send_over(agent, &err);
+	kho_agent_answer(agent, &err);
+	/* it's not known what became of them there, and old tasks are gone */
+	if (mover->move.peer_lost && kho_move_committed(&mover->move) && !kho_side(agent)->is_new)
+		kho_failover_on_loss(agent, kho_channel_link(agent->session->channel)->cause,
+				     trouble);
+}
+
+static void on_over(struct kho_session *session, const Kho__MoveOver *over)
+{
+	struct kho_agent *agent = session->agent;
+	struct kho_err err = {}, unwritten;
+	char text[TEXT_MAX];
+
+	if (over->report && kho_move_report_keep(over->report, &unwritten) < 0)
+		kho_agent_progress(agent, "the report of the other side is lost: %s",
+				   unwritten.msg);
+	/* of a move that was begun there by somebody else, too; but nobody waits here then */
+	if (!session->rolling_back)
+		return;
+	session->rolling_back = false;
+	if (over->has_code && over->code < 0) {
+		kho_text_clean(text, sizeof(text), over->text ?: "no reason given");
+		kho_fail(&err, over->code, "%s: %s", kho_side(agent)->peer, text);
+	}
+	agent->last = err;
+	kho_agent_answer(agent, &err);
+}
+
+int kho_move_there(struct kho_agent *agent, struct kho_err *err)
+{
+	if (kho_side(agent)->is_new)
+		return kho_fail(err, -EINVAL, "this is the spawned kernel; khoctl rollback moves "
+				"workloads back from it");
+	return kho_mover_begin(agent, is_over, err);
+}
+
+/* ---- asking for it, old side ---- */
+
+static int ask(struct kho_agent *agent, struct kho_err *err)
+{
+	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	Kho__MoveBack back = KHO__MOVE_BACK__INIT;
+	const struct kho_link *link = kho_channel_link(agent->session->channel);
+	int r;
+
+	if (!kho_features_has(&link->agreement.features, KHO_FEATURE_MOVE_BACK))
+		return kho_fail(err, -EOPNOTSUPP, "the new kernel's agent is older and can't move "
+				"anything back; khoctl retire, or start the services here anew");
+	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_BACK;
+	envelope.move_back = &back;
+	r = kho_session_send(agent->session, &envelope, err);
+	agent->session->rolling_back = r >= 0;
+	return r;
+}
+
+static int check(struct kho_agent *agent, struct kho_err *err)
+{
+	if (agent->phase != KHO_PHASE_SYNC || !agent->session ||
+	    !kho_link_is_up(kho_channel_link(agent->session->channel)))
+		return kho_fail(err, -ENOTCONN, "the other kernel isn't connected; see khoctl "
+				"status");
+	if (agent->mover || agent->session->rolling_back)
+		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
+	if (kho_side(agent)->is_new ? !kho_side_owns(agent) : !kho_side_peer_owns(agent))
+		return kho_fail(err, -EALREADY, "the workloads are in the old kernel; there's "
+				"nothing to move back");
+	return 0;
+}
+
+int kho_rollback(struct kho_agent *agent, struct kho_err *err)
+{
+	int r = check(agent, err);
+
+	if (r < 0)
+		return r;
+	return kho_side(agent)->is_new ? kho_mover_begin(agent, is_over, err) : ask(agent, err);
+}
+
+void kho_rollback_drop(struct kho_session *session)
+{
+	struct kho_err err;
+
+	if (!session->rolling_back)
+		return;
+	session->rolling_back = false;
+	kho_fail(&err, -EIO, "rollback: the new kernel's agent was started again meanwhile; see "
+		 "khoctl status for where the workloads are, and try again");
+	kho_agent_answer(session->agent, &err);
+}
+
+/* ---- being asked, new side ---- */
+
+static int on_go(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_session *session = userdata;
+	struct kho_agent *agent = session->agent;
+	struct kho_err err = {};
+
+	(void)source;
+	(void)usec;
+	kho_session_set_deadline(session, 0, NULL, NULL);
+	if (kho_rollback(agent, &err) < 0)
+		send_over(agent, &err);
+	return 0;
+}
+
+static void on_asked(struct kho_session *session)
+{
+	/* this is inside of the channel, and to begin takes a while */
+	if (kho_side(session->agent)->is_new)
+		kho_session_set_deadline(session, 1, on_go, NULL);
+}
+
+/* ---- messages ---- */
+
+bool kho_move_on_message(struct kho_session *session, const Kho__Envelope *envelope)
+{
+	switch (envelope->body_case) {
+	case KHO__ENVELOPE__BODY_MOVE_STEP:
+		kho_receive_on_step(session, envelope->move_step);
+		return true;
+	case KHO__ENVELOPE__BODY_MOVE_RESULT:
+		kho_mover_on_result(session, envelope->move_result);
+		return true;
+	case KHO__ENVELOPE__BODY_LOOK:
+		kho_receive_on_look(session, envelope->look);
+		return true;
+	case KHO__ENVELOPE__BODY_LOOK_RESULT:
+		kho_checkup_on_result(session, envelope->look_result);
+		return true;
+	case KHO__ENVELOPE__BODY_MOVE_BACK:
+		on_asked(session);
+		return true;
+	case KHO__ENVELOPE__BODY_MOVE_OVER:
+		on_over(session, envelope->move_over);
+		return true;
+	default:
+		return false;
+	}
+}
