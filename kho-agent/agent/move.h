@@ -14,6 +14,7 @@
 #include "agent/command.h"
 #include "agent/session.h"
 #include "migrate/workload/config.h"
+#include "upgrade/budget.h"
 #include "upgrade/move.h"
 
 struct kho_mover;
@@ -60,6 +61,8 @@ struct kho_mover {
 	sd_event_source *deadline;
 	uint64_t began_ns;
 	struct kho_mover_times times;
+	struct kho_budget budget;
+	sd_event_source *budget_timer;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
@@ -113,6 +116,9 @@ void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why);
 int kho_mover_fence(struct kho_mover *mover, struct kho_err *err);
 /* What the pure machine wants, from outside of an event of the steps. */
 void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out);
+
+/* move_budget.c: after each change of the machine. */
+void kho_mover_watch_budget(struct kho_mover *mover);
 
 /* ---- what survives this agent: move_record.c, move_recover.c ---- */
 

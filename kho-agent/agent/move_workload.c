@@ -195,6 +195,8 @@ int kho_departure_kill(struct kho_departure *d, struct kho_err *err)
 {
 	struct kho_err ignored;
 
+	/* a CRIU that died, or had to undo, may have left some of them speaking */
+	kho_criu_quiet(d->unit.cgroup, &ignored);
 	kho_cgroup_kill(d->unit.cgroup, &ignored);
 	/* systemd removes the folder once it's empty: then it's gone, too */
 	if (kho_cgroup_wait(d->unit.cgroup, "populated", 0, END_MS, err) == -ETIMEDOUT)

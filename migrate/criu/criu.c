@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -182,6 +183,23 @@ struct kho_criu *kho_criu_free(struct kho_criu *criu)
 		close(criu->images_fd);
 	free(criu);
 	return NULL;
+}
+
+struct kho_criu *kho_criu_leave(struct kho_criu *criu, int timeout_ms)
+{
+	struct pollfd end = { .events = POLLIN };
+
+	if (!criu)
+		return NULL;
+	if (criu->fd >= 0)
+		close(criu->fd);
+	criu->fd = -EBADF;
+	end.fd = criu->pid > 0 ? (int)syscall(SYS_pidfd_open, criu->pid, 0) : -EBADF;
+	if (end.fd >= 0) {
+		poll(&end, 1, timeout_ms);
+		close(end.fd);
+	}
+	return kho_criu_free(criu);
 }
 
 int kho_criu_fd(const struct kho_criu *criu)

@@ -112,6 +112,12 @@ int kho_criu_check_namespaces(pid_t pid, struct kho_err *err);
 /* Kills the child if it lives. Takes NULL; returns NULL. */
 struct kho_criu *kho_criu_free(struct kho_criu *criu);
 
+/*
+ * As above, but it's let undo what it has begun, as it does when its caller is gone: at
+ * most @timeout_ms, then it's killed. Blocks.
+ */
+struct kho_criu *kho_criu_leave(struct kho_criu *criu, int timeout_ms);
+
 /* Readable when there's an event. */
 int kho_criu_fd(const struct kho_criu *criu);
 pid_t kho_criu_pid(const struct kho_criu *criu);

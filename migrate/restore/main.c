@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/criu/criu.h"
+#include "migrate/criu/repair.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
 #include "migrate/restore/rehearse.h"
@@ -28,6 +29,7 @@
 #define EXTERNAL_MAX	4096
 #define PAGE		4096u
 #define BARRIER_USEC	10000000
+#define LEAVE_MS	20000
 
 enum state {
 	STATE_READY,			/* waits for "restore" */
@@ -48,6 +50,7 @@ struct restore {
 	bool served;			/* all memory is there */
 	bool rehearses;			/* it's a copy, in isolation, and never to run */
 	struct kho_rehearsal rehearsal;	/* that is under way, in a child */
+	bool alone;			/* the agent is gone, and nothing has run */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
@@ -71,11 +74,16 @@ static void tell(struct restore *restore, const char *fmt, ...)
 
 static void fail(struct restore *restore, const struct kho_err *err)
 {
+	struct kho_err quiet;
+
 	fprintf(stderr, "%s\n", err->msg);
 	tell(restore, "failed %s", err->msg);
 	/* once it's gone, what isn't there yet would read as zeroes: the agent ends us all */
 	while (restore->state == STATE_SERVING)
 		pause();
+	/* or else their peers would hear of the end of tasks that never ran */
+	if (restore->state == STATE_STOPPED && kho_criu_quiet(NULL, &quiet) < 0)
+		fprintf(stderr, "%s\n", quiet.msg);
 	restore->state = STATE_OVER;
 	restore->status = 1;
 }
@@ -168,6 +176,8 @@ static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 	if (r < 0)
 		return r;
 	restore->state = STATE_STOPPED;
+	if (restore->alone)
+		return kho_fail(err, -ECONNRESET, "the agent has gone away");
 	tell(restore, "stopped %d", pid);
 	return restore->rehearses ? kho_criu_answer(restore->criu, false, err) : 0;
 }
@@ -187,15 +197,28 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* For an agent that was started again, and will find us gone. */
+static void leave_word(const struct restore *restore, const char *numbers)
+{
+	_cleanup_close_ int fd = openat(restore->fds[0], KHO_RESTORE_COMPLETE,
+					O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, numbers, strlen(numbers)) < 0)
+		fprintf(stderr, KHO_RESTORE_COMPLETE ": %s\n", strerror(errno));
+}
+
 static void end_if_served(struct restore *restore)
 {
 	struct kho_page_server_stats stats;
+	char numbers[64];
 
 	if (restore->state != STATE_SERVING || !restore->served)
 		return;
 	kho_page_server_stats(restore->server, &stats);
-	tell(restore, "complete %llu %llu", (unsigned long long)stats.done * PAGE,
-	     (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	snprintf(numbers, sizeof(numbers), "%llu %llu", (unsigned long long)stats.done * PAGE,
+		 (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	leave_word(restore, numbers);
+	tell(restore, "complete %s", numbers);
 	restore->state = STATE_OVER;
 }
 
@@ -326,10 +349,17 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	};
 	ssize_t n = recvmsg(restore->agent, &message, MSG_CMSG_CLOEXEC);
 
-	if (n <= 0 && restore->state == STATE_SERVING) {
-		/* it's being started again; memory has to come all the same */
+	if (n <= 0 && (restore->state == STATE_SERVING || restore->state == STATE_RESUMING)) {
+		/* it's being started again; they run, and memory has to come all the same */
 		close(restore->agent);
 		restore->agent = -EBADF;
+		return 0;
+	}
+	if (n <= 0 && restore->state == STATE_RESTORING) {
+		/* until CRIU asks: then all that is restored can be taken down quietly */
+		close(restore->agent);
+		restore->agent = -EBADF;
+		restore->alone = true;
 		return 0;
 	}
 	if (n <= 0)
@@ -427,6 +457,7 @@ int main(void)
 	}
 	if (r < 0)
 		fail(&restore, &err);
-	kho_criu_free(restore.criu);
+	/* what it has restored so far is taken down by itself, and not left half made */
+	kho_criu_leave(restore.criu, r < 0 ? LEAVE_MS : 0);
 	return restore.status;
 }

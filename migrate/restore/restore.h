@@ -33,12 +33,17 @@
  * agent kills the tasks.
  *
  * It ends when nothing more is to be done; the restored tasks go on as systemd's.
+ *
+ * An agent that's started again can't come back to it: what hasn't run is taken down, what
+ * runs (or was told to) gets its memory all the same, and the file "complete" says so.
  */
 #ifndef KHO_MIGRATE_RESTORE_H
 #define KHO_MIGRATE_RESTORE_H
 
 #define KHO_RESTORE_SOCKET_ENV	"KHO_RESTORE_SOCKET"
 #define KHO_RESTORE_EXTERNAL	"external"	/* file in DIR */
+#define KHO_RESTORE_COMPLETE	"complete"	/* likewise; "BYTES MS", written at the end */
+#define KHO_RESTORE_PROGRAM	"/usr/libexec/kho-agent/kho-restore"
 #define KHO_RESTORE_LINE	1024		/* bytes of the longest packet */
 #define KHO_RESTORE_FDS		3		/* images, data, index */
 

@@ -171,10 +171,16 @@ int kho_volume_keep(const struct kho_volume *volume, const char *disk, struct kh
 {
 	char name[KHO_VOLUME_PATH], text[KHO_DM_TEXT];
 	struct kho_dm_target linear;
+	char type[KHO_DM_TYPE];
 	int r = kho_volume_linear(disk, text, &linear, err);
 
 	kho_volume_dm_name(volume, name);
 	if (r >= 0)
+		r = kho_dm_type(name, type, err);
+	/* an agent that was killed may have got this far, or to the end */
+	if (r >= 0 && strcmp(type, "linear") == 0)
+		return 0;
+	if (r >= 0 && strcmp(type, "snapshot-merge") != 0)
 		r = begin_merge(name, err);
 	if (r >= 0)
 		r = wait_merged(name, err);
@@ -185,16 +191,15 @@ int kho_volume_keep(const struct kho_volume *volume, const char *disk, struct kh
 
 int kho_volume_drop(const struct kho_volume *volume, struct kho_err *err)
 {
-	char name[KHO_VOLUME_PATH];
-	int r;
+	char name[KHO_VOLUME_PATH], type[KHO_DM_TYPE];
 
 	kho_volume_dm_name(volume, name);
+	/* it was never taken: what's mounted there is somebody else's */
+	if (kho_dm_type(name, type, err) == -ENXIO) {
+		*err = (struct kho_err){};
+		return 0;
+	}
 	if (umount2(volume->mount_point, 0) < 0 && errno != EINVAL && errno != ENOENT)
 		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
-	r = kho_dm_remove(name, err);
-	if (r != -ENXIO)
-		return r;
-	/* it was never taken */
-	*err = (struct kho_err){};
-	return 0;
+	return kho_dm_remove(name, err);
 }
