@@ -15,6 +15,7 @@
 #define KHO_AGENT_DEPARTURE_H
 
 #include "agent/command.h"
+#include "agent/criu_ready.h"
 #include "agent/move.h"
 #include "agent/page_stream.h"
 #include "migrate/criu/criu.h"
@@ -47,6 +48,7 @@ struct kho_departure {
 	char pids[KHO_CPUS_TEXT];
 	struct kho_command *splitter;
 	struct kho_criu *criu;
+	struct kho_criu_ready ready;	/* for the next round */
 	sd_event_source *source;
 	struct kho_page_stream *memory;
 	struct kho_rounds rounds;	/* the final one included */

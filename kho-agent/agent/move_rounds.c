@@ -126,7 +126,7 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 		.page_fd = page_fd,
 		.nr_external = d->nr_external,
 	};
-	int r = kho_criu_start(d->root, page_fd, &d->criu, err);
+	int r;
 
 	memcpy(request.external, d->external, sizeof(request.external));
 	snprintf(parent, sizeof(parent), "../%u", d->rounds.nr);
@@ -136,8 +136,7 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 	snprintf(cgroup, sizeof(cgroup), "/proc/%d/root%s", getpid(), d->unit.cgroup);
 	if (kind == KHO_CRIU_DUMP)
 		request.freeze_cgroup = cgroup;
-	if (r >= 0)
-		r = kho_criu_request(d->criu, &request, err);
+	r = kho_criu_request(d->criu, &request, err);
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(d->mover->agent->event, &d->source, kho_criu_fd(d->criu), EPOLLIN,
@@ -145,19 +144,34 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
 }
 
+/* The CRIU that waits gets its request, and the new side is told of its pages. */
+static int use_ready(struct kho_departure *d, enum kho_criu_kind kind, struct kho_err *err)
+{
+	struct kho_criu_ready ready = d->ready;
+	int r;
+
+	d->ready = (struct kho_criu_ready){};
+	d->criu = ready.criu;
+	r = kho_page_stream_begin(d->memory, ready.pages, err);
+	return r < 0 ? r : ask_criu(d, kind, ready.page_fd, err);
+}
+
 int kho_departure_begin_round(struct kho_departure *d, enum kho_criu_kind kind,
 			      struct kho_err *err)
 {
-	_cleanup_close_ int page_fd = -EBADF;
 	int r = open_round(d, d->rounds.nr + 1, err);
 
 	d->round_began_ns = kho_now_ns();
 	if (r >= 0)
-		r = kho_page_stream_begin(d->memory, &page_fd, err);
+		r = kho_criu_ready_make(&d->ready, d->root, err);
 	if (r >= 0)
-		r = ask_criu(d, kind, page_fd, err);
-	if (r >= 0)
+		r = use_ready(d, kind, err);
+	if (r >= 0) {
+		/* for the round after this one; if it can't be made now, it's made then */
+		if (kind == KHO_CRIU_PRE_DUMP)
+			kho_criu_ready_make(&d->ready, d->root, NULL);
 		return 0;
+	}
 	kho_departure_end_criu(d);
 	kho_page_stream_stop(d->memory);
 	return r;
@@ -278,7 +292,9 @@ static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = mover->departures[item];
 
-	return d->config->max_rounds ? begin_copy(d, err) : 0;
+	if (d->config->max_rounds)
+		return begin_copy(d, err);
+	return kho_criu_ready_make(&d->ready, d->root, err);
 }
 
 static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
