@@ -13,6 +13,7 @@
 #include "agent/departure.h"
 #include "base/cleanup.h"
 #include "base/folder.h"
+#include "migrate/pages/huge.h"
 #include "migrate/pages/split.h"
 #include "migrate/workload/cgroup.h"
 
@@ -20,6 +21,16 @@
 #define PAGE		4096u
 #define SPLIT_MS	120000
 #define MS		1000000ull
+
+static const struct kho_huge huge = { .path = KHO_HUGE_SWITCH, .kept = KHO_RUN_DIR "/huge-pages" };
+
+void kho_mover_allow_huge(struct kho_agent *agent)
+{
+	struct kho_err err;
+
+	if (kho_huge_allow(&huge, &err) < 0)
+		kho_agent_progress(agent, "huge pages stay switched off: %s", err.msg);
+}
 
 void kho_departure_end_criu(struct kho_departure *d)
 {
@@ -283,6 +294,8 @@ static int precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 
 	if (!d->config->max_rounds)
 		return 0;
+	/* rounds are larger with them; it works all the same */
+	kho_huge_stop(&huge, NULL);
 	r = kho_command_call(mover->agent->event, &work, on_split, d, &d->splitter, err);
 	return r < 0 ? r : 1;
 }
