@@ -97,4 +97,7 @@ extern const struct kho_receive_ops kho_receive_expect, kho_receive_take, kho_re
 void kho_anchor_free(struct kho_anchor *anchor);
 void kho_taken_free(struct kho_taken *taken);
 
+/* Volumes that were kept: done with the first workload that settles, when nobody waits. */
+void kho_taken_settle(struct kho_receiver *receiver);
+
 #endif

@@ -313,6 +313,7 @@ static int settle(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 	if (!a || a->state < ARRIVAL_RUNS || a->state == ARRIVAL_FAILED)
 		return kho_fail(err, -EPROTO, "the workload doesn't run");
 	a->asked = KHO_STEP_SETTLE;
+	kho_taken_settle(receiver);
 	if (a->state == ARRIVAL_COMPLETE) {
 		settle_now(a);
 		return 1;
