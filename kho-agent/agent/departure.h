@@ -54,6 +54,7 @@ struct kho_departure {
 	struct kho_rounds rounds;	/* the final one included */
 	uint64_t predicted_ns;		/* of the freeze */
 	uint64_t round_began_ns;
+	uint64_t round_cpu_ns;		/* CPU time it had used by then */
 	uint64_t frozen_ns, runs_ns;	/* when it stood still here, when it ran there */
 	uint64_t lazy_bytes, lazy_ns;	/* that came after that */
 	int dir;			/* of the round under way, or the last one */

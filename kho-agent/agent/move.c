@@ -276,7 +276,7 @@ void kho_mover_free(struct kho_mover *mover)
 		kho_command_free(mover->syncs[i].command);
 	}
 	kho_mover_free_net(mover);
-	kho_mover_allow_huge(mover->agent);
+	kho_mover_tidy(mover->agent);
 	free(mover->config);
 	free(mover->config_text);
 	free(mover);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/departure.h"
+#include "agent/slow.h"
 #include "base/cleanup.h"
 #include "base/folder.h"
 #include "migrate/pages/huge.h"
@@ -24,10 +25,11 @@
 
 static const struct kho_huge huge = { .path = KHO_HUGE_SWITCH, .kept = KHO_RUN_DIR "/huge-pages" };
 
-void kho_mover_allow_huge(struct kho_agent *agent)
+void kho_mover_tidy(struct kho_agent *agent)
 {
 	struct kho_err err;
 
+	kho_slow_end_all(agent);
 	if (kho_huge_allow(&huge, &err) < 0)
 		kho_agent_progress(agent, "huge pages stay switched off: %s", err.msg);
 }
@@ -173,6 +175,7 @@ int kho_departure_begin_round(struct kho_departure *d, enum kho_criu_kind kind,
 	int r = open_round(d, d->rounds.nr + 1, err);
 
 	d->round_began_ns = kho_now_ns();
+	kho_slow_begin_round(d);
 	if (r >= 0)
 		r = kho_criu_ready_make(&d->ready, d->root, err);
 	if (r >= 0)
@@ -206,6 +209,7 @@ void kho_departure_note_round(struct kho_departure *d)
 	kho_page_stream_stats(d->memory, &stats);
 	round.pages = stats.pages;
 	round.duration_ns = kho_now_ns() - d->round_began_ns;
+	round.cpu_ns = kho_slow_round_cpu_ns(d);
 	kho_rounds_add(&d->rounds, &round);
 	kho_agent_progress(d->mover->agent, "%s: round %u: %llu KiB in %llu ms", d->config->name,
 			   d->rounds.nr, (unsigned long long)(stats.pages * PAGE / 1024),
@@ -224,20 +228,33 @@ static int begin_copy(struct kho_departure *d, struct kho_err *err)
 	return 1;
 }
 
-/* Another round, or not: *err if it's to be given up. True: another one is under way. */
-static bool goes_on(struct kho_departure *d, struct kho_err *err)
+/* After a round of pre-copy: whether another one is to follow. *err if it's to be given up. */
+static bool wants_more(struct kho_departure *d, struct kho_err *err)
 {
 	const struct kho_rounds_policy policy = {
 		.max_rounds = d->config->max_rounds,
 		.max_blackout_ns = d->config->max_blackout_ms * MS,
 		.go_on = d->config->go_on,
+		.throttle = d->config->throttle,
 	};
 
-	if (d->mover->move.step != KHO_STEP_PRECOPY)
+	switch (kho_rounds_next(&d->rounds, &policy, err)) {
+	case KHO_ROUNDS_AGAIN:
+		return true;
+	case KHO_ROUNDS_SLOW:
+		return kho_slow_down(d, err) >= 0;
+	default:
 		return false;
-	if (kho_rounds_next(&d->rounds, &policy, err) != KHO_ROUNDS_AGAIN)
-		return false;
-	return begin_copy(d, err) > 0;
+	}
+}
+
+/* True: another one is under way. */
+static bool goes_on(struct kho_departure *d, struct kho_err *err)
+{
+	bool more = d->mover->move.step == KHO_STEP_PRECOPY ? wants_more(d, err) :
+		    kho_rounds_catch_up(&d->rounds);
+
+	return more && begin_copy(d, err) > 0;
 }
 
 static void end_copy(struct kho_departure *d, const struct kho_criu_event *event)
@@ -316,6 +333,7 @@ static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *
 
 	(void)err;
 	d->splitter = kho_command_free(d->splitter);
+	kho_slow_end(d);
 	return kho_departure_undo_round(mover->departures[item], KHO_STEP_PRECOPY);
 }
 

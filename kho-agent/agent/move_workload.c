@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/departure.h"
+#include "agent/slow.h"
 #include "migrate/criu/repair.h"
 
 #define FREEZE_MS	2000
@@ -155,7 +156,10 @@ static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 
 	d->frozen_ns = kho_now_ns();
 	r = kho_cgroup_freeze(d->unit.cgroup, true, err);
-	return r < 0 ? r : kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+	if (r >= 0)
+		r = kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+	kho_slow_end(d);
+	return r;
 }
 
 int kho_departure_mend(struct kho_departure *d, struct kho_err *err)
