@@ -11,6 +11,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/api_check.h"
 #include "agent/bench.h"
 #include "agent/dmesg.h"
 #include "agent/failover.h"
@@ -465,6 +466,7 @@ static const struct {
 	{ KHO_API_METHOD("Move"), method_move },
 	{ KHO_API_METHOD("Rollback"), method_rollback },
 	{ KHO_API_METHOD("Failover"), method_failover },
+	{ KHO_API_METHOD("Check"), kho_method_check },
 	{ KHO_API_METHOD("Report"), method_report },
 	{ KHO_API_METHOD("Retire"), method_retire },
 	{ KHO_API_METHOD("Grant"), method_grant },

@@ -305,7 +305,8 @@ static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
 	if (!*agent->criu_version || !*peer->criu_version)
 		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it%s",
 				*agent->criu_version ? side->peer : side->self,
-				*agent->criu_version && !side->is_new ? " and build the target image anew" : "");
+				*agent->criu_version && !side->is_new ?
+				" and build the target image anew" : "");
 	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++) {
 		bool here = agent->abilities & 1u << i;
 

@@ -12,6 +12,9 @@
  *	NoConvergence=abort		or throttle, or go-on, if MaxRounds don't get there
  *	HealthCommand=/usr/bin/true	run in the new kernel; words, no shell
  *	HealthTimeoutSec=5
+ *	CannotMove=refuse		or restart: what can't move is stopped before and
+ *					started on the new kernel, from its definition
+ *	Rehearsal=yes			or no: don't try a copy of it there first
  *
  *	[Address vip]
  *	Address=10.77.0.10/24 fd77::10/64
@@ -61,6 +64,8 @@ struct kho_config_workload {
 	bool go_on, throttle;		/* NoConvergence=; neither: abort */
 	char health_command[KHO_CONFIG_TEXT];	/* "": none */
 	uint32_t health_timeout_ms;
+	bool restart;			/* CannotMove=restart */
+	bool unrehearsed;		/* Rehearsal=no */
 	/* as text, until all is read */
 	char volume_names[KHO_CONFIG_TEXT];
 	char address_names[KHO_CONFIG_TEXT];
