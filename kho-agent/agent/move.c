@@ -286,6 +286,7 @@ void kho_mover_free(struct kho_mover *mover)
 	}
 	kho_mover_free_net(mover);
 	kho_mover_free_restarts(mover);
+	kho_mover_tidy(mover->agent);
 	free(mover->config);
 	free(mover->config_text);
 	free(mover);

@@ -173,6 +173,12 @@ void kho_mover_free_restarts(struct kho_mover *mover);
 extern const struct kho_step_ops kho_step_sync, kho_step_release, kho_step_forget;
 extern const struct kho_step_ops kho_step_arm, kho_step_hold, kho_step_mute, kho_step_forward;
 
+/*
+ * move_rounds.c: what was set for the time of a move is as before. When a move is over,
+ * and after an agent that was killed in one.
+ */
+void kho_mover_tidy(struct kho_agent *agent);
+
 /* Around the steps on the new side. The last frees what is held of packets here. */
 int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *err);
 int kho_mover_take_nic_back(struct kho_mover *mover, uint32_t item, struct kho_err *err);

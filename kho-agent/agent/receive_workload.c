@@ -320,6 +320,7 @@ static int health(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 static int settle(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	struct kho_arrival *a = arrival(receiver, step) ?: kho_arrival_adopt(receiver, step, err);
+	int r;
 
 	if (!a && !err->code)
 		return 0;	/* it is settled */
@@ -328,9 +329,16 @@ static int settle(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 	if (!a || a->state < ARRIVAL_RUNS || a->state == ARRIVAL_FAILED)
 		return kho_fail(err, -EPROTO, "the workload doesn't run");
 	a->asked = KHO_STEP_SETTLE;
-	if (a->state == ARRIVAL_COMPLETE)
+	kho_taken_settle(receiver);
+	if (a->state == ARRIVAL_COMPLETE) {
 		settle_now(a);
-	return 1;
+		return 1;
+	}
+	/* one that an agent before had asked begins by itself */
+	if (a->conn < 0)
+		return 1;
+	r = tell(a, "fetch", err);
+	return r < 0 ? r : 1;
 }
 
 const struct kho_receive_ops kho_receive_restore = { .begin = restore, .undo = kill_all };
