@@ -11,7 +11,7 @@ lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 
 lab-image: build/lab/disk.img ## make the image that lab machines boot from
 
-demo: lab-image ## show one upgrade: 6.12 spawns 7.x, hands over, disappears
+demo: lab-image ## upgrade a machine that serves clients, under load, from 6.12 to 7.x
 	$(Q)tests/lab/run --prefix= demo
 
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
