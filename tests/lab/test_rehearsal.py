@@ -5,18 +5,25 @@ moves, and the numbers are shown."""
 
 from lib.faults import ADDRESS, CLIENTS, Faults
 from lib.load import Load
+from lib.service import start_abmem
 from lib.upgrade import move, report
 
 # The same program to every eye but CRIU's, which compares build ids
 PATCH = """python3 -c '
-import os
-path = os.path.realpath("/usr/bin/redis-server")
+import os, sys
+path = os.path.realpath(sys.argv[1])
 data = bytearray(open(path, "rb").read())
 at = data.index(b"\\3\\0\\0\\0GNU\\0") + 8
 data[at] ^= 0xff
 open(path + ".new", "wb").write(data)
 os.chmod(path + ".new", os.stat(path).st_mode)
-os.rename(path + ".new", path)'"""
+os.rename(path + ".new", path)' """
+REDIS, ABMEM = "/usr/bin/redis-server", "/usr/lib/kho-lab/abmem"
+RESTARTED = b"""
+[Workload abmem]
+Unit=lab-abmem.service
+CannotMove=restart
+"""
 
 
 def kept(lab, load):
@@ -55,14 +62,22 @@ def fails(lab, faults, side, line):
 
 
 def rehearsed(lab, faults):
-    """With the program that's there as well."""
+    """With the program that's there as well, beside one that is restarted for its rehearsal."""
     old = faults.old
+    old.run(PATCH + ABMEM)
+    start_abmem(old, 16, 1)
+    old.run("mkdir -p /etc/kho-agent/kho-agent.conf.d")
+    old.write_file("/etc/kho-agent/kho-agent.conf.d/abmem.conf", RESTARTED)
     faults.need_new()
     out = move(lab, old, faults.new)
     for line in out.splitlines() + old.run("khoctl report").splitlines():
         lab.step(line)
     assert "redis: rehearsed: a copy was restored there in" in out, out
-    workload = report(old)["workloads"][0]
+    assert "rehearse of abmem" in out and "abmem will be stopped here" in out, out
+    workload, restarted = report(old)["workloads"]
+    assert restarted["result"] == "restarted" and restarted["down_ms"] > 0, restarted
+    assert faults.new.run("systemctl is-active lab-abmem") == "active"
+    assert old.call("systemctl is-active lab-abmem").out.strip() == "inactive"
     assert workload["result"] == "moved" and workload["rehearsed_ms"] > 0, workload
     assert workload["sample_ms"] > 0
     assert faults.new.run("redis-cli llen kept") == "500"
@@ -74,7 +89,7 @@ def test(lab):
     """One that fails, some that are cut off, one that succeeds."""
     faults = Faults(lab)
     with faults.machine.boot("old") as old:
-        old.run(PATCH)
+        old.run(PATCH + REDIS)
         old.run("printf 'unixsocket /run/redis/redis.sock\\n' >>/etc/redis/redis.conf")
         faults.set_up(old)
         try:
@@ -84,7 +99,7 @@ def test(lab):
             fails(lab, faults, "old", "sample after kill 300")
             fails(lab, faults, "new", "rehearse after kill-restore 100")
             kept(lab, faults.load)
-            old.run(PATCH + " && systemctl restart redis-server")
+            old.run(PATCH + REDIS + " && systemctl restart redis-server")
             old.wait_until("redis-cli ping", 30)
             old.run("for i in $(seq 500); do echo \"rpush kept $i\"; done | redis-cli >/dev/null", 60)
             old.run("redis-cli keys 'load-*' | xargs redis-cli del")
