@@ -34,6 +34,19 @@ $(PROGRAMS): $(B)/libkho.a
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libkho.a $(PKG_LIBS)
 
+# An agent with failpoints (kho-agent/agent/failpoint.h), for the lab's machines only
+TEST_AGENT := $(B)/test/kho-agent
+TEST_AGENT_OBJ := $(AGENT_OBJ:$(B)/obj/%=$(B)/test/obj/%)
+
+$(TEST_AGENT): $(TEST_AGENT_OBJ) $(B)/libkho.a
+	$(call msg,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(TEST_AGENT_OBJ) $(B)/libkho.a $(PKG_LIBS)
+
+$(B)/test/obj/%.c.o: %.c | $(PROTO_H)
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -DKHO_FAILPOINTS $(DEPFLAGS) -c -o $@ $<
+
 $(B)/libkho.a: $(LIB_OBJ) $(PROTO_O)
 	$(call msg,AR,$@)
 	@mkdir -p $(@D)
@@ -67,4 +80,5 @@ $(B)/proto/%.pb-c.o: $(B)/proto/%.pb-c.c
 	$(call msg,CC,$<)
 	$(Q)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) $(DEPFLAGS) -c -o $@ $<
 
--include $(LIB_OBJ:.o=.d) $(PROTO_O:.o=.d) $(AGENT_OBJ:.o=.d) $(KHOCTL_OBJ:.o=.d) $(RESTORE_OBJ:.o=.d)
+-include $(LIB_OBJ:.o=.d) $(PROTO_O:.o=.d) $(AGENT_OBJ:.o=.d) $(TEST_AGENT_OBJ:.o=.d) \
+	$(KHOCTL_OBJ:.o=.d) $(RESTORE_OBJ:.o=.d)

@@ -27,8 +27,8 @@ build/lab/hang/$(2)/lab_hang.ko: $(wildcard tests/lab/guest/hang/*) $(1)/Module.
 endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
-build/lab/disk.img: $(HANGS) $(PROGRAMS) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
-		build/lab/abmem build/lab/lab-pages build/lab/lab-net \
+build/lab/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
+		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)
@@ -42,6 +42,11 @@ build/lab/abmem: tests/lab/guest/abmem.c
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -o $@ $<
+
+build/lab/zoo: $(wildcard tests/lab/guest/zoo*.c) tests/lab/guest/zoo.h
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) -O2 $(WARN) -pthread -static -o $@ $(filter %.c,$^)
 
 build/lab/lab-%: tests/lab/guest/%.c $(B)/libkho.a
 	$(call msg,CC,$<)

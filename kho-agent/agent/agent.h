@@ -49,6 +49,7 @@ enum kho_phase {
 struct kho_session;
 struct kho_mover;
 struct kho_receiver;
+struct kho_checkup;
 
 struct kho_agent {
 	sd_event *event;
@@ -70,6 +71,7 @@ struct kho_agent {
 	Kho__RetireReady *left;		/* what the old kernel leaves, once it has said */
 
 	struct kho_mover *mover;	/* old side: a move is under way, or NULL */
+	struct kho_checkup *checkup;	/* old side: looks for what can't move, or NULL */
 	struct kho_receiver *receiver;	/* new side: what has come, or NULL */
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */

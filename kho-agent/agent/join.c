@@ -216,7 +216,7 @@ static void on_up(struct kho_session *session)
 	kho_clock_ask(session);
 	/* of a move back */
 	if (session->agent->mover)
-		kho_mover_peer_back(session->agent->mover);
+		kho_mover_peer_up(session->agent->mover);
 }
 
 /* With the old kernel its services have ended; where systemd runs, they're started here. */

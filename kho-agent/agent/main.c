@@ -17,6 +17,7 @@
 #include "agent/agent.h"
 #include "agent/failover.h"
 #include "agent/join.h"
+#include "agent/move.h"
 #include "agent/session.h"
 #include "agent/side.h"
 #include "agent/spawn.h"
@@ -103,6 +104,17 @@ static int take_up(struct kho_agent *agent, struct kho_err *err)
 	return r;
 }
 
+/* Whatever becomes of it, the agent has to serve. */
+static void take_up_move(struct kho_agent *agent)
+{
+	struct kho_err err = {};
+
+	if (kho_mover_recover(agent, &err) >= 0)
+		return;
+	agent->last = err;
+	kho_agent_progress(agent, "%s", err.msg);
+}
+
 static int run(struct kho_agent *agent, struct kho_err *err)
 {
 	int r = set_up(agent, err);
@@ -114,6 +126,7 @@ static int run(struct kho_agent *agent, struct kho_err *err)
 		r = take_up(agent, err);
 	if (r < 0)
 		return r;
+	take_up_move(agent);
 	sd_notifyf(0, "READY=1\nSTATUS=%s", kho_agent_phase_name(agent));
 	r = sd_event_loop(agent->event);
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;

@@ -5,7 +5,10 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "agent/failpoint.h"
 #include "agent/move.h"
+#include "agent/move_nic.h"
+#include "agent/move_record.h"
 #include "agent/receive.h"
 #include "agent/side.h"
 #include "migrate/criu/abilities.h"
@@ -26,9 +29,12 @@ static const struct kho_step_ops step_commit = { .begin = commit };
 const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 {
 	static const struct kho_step_ops *const ops[_KHO_STEP_MAX] = {
+		[KHO_STEP_INSPECT] = &kho_step_inspect,
 		[KHO_STEP_ARM] = &kho_step_arm,
 		[KHO_STEP_PRECOPY] = &kho_step_precopy,
+		[KHO_STEP_SAMPLE] = &kho_step_sample,
 		[KHO_STEP_LET_GO] = &kho_step_let_go,
+		[KHO_STEP_STOP] = &kho_step_stop,
 		[KHO_STEP_CATCH_UP] = &kho_step_catch_up,
 		[KHO_STEP_SYNC] = &kho_step_sync,
 		[KHO_STEP_HOLD] = &kho_step_hold,
@@ -36,6 +42,7 @@ const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 		[KHO_STEP_MUTE] = &kho_step_mute,
 		[KHO_STEP_DUMP] = &kho_step_dump,
 		[KHO_STEP_RELEASE] = &kho_step_release,
+		[KHO_STEP_DETACH] = &kho_step_detach,
 		[KHO_STEP_COMMIT] = &step_commit,
 		[KHO_STEP_FORWARD] = &kho_step_forward,
 		[KHO_STEP_DISCARD] = &kho_step_discard,
@@ -91,14 +98,31 @@ static void note_end(struct kho_mover *mover)
 
 /* ---- what the machine wants done ---- */
 
-static int do_one(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
-		  struct kho_err *err)
+static int do_step(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		   struct kho_err *err)
 {
 	const struct kho_step_ops *ops = kho_mover_ops(step);
 
+	/* once they agree, kho_mover_peer_up() sees to it */
+	if (kho_step_info(step)->remote && !kho_mover_is_connected(mover))
+		return 1;
 	if (kho_step_info(step)->remote)
 		return kho_mover_ask(mover, step, undo, item, err);
 	return undo ? ops->undo(mover, item, err) : ops->begin(mover, item, err);
+}
+
+static int do_one(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
+		  struct kho_err *err)
+{
+	struct kho_failpoint point = { .step = step, .undo = undo, .when = KHO_FAIL_BEFORE };
+	int r = kho_failpoint(mover->agent, &point, err), failed;
+
+	if (r != 0)
+		return r;
+	r = do_step(mover, step, undo, item, err);
+	point.when = KHO_FAIL_AFTER;
+	failed = kho_failpoint(mover->agent, &point, err);
+	return failed ? failed : r;
 }
 
 static struct kho_move_output tell(struct kho_mover *mover, enum kho_step step, bool undo,
@@ -137,7 +161,11 @@ static struct kho_move_output do_all(struct kho_mover *mover, struct kho_move_ou
 static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_move_output out)
 {
 	const struct kho_step_info *info = kho_step_info(out.step);
+	struct kho_err err = {};
 
+	/* what isn't noted can't be undone by the next agent */
+	if (kho_mover_note(mover, &err) < 0 && mover->move.state == KHO_MOVE_RUNNING)
+		return kho_move_abort(&mover->move, &err);
 	kho_agent_progress(mover->agent, "%s%s", out.action == KHO_MOVE_UNDO ? "undoing " : "",
 			   info->name);
 	if (out.action == KHO_MOVE_BEGIN)
@@ -162,8 +190,6 @@ static struct kho_move_output fence(struct kho_mover *mover)
 	return (struct kho_move_output){ .action = KHO_MOVE_NOTHING };
 }
 
-static void mover_free(struct kho_mover *mover);
-
 static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct kho_mover *mover = userdata;
@@ -173,13 +199,14 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 	kho_mover_end_net(mover, kho_move_committed(&mover->move));
 	mover->agent->mover = NULL;
 	mover->over(mover);
-	mover_free(mover);
+	kho_mover_free(mover);
 	return 0;
 }
 
 /* Not at once: packets may still be on their way into the queue, which lets them go. */
 static void end(struct kho_mover *mover)
 {
+	kho_mover_forget();
 	set_deadline(mover, 0);
 	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
 				   LINGER_MS * 1000, 0, on_rest, mover);
@@ -205,6 +232,11 @@ static void carry_out(struct kho_mover *mover, struct kho_move_output out)
 }
 
 /* ---- what happens ---- */
+
+void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out)
+{
+	carry_out(mover, out);
+}
 
 void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
 		    const struct kho_err *err)
@@ -238,21 +270,19 @@ int kho_mover_fence(struct kho_mover *mover, struct kho_err *err)
 	return 0;
 }
 
-void kho_mover_peer_back(struct kho_mover *mover)
-{
-	carry_out(mover, kho_move_peer_back(&mover->move));
-}
-
 /* ---- beginning and end ---- */
 
-static void mover_free(struct kho_mover *mover)
+void kho_mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
+	kho_mover_end_check(mover);
+	kho_mover_free_left(mover);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
 		kho_command_free(mover->syncs[i].command);
 	}
 	kho_mover_free_net(mover);
+	kho_mover_free_restarts(mover);
 	free(mover->config);
 	free(mover->config_text);
 	free(mover);
@@ -293,14 +323,12 @@ static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
 	return 0;
 }
 
-static int look_at_workloads(struct kho_mover *mover, struct kho_err *err)
+int kho_mover_take_in(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	for (unsigned int i = 0; i < mover->config->nr_workloads; i++) {
-		mover->departures[i] = kho_departure_new(mover, i, err);
-		if (!mover->departures[i])
-			return kho_wrap(err, err->code, "workload %s",
-					mover->config->workloads[i].name);
-	}
+	mover->departures[item] = kho_departure_new(mover, item, err);
+	if (!mover->departures[item])
+		return kho_wrap(err, err->code, "workload %s",
+				mover->config->workloads[item].name);
 	return 0;
 }
 
@@ -309,21 +337,21 @@ static int prepare(struct kho_mover *mover, struct kho_err *err)
 	uint32_t nr[_KHO_SCOPE_MAX] = {};
 	int r = kho_config_load(&mover->config, err);
 
-	if (r >= 0 && !kho_side(mover->agent)->is_new)
+	if (r >= 0)
 		r = kho_config_text(&mover->config_text, err);
 	if (r < 0)
 		return r;
 	nr[KHO_SCOPE_WORKLOAD] = mover->config->nr_workloads;
 	nr[KHO_SCOPE_ADDRESS] = mover->config->nr_addresses;
 	nr[KHO_SCOPE_VOLUME] = mover->config->nr_volumes;
-	r = kho_move_init(&mover->move, nr, err);
-	return r < 0 ? r : look_at_workloads(mover, err);
+	return kho_move_init(&mover->move, nr, err);
 }
 
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
 		    struct kho_err *err)
 {
 	struct kho_mover *mover;
+	struct kho_owner owner;
 	int r = check_ready(agent, err);
 
 	if (r >= 0)
@@ -338,11 +366,14 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 	if (getrandom(&mover->id, sizeof(mover->id), 0) != sizeof(mover->id))
 		mover->id = kho_now_ns();
 	r = prepare(mover, err);
+	if (r >= 0)
+		r = kho_mover_owner(mover, &owner, err);
 	if (r < 0) {
-		mover_free(mover);
+		kho_mover_free(mover);
 		return r;
 	}
 	agent->mover = mover;
+	mover->epoch = owner.epoch;
 	mover->began_ns = kho_now_ns();
 	carry_out(mover, kho_move_begin(&mover->move));
 	return 0;

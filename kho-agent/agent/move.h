@@ -43,20 +43,33 @@ struct kho_volume_sync {
 	struct kho_command *command;
 };
 
+/* A service that's being stopped, or started again. */
+struct kho_mover_restart {
+	struct kho_mover *mover;
+	uint32_t item;
+	struct kho_command *command;
+};
+
 struct kho_mover {
 	struct kho_agent *agent;
 	struct kho_config *config;
-	char *config_text;			/* for the new side; NULL if it's this one */
+	char *config_text;			/* for the record, and the new side */
 	struct kho_move move;
 	uint64_t id;				/* of this try; not 0 */
+	uint64_t epoch;				/* of ownership, when it began */
 	sd_event_source *deadline;
 	uint64_t began_ns;
 	struct kho_mover_times times;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
+	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
+	bool unrehearsed;			/* none is rehearsed */
+	bool checking;				/* agent->checkup is this move's */
 	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the other side's NICs, by address */
 	uint32_t nics_given;			/* addresses whose NIC we gave away, bit for bit */
+	struct kho_left *left;			/* CRIUs of an agent that was killed, or NULL */
+	bool recovered;				/* it was begun by that agent */
 	void (*over)(struct kho_mover *mover);
 };
 
@@ -81,6 +94,9 @@ void kho_departure_describe(const struct kho_departure *departure, Kho__MoveWork
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
 		    struct kho_err *err);
 
+/* To be said right after it began: no workload is rehearsed. */
+void kho_mover_no_rehearsal(struct kho_mover *mover);
+
 void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
 		    const struct kho_err *err);
 void kho_mover_undone(struct kho_mover *mover, enum kho_step step, uint32_t item,
@@ -95,9 +111,34 @@ void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why);
  * they don't, or it can't be stopped.
  */
 int kho_mover_fence(struct kho_mover *mover, struct kho_err *err);
+/* What the pure machine wants, from outside of an event of the steps. */
+void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out);
 
-/* New side: the old kernel's agent is there again, and is asked to undo what it has. */
-void kho_mover_peer_back(struct kho_mover *mover);
+/* ---- what survives this agent: move_record.c, move_recover.c ---- */
+
+/* Notes what is under way, and may be undone; before it's begun. */
+int kho_mover_note(const struct kho_mover *mover, struct kho_err *err);
+void kho_mover_forget(void);
+
+/*
+ * After a start of the agent, once there's a session or it's known that there's none:
+ * takes up the move of an agent that was killed. 0 if there was none.
+ */
+int kho_mover_recover(struct kho_agent *agent, struct kho_err *err);
+void kho_mover_free_left(struct kho_mover *mover);
+
+/* The other side's agent agrees (again): whatever it was asked before is void. */
+void kho_mover_peer_up(struct kho_mover *mover);
+bool kho_mover_is_connected(const struct kho_mover *mover);
+
+/* move_workload.c: of a workload that may have left already. NULL: no memory. */
+struct kho_departure *kho_departure_recover(struct kho_mover *mover, uint32_t item,
+					    const char *cgroup);
+
+/* Its tasks stand still, with no socket in repair mode. */
+int kho_departure_mend(struct kho_departure *departure, struct kho_err *err);
+
+void kho_mover_free(struct kho_mover *mover);
 
 /* Name of a thing that a step concerns: "redis". */
 const char *kho_mover_item_name(const struct kho_mover *mover, enum kho_step step, uint32_t item);
@@ -107,14 +148,22 @@ const char *kho_mover_item_name(const struct kho_mover *mover, enum kho_step ste
 /* NULL: none on this side. */
 const struct kho_step_ops *kho_mover_ops(enum kho_step step);
 
+/* Workload @item is to move: looks at it. */
+int kho_mover_take_in(struct kho_mover *mover, uint32_t item, struct kho_err *err);
+
 /* move_remote.c: asks the new side; 1 or negative. */
 int kho_mover_ask(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
 		  struct kho_err *err);
 void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *result);
 
-/* move_workload.c, move_rounds.c, move_dump.c, move_volume.c, move_net.c */
+/* move_*.c: check, restart, workload, rounds, dump, volume, net */
 extern const struct kho_step_ops kho_step_precopy, kho_step_let_go, kho_step_catch_up,
 	kho_step_freeze, kho_step_dump, kho_step_discard;
+extern const struct kho_step_ops kho_step_inspect, kho_step_stop, kho_step_sample;
+void kho_mover_end_check(struct kho_mover *mover);
+/* How long restarted workloads were down, here and there; 0: they weren't. */
+uint64_t kho_mover_down_ms(const struct kho_mover *mover);
+void kho_mover_free_restarts(struct kho_mover *mover);
 extern const struct kho_step_ops kho_step_sync, kho_step_release, kho_step_forget;
 extern const struct kho_step_ops kho_step_arm, kho_step_hold, kho_step_mute, kho_step_forward;
 

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent/move.h"
+#include "agent/departure.h"
+#include "agent/move_nic.h"
 #include "agent/side.h"
 #include "migrate/net/clean.h"
 #include "migrate/net/hold.h"
@@ -73,13 +74,17 @@ int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *e
 	const struct kho_pci_addr *nic = kho_mover_spare_nic(mover, item);
 	int r;
 
+	/* the only one there is goes in the switch */
+	if (kho_mover_nic_moves(mover, item))
+		return 0;
 	if (!nic)
 		return kho_fail(err, -ENODEV, "none of its Functions= is free for the new kernel; "
 				"name a second NIC on the same network");
 	r = kho_side(mover->agent)->give(mover->agent, nic, err);
-	if (r > 0)
-		mover->nics_given |= 1u << item;
-	return r < 0 ? r : 0;
+	if (r <= 0)
+		return r;
+	mover->nics_given |= 1u << item;
+	return kho_mover_note(mover, err);
 }
 
 int kho_mover_take_nic_back(struct kho_mover *mover, uint32_t item, struct kho_err *err)
@@ -127,10 +132,7 @@ static int start(struct kho_mover *mover, struct kho_holding *holding, struct kh
 	int r = kho_net_clean(KHO_CLEAN_HOLD, err);
 
 	if (r >= 0)
-		r = find_services(mover, holding, err);
-	if (r < 0 || !holding->count)
-		return r;
-	r = kho_hold_prepare(holding->services, holding->count, &holding->hold, err);
+		r = kho_hold_prepare(holding->services, holding->count, &holding->hold, err);
 	if (r >= 0)
 		r = sd_event_add_io(mover->agent->event, &holding->source,
 				    kho_hold_fd(holding->hold), EPOLLIN, on_packets, mover);
@@ -139,16 +141,23 @@ static int start(struct kho_mover *mover, struct kho_holding *holding, struct kh
 	return r;
 }
 
-static int arm(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+static int look(struct kho_mover *mover, struct kho_err *err)
 {
 	struct kho_holding *holding = calloc(1, sizeof(*holding));
-	int r;
 
-	(void)item;
 	if (!holding)
 		return kho_fail(err, -ENOMEM, "no memory to hold packets");
 	mover->holding = holding;
-	r = start(mover, holding, err);
+	return find_services(mover, holding, err);
+}
+
+static int arm(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	int r = look(mover, err);
+
+	(void)item;
+	if (r >= 0 && mover->holding->count)
+		r = start(mover, mover->holding, err);
 	return r < 0 ? kho_wrap(err, r, "packets can't be held") : 0;
 }
 
@@ -184,12 +193,40 @@ static int unmute(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	return kho_hold_mute(mover->holding->hold, false, err);
 }
 
+/*
+ * The agent that held was killed: its rules still keep everything in and out, but nobody
+ * reads the queue. Before they're made anew, nothing may be left here that would answer.
+ */
+static int hold_again(struct kho_mover *mover, struct kho_err *err)
+{
+	struct kho_holding *holding;
+	int r = look(mover, err);
+
+	/* without the address here, it was all done */
+	if (r == -ENOENT)
+		*err = (struct kho_err){};
+	if (r < 0 || !mover->holding->count)
+		return r == -ENOENT ? 0 : r;
+	holding = mover->holding;
+	for (unsigned int i = 0; i < mover->config->nr_workloads && r >= 0; i++)
+		r = kho_departure_kill(mover->departures[i], err);
+	for (size_t i = 0; i < holding->count && r >= 0; i++)
+		r = kho_address_remove(&holding->services[i], err);
+	if (r >= 0)
+		r = start(mover, holding, err);
+	return r < 0 ? r : kho_hold_begin(holding->hold, err);
+}
+
 static int forward(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	uint8_t macs[KHO_NET_ADDRESSES_MAX][KHO_MAC_SIZE];
-	struct kho_holding *holding = mover->holding;
+	struct kho_holding *holding;
+	int r = mover->recovered ? hold_again(mover, err) : 0;
 
 	(void)item;
+	if (r < 0)
+		return r;
+	holding = mover->holding;
 	if (!holding || !holding->hold)
 		return 0;
 	for (size_t i = 0; i < holding->count; i++)

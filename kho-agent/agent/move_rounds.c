@@ -73,14 +73,33 @@ static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
 	enum departure_state state = d->state;
 	struct kho_err err = {};
 
+	/* at once: it has let go of the tasks, which mustn't run into half dumped sockets */
+	if (event->kind == KHO_CRIU_DIED && kho_departure_is_frozen(d) &&
+	    kho_departure_mend(d, &err) < 0)
+		kho_agent_progress(d->mover->agent, "%s: %s", d->config->name, err.msg);
+	err = (struct kho_err){};
 	kho_departure_end_criu(d);
 	d->state = DEPARTURE_HERE;
 	switch (state) {
 	case DEPARTURE_UNDOING:
+		if (event->kind == KHO_CRIU_DIED && d->undoing == KHO_STEP_SAMPLE)
+			kho_sample_mend(d, &err);
 		kho_mover_undone(d->mover, d->undoing, d->item, &err);
 		break;
 	case DEPARTURE_COPYING:
 		end_copy(d, event);
+		break;
+	case DEPARTURE_SAMPLED:
+		if (event->kind == KHO_CRIU_DONE) {
+			kho_sample_on_over(d);
+			break;
+		}
+		/* fall through */
+	case DEPARTURE_SAMPLING:
+		if (event->kind == KHO_CRIU_DIED)
+			kho_sample_mend(d, &err);
+		fail_round(d, event, &err);
+		kho_sample_done(d, &err);
 		break;
 	case DEPARTURE_ENDING:
 		d->state = DEPARTURE_GONE;
@@ -129,7 +148,9 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 		request.parent = parent;
 	/* as we see it: in a sandbox cgroups may be read-only */
 	snprintf(cgroup, sizeof(cgroup), "/proc/%d/root%s", getpid(), d->unit.cgroup);
-	if (kind == KHO_CRIU_DUMP)
+	/* a sample is taken of what isn't frozen, and whose clients go on connecting */
+	request.skip_in_flight = d->state == DEPARTURE_SAMPLING;
+	if (kind == KHO_CRIU_DUMP && !request.skip_in_flight)
 		request.freeze_cgroup = cgroup;
 	if (r >= 0)
 		r = kho_criu_request(d->criu, &request, err);

@@ -4,25 +4,30 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/failpoint.h"
 #include "agent/receive.h"
 #include "agent/side.h"
 
 const struct kho_sink_ops *const kho_receive_sinks[] = {
-	&kho_sink_pages, &kho_sink_images, &kho_sink_files, NULL
+	&kho_sink_pages, &kho_sink_images, &kho_sink_sample, &kho_sink_files, NULL
 };
 
 static const struct kho_receive_ops *ops_of(enum kho_step step)
 {
 	static const struct kho_receive_ops *const ops[_KHO_STEP_MAX] = {
 		[KHO_STEP_PREPARE] = &kho_receive_prepare,
+		[KHO_STEP_ADMIT] = &kho_receive_admit,
 		[KHO_STEP_ADDRESS] = &kho_receive_address,
+		[KHO_STEP_REHEARSE] = &kho_receive_rehearse,
 		[KHO_STEP_EXPECT] = &kho_receive_expect,
 		[KHO_STEP_TAKE] = &kho_receive_take,
 		[KHO_STEP_KEEP] = &kho_receive_keep,
 		[KHO_STEP_ANNOUNCE] = &kho_receive_announce,
+		[KHO_STEP_ATTACH] = &kho_receive_attach,
 		[KHO_STEP_RESTORE] = &kho_receive_restore,
 		[KHO_STEP_RESUME] = &kho_receive_resume,
 		[KHO_STEP_HEALTH] = &kho_receive_health,
+		[KHO_STEP_START] = &kho_receive_start,
 		[KHO_STEP_SETTLE] = &kho_receive_settle,
 	};
 
@@ -32,8 +37,13 @@ static const struct kho_receive_ops *ops_of(enum kho_step step)
 static void answer(struct kho_session *session, const Kho__MoveResult *result)
 {
 	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	const struct kho_failpoint point = {
+		.step = result->step, .undo = result->undo, .when = KHO_FAIL_ANSWER,
+	};
 	struct kho_err err;
 
+	if (session && kho_failpoint(session->agent, &point, &err) != 0)
+		return;
 	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_RESULT;
 	envelope.move_result = (Kho__MoveResult *)result;
 	/* unheard, the other side's deadline passes */
@@ -68,6 +78,17 @@ void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, u
 	answer(receiver->agent->session, &result);
 }
 
+void kho_receive_answer_took(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
+			     uint64_t ns, const struct kho_err *err)
+{
+	Kho__MoveResult result;
+
+	fill(receiver, step, item, err, &result);
+	result.has_duration_ns = true;
+	result.duration_ns = ns;
+	answer(receiver->agent->session, &result);
+}
+
 void kho_receive_answer_lazy(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
 			     uint64_t bytes, uint64_t ns, const struct kho_err *err)
 {
@@ -96,9 +117,11 @@ static void drop_all(struct kho_receiver *receiver)
 		kho_arrival_free(receiver->arrivals[i]);
 		kho_anchor_free(receiver->anchors[i]);
 		kho_taken_free(receiver->volumes[i]);
+		kho_newcomer_free(receiver->newcomers[i]);
 		receiver->arrivals[i] = NULL;
 		receiver->anchors[i] = NULL;
 		receiver->volumes[i] = NULL;
+		receiver->newcomers[i] = NULL;
 	}
 }
 
@@ -148,9 +171,33 @@ static int check_owner(struct kho_agent *agent, const Kho__MoveStep *step, struc
 	return 0;
 }
 
+static int do_step(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	const struct kho_receive_ops *ops = ops_of(step->step);
+
+	if (!ops)
+		return kho_fail(err, -EPROTONOSUPPORT, "this agent doesn't know the step; update "
+				"it");
+	return step->undo ? ops->undo(receiver, step, err) : ops->begin(receiver, step, err);
+}
+
+static int do_one(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	struct kho_failpoint point = {
+		.step = step->step, .undo = step->undo, .when = KHO_FAIL_BEFORE,
+	};
+	int r = kho_failpoint(receiver->agent, &point, err), failed;
+
+	if (r != 0)
+		return r;
+	r = do_step(receiver, step, err);
+	point.when = KHO_FAIL_AFTER;
+	failed = kho_failpoint(receiver->agent, &point, err);
+	return failed ? failed : r;
+}
+
 void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step)
 {
-	const struct kho_receive_ops *ops = step->has_step ? ops_of(step->step) : NULL;
 	struct kho_receiver *receiver;
 	struct kho_err err = {};
 	int r;
@@ -164,13 +211,8 @@ void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step)
 	kho_agent_progress(session->agent, "%s%s of %.64s", step->undo ? "undoing " : "",
 			   kho_step_info(step->step)->name, step->name ?: "?");
 	r = check_owner(session->agent, step, &err);
-	if (r < 0)
-		;
-	else if (!ops)
-		r = kho_fail(&err, -EPROTONOSUPPORT, "this agent doesn't know the step; update it");
-	else
-		r = step->undo ? ops->undo(receiver, step, &err) :
-				 ops->begin(receiver, step, &err);
+	if (r >= 0)
+		r = do_one(receiver, step, &err);
 	if (r <= 0)
 		kho_receive_answer(receiver, step->step, step->undo, step->item, &err);
 }

@@ -136,6 +136,10 @@ static void on_line(struct kho_arrival *a, const char *line)
 		reached(a, ARRIVAL_RUNS);
 	else if (a->state == ARRIVAL_RUNS && strncmp(line, "complete ", 9) == 0)
 		completed(a, line + 9);
+	else if (a->state == ARRIVAL_READY && strncmp(line, "rehearsed ", 10) == 0)
+		kho_arrival_rehearsed(a, line + 10);
+	else if (a->state == ARRIVAL_READY && strncmp(line, "unrehearsed ", 12) == 0)
+		kho_arrival_unrehearsed(a, line + 12);
 	else if (strncmp(line, "failed ", 7) == 0)
 		lost(a, line + 7);
 }
@@ -191,8 +195,8 @@ static int tell(struct kho_arrival *a, const char *line, struct kho_err *err)
 	return tell_message(a, &message, err);
 }
 
-static int tell_with(struct kho_arrival *a, const char *line, const int fds[KHO_RESTORE_FDS],
-		     struct kho_err *err)
+int kho_arrival_tell_with(struct kho_arrival *a, const char *line,
+			  const int fds[KHO_RESTORE_FDS], struct kho_err *err)
 {
 	union {
 		struct cmsghdr head;
@@ -237,7 +241,7 @@ static int restore(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 		return r;
 	a->state = ARRIVAL_RESTORING;
 	a->asked = KHO_STEP_RESTORE;
-	r = tell_with(a, "restore", (int[KHO_RESTORE_FDS]){ dir, data, index }, err);
+	r = kho_arrival_tell_with(a, "restore", (int[KHO_RESTORE_FDS]){ dir, data, index }, err);
 	return r < 0 ? r : 1;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/checkup.h"
 #include "agent/failover.h"
 #include "agent/move.h"
 #include "agent/move_report.h"
@@ -175,6 +176,12 @@ bool kho_move_on_message(struct kho_session *session, const Kho__Envelope *envel
 		return true;
 	case KHO__ENVELOPE__BODY_MOVE_RESULT:
 		kho_mover_on_result(session, envelope->move_result);
+		return true;
+	case KHO__ENVELOPE__BODY_LOOK:
+		kho_receive_on_look(session, envelope->look);
+		return true;
+	case KHO__ENVELOPE__BODY_LOOK_RESULT:
+		kho_checkup_on_result(session, envelope->look_result);
 		return true;
 	case KHO__ENVELOPE__BODY_MOVE_BACK:
 		on_asked(session);

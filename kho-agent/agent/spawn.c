@@ -80,7 +80,10 @@ static int on_no_hello(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	kho_fail(&err, -ETIMEDOUT, "the new kernel's agent did not say hello in time; "
 		 "see khoctl console for how far it came");
-	kho_failover_on_loss(agent, KHO_LINK_NO_HELLO, &err);
+	if (agent->mover)
+		kho_mover_peer_lost(agent->mover, &err);
+	else
+		kho_failover_on_loss(agent, KHO_LINK_NO_HELLO, &err);
 	return 0;
 }
 
@@ -282,6 +285,8 @@ static void on_up(struct kho_session *session)
 		kho_retire_drop(session);
 		kho_pci_drop(session);
 		kho_rollback_drop(session);
+		if (agent->mover)
+			kho_mover_peer_up(agent->mover);
 		return;
 	}
 	session->hello_ns = kho_now_ns() - session->started_ns;
@@ -289,6 +294,8 @@ static void on_up(struct kho_session *session)
 	kho_agent_progress(agent, "hello from %s after %" PRIu64 " ms", link->peer.kernel_release,
 			   session->hello_ns / 1000000);
 	kho_agent_answer(agent, &none);
+	if (agent->mover)
+		kho_mover_peer_up(agent->mover);
 }
 
 /*

@@ -52,13 +52,30 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 
 static SD_VARLINK_DEFINE_METHOD(Reclaim, OUT_OPT(message, STRING));
 
-static SD_VARLINK_DEFINE_METHOD_FULL(Move, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
+static SD_VARLINK_DEFINE_METHOD_FULL(
+	Move, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("Whether a copy of each workload is restored there first; true by "
+				 "default"),
+	IN_OPT(rehearse, BOOL),
+	OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(Rollback, SD_VARLINK_SUPPORTS_MORE,
 				     OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(Failover, SD_VARLINK_SUPPORTS_MORE,
 				     OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD(
+	Check,
+	SD_VARLINK_FIELD_COMMENT("Whether a new kernel was there to look at, too"),
+	OUT(peer, BOOL),
+	SD_VARLINK_FIELD_COMMENT("Whether a move would be refused"),
+	OUT(blocked, BOOL),
+	SD_VARLINK_FIELD_COMMENT("What the kernels lack: {kind, pid?, where, cause, remedy} each"),
+	SD_VARLINK_DEFINE_OUTPUT(kernels, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("{name, unit, result, findings, more} each; result is moves, "
+				 "restarts or blocked"),
+	SD_VARLINK_DEFINE_OUTPUT(workloads, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY));
 
 static SD_VARLINK_DEFINE_METHOD(
 	Report,
@@ -119,6 +136,8 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	&vl_method_Rollback,
 	SD_VARLINK_SYMBOL_COMMENT("Gives the new kernel up: starts them anew in this one"),
 	&vl_method_Failover,
+	SD_VARLINK_SYMBOL_COMMENT("What would keep the workloads from moving; changes nothing"),
+	&vl_method_Check,
 	SD_VARLINK_SYMBOL_COMMENT("What the last move did"),
 	&vl_method_Report,
 	SD_VARLINK_SYMBOL_COMMENT("Gives the machine to the spawned kernel"),

@@ -19,6 +19,7 @@ enum kho_exit {
 	KHO_EXIT_REFUSED = 3,		/* not tried: something is in the way */
 	KHO_EXIT_NO_AGENT = 4,		/* the agent doesn't answer */
 	KHO_EXIT_TIMEOUT = 5,		/* a deadline passed; everything was undone */
+	KHO_EXIT_BLOCKED = 6,		/* check: something can't move */
 };
 
 extern bool arg_json;
@@ -34,6 +35,7 @@ int verb_reclaim(int argc, char **argv);
 int verb_move(int argc, char **argv);
 int verb_rollback(int argc, char **argv);
 int verb_failover(int argc, char **argv);
+int verb_check(int argc, char **argv);
 int verb_report(int argc, char **argv);
 int verb_retire(int argc, char **argv);
 int verb_grant(int argc, char **argv);

@@ -24,7 +24,8 @@ static const struct {
 	{ "upgrade", verb_upgrade, "IMAGE [OPTION...]", "spawn IMAGE, then retire this kernel" },
 	{ "spawn", verb_spawn, "IMAGE [OPTION...]", "boot IMAGE beside this kernel" },
 	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
-	{ "move", verb_move, "", "move all configured workloads to the spawned kernel" },
+	{ "check", verb_check, "", "what would keep the workloads from moving; changes nothing" },
+	{ "move", verb_move, "[--no-rehearsal]", "move all configured workloads to the spawned kernel" },
 	{ "rollback", verb_rollback, "", "move them back, with the state that they have now" },
 	{ "failover", verb_failover, "", "give the new kernel up, start its workloads anew here" },
 	{ "report", verb_report, "", "what the last move did, and how long it took" },
@@ -50,7 +51,8 @@ static void print_help(void)
 	       "  --blocks=LIST    memory blocks to give, instead of --memory\n"
 	       "  --append=TEXT    more for the new kernel's command line\n"
 	       "  --timeout=SEC    until the new agent says hello, by default 120\n"
-	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out\n");
+	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
+	       "6 check: something can't move\n");
 }
 
 static const struct option options[] = {

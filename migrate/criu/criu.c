@@ -18,7 +18,6 @@
 #include "migrate/criu/criu.h"
 #include "rpc.pb-c.h"
 
-#define CRIU		"/usr/sbin/criu"
 #define MESSAGE_MAX	65536
 #define LOG_MAX		(16u << 20)
 
@@ -60,7 +59,7 @@ static void __attribute__((noreturn)) run_child(int fd, const int ns[NR_JOINED],
 	char number[16];
 	char *const argv[] = { (char[]){ "criu" }, (char[]){ "swrk" }, number, NULL };
 	/* opened out here: in a sandbox it may stand on a mount without execution */
-	int null = open("/dev/null", O_RDWR), criu = open(CRIU, O_PATH | O_CLOEXEC);
+	int null = open("/dev/null", O_RDWR), criu = open(KHO_CRIU_PROGRAM, O_PATH | O_CLOEXEC);
 
 	snprintf(number, sizeof(number), "%d", fd);
 	keep_open(fd);
@@ -251,6 +250,7 @@ static void fill_opts(const struct kho_criu_request *request, CriuOpts *opts)
 		SET(opts, track_mem, request->page_fd >= 0 || request->parent);
 		opts->parent_img = (char *)request->parent;
 		opts->freeze_cgroup = (char *)request->freeze_cgroup;
+		SET(opts, tcp_skip_in_flight, request->skip_in_flight);
 		SET(opts, leave_running, false);
 	} else {
 		SET(opts, rst_sibling, true);
@@ -316,11 +316,15 @@ static void find_reason(struct kho_criu *criu, char *ret, size_t size)
 	_cleanup_free_ char *text = NULL;
 	char path[128];
 	const char *at, *last = NULL;
+	size_t length, i;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", criu->images_fd, criu->log);
 	snprintf(ret, size, "see its log");
-	if (kho_file_read(path, LOG_MAX, &text, NULL, NULL) < 0)
+	if (kho_file_read(path, LOG_MAX, &text, &length, NULL) < 0)
 		return;
+	/* names of abstract sockets are in it as they are */
+	for (i = 0; i < length; i++)
+		text[i] = text[i] ?: '@';
 	for (at = text; (at = strstr(at, "Error (")); at += strcspn(at, "\n"))
 		if (!memmem(at, strcspn(at, "\n"), "FAILED", 6))
 			last = at;

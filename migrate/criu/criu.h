@@ -29,7 +29,7 @@
  * freeze the cgroup as well: then a CRIU that is killed there releases nothing.
  *
  * A child that dies at another time releases the tasks with sockets in repair mode,
- * which no program expects: freeze, kho_criu_clear_repair(), thaw.
+ * which no program expects: freeze, kho_criu_clear_repair() (repair.h), thaw.
  */
 #ifndef KHO_MIGRATE_CRIU_H
 #define KHO_MIGRATE_CRIU_H
@@ -41,6 +41,7 @@
 
 #include "base/err.h"
 
+#define KHO_CRIU_PROGRAM	"/usr/sbin/criu"
 #define KHO_CRIU_EXTERNALS	16
 #define KHO_CRIU_KEY		48
 #define KHO_CRIU_SCRIPT		32
@@ -74,6 +75,7 @@ struct kho_criu_request {
 	const char *log;		/* file in the folder */
 	const char *freeze_cgroup;	/* path; NULL: none */
 	int page_fd;			/* socket to a page server, or -1 */
+	bool skip_in_flight;		/* dump: connections that nobody has accepted don't count */
 	bool lazy_pages;		/* restore: serve memory later, by a socket in the folder */
 	struct kho_criu_external external[KHO_CRIU_EXTERNALS];	/* to leave out */
 	size_t nr_external;

@@ -18,10 +18,15 @@
  *	complete BYTES MS ------------------>          all memory is there
  *	failed TEXT ------------------------>          at any time; ends with status 1
  *
- * With "restore" come three descriptors: the folder of CRIU's images, and the page
+ *	      <------------------------------ rehearse        before "restore"
+ *	rehearsed NS, or unrehearsed TEXT -->          a copy was restored, and dropped
+ *
+ * With "restore" and "rehearse" come three descriptors: the folder of CRIU's images, and the page
  * store's data and index (migrate/pages/store.h). The folder's file "external" lists
  * what was left out of the dump (CRIU's key of it, one a line): sockets become our
  * standard output, files /dev/null.
+ *
+ * A rehearsal (rehearse.h) happens in a child, and leaves kho-restore as it was: ready.
  *
  * Memory is served by kho-restore itself (migrate/pages/serve.h) while tasks run, and
  * brought in whether they want it or not. It has to live until then: if it doesn't, the

@@ -85,6 +85,14 @@ static int set_convergence(struct kho_config_workload *workload, const char *val
 	return 0;
 }
 
+static int set_word(bool *ret, const char *value, const char *const words[2], struct kho_err *err)
+{
+	*ret = strcmp(value, words[1]) == 0;
+	if (!*ret && strcmp(value, words[0]) != 0)
+		return kho_fail(err, -EINVAL, "%s or %s, not \"%.20s\"", words[0], words[1], value);
+	return 0;
+}
+
 static int set_unit(struct kho_config_workload *workload, const char *value, struct kho_err *err)
 {
 	int r = kho_unit_check_name(value, err);
@@ -118,6 +126,12 @@ static int set_workload(void *item, const struct kho_ini_item *ini, struct kho_e
 				set_text(workload->health_command, KHO_CONFIG_TEXT, "", err);
 	if (strcmp(key, "HealthTimeoutSec") == 0)
 		return set_seconds(&workload->health_timeout_ms, value, err);
+	if (strcmp(key, "CannotMove") == 0)
+		return set_word(&workload->restart, value,
+				(const char *const[]){ "refuse", "restart" }, err);
+	if (strcmp(key, "Rehearsal") == 0)
+		return set_word(&workload->unrehearsed, value,
+				(const char *const[]){ "yes", "no" }, err);
 	return -ENOKEY;
 }
 

@@ -12,10 +12,13 @@
  *	NoConvergence=abort		or go-on, if MaxRounds don't get there
  *	HealthCommand=/usr/bin/true	run in the new kernel; words, no shell
  *	HealthTimeoutSec=5
+ *	CannotMove=refuse		or restart: what can't move is stopped before and
+ *					started on the new kernel, from its definition
+ *	Rehearsal=yes			or no: don't try a copy of it there first
  *
  *	[Address vip]
  *	Address=10.77.0.10/24 fd77::10/64
- *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it
+ *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it; one: it moves
  *	Gateway=10.77.0.1			NIC of the new kernel: its default route
  *
  *	[Volume data]
@@ -61,6 +64,8 @@ struct kho_config_workload {
 	bool go_on;			/* NoConvergence=go-on */
 	char health_command[KHO_CONFIG_TEXT];	/* "": none */
 	uint32_t health_timeout_ms;
+	bool restart;			/* CannotMove=restart */
+	bool unrehearsed;		/* Rehearsal=no */
 	/* as text, until all is read */
 	char volume_names[KHO_CONFIG_TEXT];
 	char address_names[KHO_CONFIG_TEXT];

@@ -124,13 +124,14 @@ static int add_file(const char *path, void *ctx, struct kho_err *err)
 	if (text->size + size >= KHO_CONFIG_MAX)
 		return kho_fail(err, -EFBIG, "the files of the configuration have more than %u KiB; "
 				"take comments out", KHO_CONFIG_MAX >> 10);
-	more = realloc(text->data, text->size + size + 2);
+	more = realloc(text->data, text->size + size + 3);
 	if (!more)
 		return kho_fail(err, -ENOMEM, "no memory for the configuration");
 	memcpy(more + text->size, part, size);
 	text->data = more;
 	text->size += size;
-	/* the last line of a file may lack its end */
+	/* the last line may lack its end; a backslash there goes on with an empty one */
+	text->data[text->size++] = '\n';
 	text->data[text->size++] = '\n';
 	text->data[text->size] = '\0';
 	return 0;

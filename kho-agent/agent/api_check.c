@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The methods that only look: Check (what can't move, and why) and Report. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "agent/api_check.h"
+#include "agent/checkup.h"
+#include "agent/move_findings.h"
+#include "agent/move_report.h"
+#include "api/api.h"
+#include "base/cleanup.h"
+
+struct check {
+	struct kho_agent *agent;
+	struct kho_config *config;
+	sd_varlink *link;
+};
+
+static void check_free(struct check *check)
+{
+	sd_varlink_unref(check->link);
+	free(check->config);
+	free(check);
+}
+
+static int reply_error(sd_varlink *link, const struct kho_err *err)
+{
+	return sd_varlink_errorbo(link, KHO_API_ERROR,
+				  SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
+				  SD_JSON_BUILD_PAIR_STRING("message", err->msg));
+}
+
+static int add_workload(const struct kho_checkup *checkup, unsigned int item,
+			sd_json_variant **list)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL, *findings = NULL;
+	const struct kho_config_workload *config = &checkup->config->workloads[item];
+	const struct kho_findings *found = kho_checkup_findings(checkup, item);
+	int r = kho_findings_json(found, &findings);
+
+	if (r >= 0)
+		r = sd_json_buildo(
+			&v, SD_JSON_BUILD_PAIR_STRING("name", config->name),
+			SD_JSON_BUILD_PAIR_STRING("unit", config->unit),
+			SD_JSON_BUILD_PAIR_STRING("result", kho_checkup_verdict(config, found)),
+			SD_JSON_BUILD_PAIR_VARIANT("findings", findings),
+			SD_JSON_BUILD_PAIR_UNSIGNED("more", found->more));
+	return r < 0 ? r : sd_json_variant_append_array(list, v);
+}
+
+static int reply(struct check *check, const struct kho_checkup *checkup)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *workloads = NULL, *kernels = NULL;
+	struct kho_err err;
+	int r = kho_findings_json(kho_checkup_findings(checkup, KHO_CHECKUP_KERNEL), &kernels);
+
+	for (unsigned int i = 0; i < checkup->config->nr_workloads && r >= 0; i++)
+		r = add_workload(checkup, i, &workloads);
+	if (r < 0) {
+		kho_fail_errno(&err, r, "the answer");
+		return reply_error(check->link, &err);
+	}
+	return sd_varlink_replybo(check->link,
+				  SD_JSON_BUILD_PAIR_BOOLEAN("peer", checkup->peer),
+				  SD_JSON_BUILD_PAIR_BOOLEAN("blocked",
+							     kho_checkup_blocked(checkup)),
+				  SD_JSON_BUILD_PAIR_VARIANT("kernels", kernels),
+				  SD_JSON_BUILD_PAIR_VARIANT("workloads", workloads));
+}
+
+static void on_done(void *ctx, const struct kho_err *err)
+{
+	struct check *check = ctx;
+	struct kho_checkup *checkup = check->agent->checkup;
+
+	if (err->code < 0)
+		reply_error(check->link, err);
+	else
+		reply(check, checkup);
+	kho_checkup_free(checkup);
+	check_free(check);
+}
+
+static int begin(struct check *check, struct kho_err *err)
+{
+	uid_t uid;
+	int r;
+
+	if (sd_varlink_get_peer_uid(check->link, &uid) < 0 || uid != 0)
+		return kho_fail(err, -EPERM, "only root may do this; run it as root");
+	if (check->agent->mover)
+		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
+	r = kho_config_load(&check->config, err);
+	if (r >= 0 && !check->config->nr_workloads)
+		r = kho_fail(err, -EINVAL, "no workload is configured; nothing is to be moved");
+	return r < 0 ? r : kho_checkup_begin(check->agent, check->config, on_done, check, err);
+}
+
+int kho_method_check(sd_varlink *link, sd_json_variant *parameters,
+		     sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct check *check = calloc(1, sizeof(*check));
+	struct kho_err err;
+	int r;
+
+	(void)parameters;
+	(void)flags;
+	if (!check) {
+		kho_fail(&err, -ENOMEM, "no memory for a check");
+		return reply_error(link, &err);
+	}
+	check->agent = userdata;
+	check->link = sd_varlink_ref(link);
+	if (begin(check, &err) >= 0)
+		return 0;
+	r = reply_error(link, &err);
+	check_free(check);
+	return r;
+}
+
+int kho_method_report(sd_varlink *link, sd_json_variant *parameters,
+		      sd_varlink_method_flags_t flags, void *userdata)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
+	struct kho_err err;
+
+	(void)parameters;
+	(void)flags;
+	(void)userdata;
+	if (kho_move_report_read(&report, &err) < 0)
+		return reply_error(link, &err);
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("report", report));
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Failpoints of a test build; failpoint.h has the idea. */
+#include <errno.h>
+#include <fcntl.h>
+#include <glob.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#include "agent/failpoint.h"
+#include "agent/session.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#ifdef KHO_FAILPOINTS
+
+#define FAILPOINTS	KHO_RUN_DIR "/failpoints"
+#define LIST_MAX	65536
+#define HANG_MODULE	"/usr/lib/kho-lab/lab_hang.ko"
+#define FILL_SECONDS	20
+#define FILL_CHUNK	(8u << 20)
+#define LANE_HEAD	4096	/* what a ring begins with */
+
+struct action {
+	const char *name;
+	int (*fn)(struct kho_agent *agent, uint64_t number);
+};
+
+/* ---- actions ---- */
+
+static int kill_self(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	return kill(getpid(), SIGKILL);
+}
+
+static void kill_program(const char *program)
+{
+	glob_t found = {};
+	char target[256];
+	ssize_t n;
+
+	glob("/proc/[0-9]*/exe", GLOB_NOSORT, NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++) {
+		n = readlink(found.gl_pathv[i], target, sizeof(target) - 1);
+		if (n <= 0)
+			continue;
+		target[n] = '\0';
+		if (strcmp(target, program) == 0)
+			kill((pid_t)strtol(found.gl_pathv[i] + strlen("/proc/"), NULL, 10),
+			     SIGKILL);
+	}
+	globfree(&found);
+}
+
+static int kill_criu(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	kill_program("/usr/sbin/criu");
+	return 0;
+}
+
+static int kill_restore(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	kill_program("/usr/libexec/kho-agent/kho-restore");
+	return 0;
+}
+
+static int fail(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	return -EIO;
+}
+
+static int be_late(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	return KHO_FAIL_LATE;
+}
+
+static int panic(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	return kho_file_write_string("/proc/sysrq-trigger", "c", NULL);
+}
+
+static int hang(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	if (fork() == 0)
+		_exit(execl("/usr/sbin/insmod", "insmod", HANG_MODULE, NULL) < 0);
+	return 0;
+}
+
+static int garbage(struct kho_agent *agent, uint64_t number)
+{
+	bool is_old = agent->session->role->role == KHO_ROLE_OLD;
+	uint64_t size;
+	char *lane = kho_session_arena(agent->session, is_old ? "control-0" : "control-1", &size);
+
+	(void)number;
+	if (lane)
+		memset(lane + LANE_HEAD, 0xa5, size - LANE_HEAD);
+	return 0;
+}
+
+static void __attribute__((noreturn)) use_all_memory(void)
+{
+	kho_file_write_string("/proc/self/oom_score_adj", "-1000", NULL);
+	alarm(FILL_SECONDS);
+	for (;;) {
+		if (mmap(NULL, FILL_CHUNK, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
+			usleep(1000);
+	}
+}
+
+static int fill(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	if (fork() == 0)
+		use_all_memory();
+	return 0;
+}
+
+static int spoil(struct kho_agent *agent, uint64_t number)
+{
+	glob_t found = {};
+
+	(void)agent;
+	(void)number;
+	glob(KHO_RUN_DIR "/move/*/images/core-*.img", 0, NULL, &found);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		if (truncate(found.gl_pathv[i], 16) < 0)
+			fprintf(stderr, "%s: %s\n", found.gl_pathv[i], strerror(errno));
+	globfree(&found);
+	return 0;
+}
+
+/* CRIU reads it when it starts. */
+static int criu_fault(struct kho_agent *agent, uint64_t number)
+{
+	char text[16];
+
+	(void)agent;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)number);
+	return setenv("CRIU_FAULT", text, 1);
+}
+
+static const struct action actions[] = {
+	{ "kill", kill_self }, { "kill-criu", kill_criu }, { "kill-restore", kill_restore },
+	{ "error", fail }, { "late", be_late }, { "panic", panic }, { "hang", hang },
+	{ "garbage", garbage }, { "fill", fill }, { "spoil", spoil },
+	{ "criu-fault", criu_fault },
+};
+
+/* ---- later ---- */
+
+static const struct action *pending;
+
+/* Wherever this agent is then: that's what it is for. */
+static void on_alarm(int signal_number)
+{
+	(void)signal_number;
+	if (pending)
+		pending->fn(NULL, 0);
+}
+
+static int start_timer(const struct action *action, uint64_t ms)
+{
+	const struct itimerval value = {
+		.it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 },
+	};
+
+	pending = action;
+	signal(SIGALRM, on_alarm);
+	return setitimer(ITIMER_REAL, &value, NULL) < 0 ? -errno : 0;
+}
+
+static int act(struct kho_agent *agent, const struct action *action, uint64_t number,
+	       struct kho_err *err)
+{
+	int r;
+
+	kho_agent_progress(agent, "failpoint: %s %llu", action->name, (unsigned long long)number);
+	if (number && action->fn != criu_fault)
+		r = start_timer(action, number);
+	else
+		r = action->fn(agent, number);
+	return r < 0 ? kho_fail(err, r, "failpoint: %s", action->name) : r;
+}
+
+/* ---- the list ---- */
+
+static void write_list(const char *text)
+{
+	const struct kho_file_content content = {
+		.data = text, .size = strlen(text), .mode = 0600,
+	};
+
+	kho_file_write_atomic(FAILPOINTS, &content, NULL);
+}
+
+/* The line's action, if it's for this point. */
+static const struct action *match(const char *line, const struct kho_failpoint *point,
+				  uint64_t *ret_number)
+{
+	static const char *const whens[] = {
+		[KHO_FAIL_BEFORE] = "before", [KHO_FAIL_AFTER] = "after",
+		[KHO_FAIL_ANSWER] = "answer",
+	};
+	char step[64], when[16], name[32], want[64];
+	unsigned long long number = 0;
+
+	if (sscanf(line, "%63s %15s %31s %llu", step, when, name, &number) < 3)
+		return NULL;
+	snprintf(want, sizeof(want), "%s%s", point->undo ? "undo-" : "",
+		 kho_step_info(point->step)->name);
+	if (strcmp(step, want) != 0 || strcmp(when, whens[point->when]) != 0)
+		return NULL;
+	*ret_number = number;
+	for (size_t i = 0; i < sizeof(actions) / sizeof(actions[0]); i++)
+		if (strcmp(actions[i].name, name) == 0)
+			return &actions[i];
+	return NULL;
+}
+
+int kho_failpoint(struct kho_agent *agent, const struct kho_failpoint *point,
+		  struct kho_err *err)
+{
+	_cleanup_free_ char *text = NULL, *left = NULL;
+	const struct action *action = NULL;
+	uint64_t number = 0;
+	char *line, *rest;
+
+	if (kho_file_read(FAILPOINTS, LIST_MAX, &text, NULL, NULL) < 0)
+		return 0;
+	left = calloc(1, strlen(text) + 2);
+	if (!left)
+		return 0;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
+		if (!action && (action = match(line, point, &number)))
+			continue;
+		memcpy(left + strlen(left), line, strlen(line));
+		left[strlen(left)] = '\n';
+	}
+	if (!action)
+		return 0;
+	write_list(left);
+	return act(agent, action, number, err);
+}
+
+#endif

@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Mending what a dead CRIU left; repair.h has the idea. */
+#include <dirent.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/file.h"
+#include "migrate/criu/criu.h"
+#include "migrate/criu/repair.h"
+
+#define OWN_CGROUP_MAX	4096
+
+static int pidfd_open(pid_t pid)
+{
+	return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/* ---- sockets ---- */
+
+static bool is_socket(const char *dir, const char *name)
+{
+	char path[96], target[16];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%.16s", dir, name);
+	n = readlink(path, target, sizeof(target));
+	return n > 7 && memcmp(target, "socket:", 7) == 0;
+}
+
+/* 1: it was in repair mode. What isn't a TCP socket is none of ours. */
+static int mend(int fd)
+{
+	int protocol, repair, off = 0;
+	socklen_t size = sizeof(protocol);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 ||
+	    protocol != IPPROTO_TCP)
+		return 0;
+	size = sizeof(repair);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repair, &size) < 0 || !repair)
+		return 0;
+	/* the peer is sent a window probe, and so learns that we are there */
+	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)) < 0 ? -errno : 1;
+}
+
+static int mend_fd(int pidfd, int number)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+
+	return fd < 0 ? -errno : mend(fd);
+}
+
+static int mend_task(pid_t pid, struct kho_err *err)
+{
+	_cleanup_close_ int pidfd = pidfd_open(pid);
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+	char path[64];
+	int mended = 0, r;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = pidfd < 0 ? NULL : opendir(path);
+	if (!dir)
+		return errno == ESRCH || errno == ENOENT ? 0 :
+		       kho_fail_errno(err, -errno, "files of process %d", pid);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || !is_socket(path, entry->d_name))
+			continue;
+		r = mend_fd(pidfd, (int)strtol(entry->d_name, NULL, 10));
+		if (r < 0 && r != -EBADF && r != -ESRCH)
+			return kho_fail_errno(err, r, "socket %s of process %d", entry->d_name,
+					      pid);
+		mended += r > 0;
+	}
+	return mended;
+}
+
+int kho_criu_clear_repair(const char *cgroup, struct kho_err *err)
+{
+	struct kho_err one = {};
+	struct kho_pids pids;
+	int r = kho_cgroup_pids(cgroup, &pids, err), mended = 0, first = 0;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < pids.nr; i++) {
+		r = mend_task(pids.pids[i], &one);
+		if (r > 0)
+			mended += r;
+		if (r < 0 && first == 0)
+			first = kho_fail(err, r, "%s", one.msg);
+	}
+	kho_pids_done(&pids);
+	return first < 0 ? first : mended;
+}
+
+/* ---- CRIUs ---- */
+
+/* Of version 2: one line, "0::/system.slice/kho-agent.service". */
+static int own_cgroup(char ret[OWN_CGROUP_MAX], struct kho_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	const char *at;
+	int r = kho_file_read_string("/proc/self/cgroup", OWN_CGROUP_MAX / 2, &text, err);
+
+	if (r < 0)
+		return r;
+	at = strstr(text, "0::");
+	if (!at || (at != text && at[-1] != '\n'))
+		return kho_fail(err, -EOPNOTSUPP, "there's no cgroup of version 2 here; boot with "
+				"systemd.unified_cgroup_hierarchy=1");
+	snprintf(ret, OWN_CGROUP_MAX, "/sys/fs/cgroup%.*s", (int)strcspn(at + 3, "\n"), at + 3);
+	return 0;
+}
+
+static bool is_criu(pid_t pid, const struct stat *criu)
+{
+	struct stat program;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", pid);
+	return stat(path, &program) == 0 && program.st_dev == criu->st_dev &&
+	       program.st_ino == criu->st_ino;
+}
+
+int kho_criu_find_left(struct kho_criu_left *ret, struct kho_err *err)
+{
+	struct kho_criu_left left = {};
+	char cgroup[OWN_CGROUP_MAX];
+	struct kho_pids pids;
+	struct stat criu;
+	int r = own_cgroup(cgroup, err);
+
+	/* without a program none of it runs */
+	if (r >= 0 && stat(KHO_CRIU_PROGRAM, &criu) < 0) {
+		*ret = left;
+		return 0;
+	}
+	if (r >= 0)
+		r = kho_cgroup_pids(cgroup, &pids, err);
+	if (r < 0)
+		return r;
+	left.fds = calloc(pids.nr ?: 1, sizeof(*left.fds));
+	for (size_t i = 0; left.fds && i < pids.nr; i++) {
+		int fd = is_criu(pids.pids[i], &criu) ? pidfd_open(pids.pids[i]) : -EBADF;
+
+		if (fd >= 0)
+			left.fds[left.nr++] = fd;
+	}
+	kho_pids_done(&pids);
+	if (!left.fds)
+		return kho_fail(err, -ENOMEM, "no memory for a list of processes");
+	*ret = left;
+	return 0;
+}
+
+void kho_criu_left_done(struct kho_criu_left *left)
+{
+	for (size_t i = 0; i < left->nr; i++)
+		if (left->fds[i] >= 0)
+			close(left->fds[i]);
+	free(left->fds);
+	*left = (struct kho_criu_left){};
+}

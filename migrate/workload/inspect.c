@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Findings, and what the texts of a process tell; inspect.h has the contract. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "migrate/workload/inspect.h"
+
+#define RESTART	"CannotMove=restart stops it before and starts it on the new kernel"
+
+static const struct {
+	const char *name;
+	const char *remedy;
+} kinds[_KHO_FINDING_MAX] = {
+	[KHO_FINDING_UNIT] = { "unit", "start it, or take it out of the configuration" },
+	[KHO_FINDING_IO_URING] = { "io-uring", "run it without io_uring, or: " RESTART },
+	[KHO_FINDING_DEVICE] = { "device", "have it closed, or: " RESTART },
+	[KHO_FINDING_GPU] = { "gpu", "its state is in the device: " RESTART },
+	[KHO_FINDING_ANON_INODE] = { "anon-inode", "have it closed, or: " RESTART },
+	[KHO_FINDING_SOCKET_FAMILY] = { "socket-family", "have it closed, or: " RESTART },
+	[KHO_FINDING_SOCKET_PROTOCOL] = { "socket-protocol",
+		"use TCP or UDP, or: " RESTART },
+	[KHO_FINDING_SOCKET_ULP] = { "socket-ulp",
+		"switch kernel TLS off in the program, or: " RESTART },
+	[KHO_FINDING_SOCKET_PEER] = { "socket-peer",
+		"put both ends into one unit or have it closed, or: " RESTART },
+	[KHO_FINDING_FILE_LOCK] = { "file-lock", "have whoever took the lock end, or: " RESTART },
+	[KHO_FINDING_DELETED_FILE] = { "deleted-file", "have it closed, or: " RESTART },
+	[KHO_FINDING_OUTSIDE_FILE] = { "outside-file",
+		"run the unit without what makes a mount namespace, or: " RESTART },
+	[KHO_FINDING_TRACED] = { "traced", "end the debugger or strace" },
+	[KHO_FINDING_CORE_DUMP] = { "core-dump", "wait until it's over" },
+	[KHO_FINDING_COMPAT] = { "compat", "install the 64-bit program, or: " RESTART },
+	[KHO_FINDING_UPROBES] = { "uprobes", "remove the probes" },
+	[KHO_FINDING_NAMESPACE] = { "namespace",
+		"set PrivateUsers=no and PrivatePIDs=no for its unit, or: " RESTART },
+	[KHO_FINDING_LANDLOCK] = { "landlock", "it would run without it: " RESTART },
+	[KHO_FINDING_KEYRING] = { "keyring", "keep the secrets elsewhere, or: " RESTART },
+	[KHO_FINDING_FILE_MISSING] = { "file-missing",
+		"make the image again, or name it by Files=" },
+	[KHO_FINDING_FILE_DIFFERS] = { "file-differs",
+		"make the image again, or name it by Files=" },
+	[KHO_FINDING_PID_TAKEN] = { "pid-taken", "start the workload again, it gets another one" },
+	[KHO_FINDING_CPU] = { "cpu-feature",
+		"boot the new kernel without what hides it (clearcpuid=, nopku and the like), "
+		"or: " RESTART },
+	[KHO_FINDING_CRIU] = { "criu", "boot a kernel that has it, or install CRIU 4.2 or later" },
+	[KHO_FINDING_CANARY] = { "canary",
+		"this CRIU and this kernel don't go together: take another one of either; logs "
+		"are in /run/kho-agent/canary there" },
+};
+
+const char *kho_finding_name(enum kho_finding_kind kind)
+{
+	return (unsigned int)kind < _KHO_FINDING_MAX ? kinds[kind].name : "unknown";
+}
+
+enum kho_finding_kind kho_finding_kind(const char *name)
+{
+	for (int kind = 0; kind < _KHO_FINDING_MAX; kind++)
+		if (strcmp(kinds[kind].name, name) == 0)
+			return kind;
+	return _KHO_FINDING_MAX;
+}
+
+void kho_found(struct kho_findings *findings, enum kho_finding_kind kind, pid_t pid,
+	       const char *where, const char *fmt, ...)
+{
+	struct kho_finding *finding = &findings->list[findings->nr];
+	va_list args;
+
+	if (findings->nr == KHO_FINDINGS) {
+		findings->more++;
+		return;
+	}
+	findings->nr++;
+	*finding = (struct kho_finding){ .kind = kind, .pid = pid };
+	snprintf(finding->where, sizeof(finding->where), "%s", where);
+	snprintf(finding->remedy, sizeof(finding->remedy), "%s",
+		 (unsigned int)kind < _KHO_FINDING_MAX ? kinds[kind].remedy : "");
+	va_start(args, fmt);
+	vsnprintf(finding->cause, sizeof(finding->cause), fmt, args);
+	va_end(args);
+}
+
+void kho_finding_format(const struct kho_finding *finding, char *ret, size_t size)
+{
+	char process[32] = "";
+
+	if (finding->pid)
+		snprintf(process, sizeof(process), "process %d", finding->pid);
+	snprintf(ret, size, "%s%s%s%s%s; %s", process,
+		 *process && *finding->where ? ", " : "", finding->where,
+		 *process || *finding->where ? ": " : "", finding->cause, finding->remedy);
+}
+
+/* ---- status ---- */
+
+/* The number behind "@key:\t"; -1: there's none. */
+static long status_number(const char *text, const char *key)
+{
+	size_t size = strlen(key);
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, size) == 0 && line[size] == ':')
+			return strtol(line + size + 1, NULL, 10);
+	}
+	return -1;
+}
+
+void kho_inspect_status(struct kho_findings *findings, pid_t pid, const char *text)
+{
+	long tracer = status_number(text, "TracerPid");
+
+	if (tracer > 0)
+		kho_found(findings, KHO_FINDING_TRACED, pid, "", "is traced by process %ld, and "
+			  "only one can trace it", tracer);
+	if (status_number(text, "CoreDumping") > 0)
+		kho_found(findings, KHO_FINDING_CORE_DUMP, pid, "", "is dumping core");
+}
+
+/* ---- maps ---- */
+
+struct map {
+	char range[40];			/* "7f00-7f10" */
+	const char *path;		/* "": anonymous */
+	bool deleted;
+};
+
+/* One line, cut at its end by a NUL. False: not of the form. */
+static bool parse_map(char *line, struct map *ret)
+{
+	static const char deleted[] = " (deleted)";
+	unsigned long long start, end;
+	int at = -1;
+	size_t size;
+
+	if (sscanf(line, "%llx-%llx %*4s %*x %*x:%*x %*u%n", &start, &end, &at) != 2 || at < 0)
+		return false;
+	snprintf(ret->range, sizeof(ret->range), "%llx-%llx", start, end);
+	ret->path = line + at + strspn(line + at, " ");
+	size = strlen(ret->path);
+	ret->deleted = size >= sizeof(deleted) - 1 &&
+		       strcmp(ret->path + size - (sizeof(deleted) - 1), deleted) == 0;
+	return true;
+}
+
+static bool begins(const char *text, const char *with)
+{
+	return strncmp(text, with, strlen(with)) == 0;
+}
+
+static bool is_gpu(const char *path)
+{
+	return begins(path, "/dev/dri/") || begins(path, "/dev/nvidia") ||
+	       begins(path, "/dev/kfd") || begins(path, "/dev/accel/");
+}
+
+/* In /dev, but memory or an ordinary file. */
+static bool is_plain_in_dev(const char *path)
+{
+	return begins(path, "/dev/zero") || begins(path, "/dev/null") ||
+	       begins(path, "/dev/shm/") || begins(path, "/dev/hugepages/") ||
+	       begins(path, "/dev/mqueue/");
+}
+
+static void inspect_map(struct kho_findings *findings, pid_t pid, const struct map *map)
+{
+	const char *path = map->path;
+
+	if (begins(path, "anon_inode:[io_uring]"))
+		kho_found(findings, KHO_FINDING_IO_URING, pid, map->range,
+			  "has a ring of io_uring mapped, which CRIU can't take");
+	else if (begins(path, "anon_inode:"))
+		kho_found(findings, KHO_FINDING_ANON_INODE, pid, map->range,
+			  "has %.60s mapped, which CRIU can't take", path);
+	else if (strcmp(path, "[uprobes]") == 0)
+		kho_found(findings, KHO_FINDING_UPROBES, pid, map->range,
+			  "has probes of its program (uprobes)");
+	else if (is_gpu(path))
+		kho_found(findings, KHO_FINDING_GPU, pid, map->range,
+			  "has memory of a graphics device mapped, %.100s", path);
+	else if (begins(path, "/dev/") && !is_plain_in_dev(path))
+		kho_found(findings, KHO_FINDING_DEVICE, pid, map->range,
+			  "has the device %.100s mapped, which doesn't move", path);
+}
+
+/* Calls @fn for each line that's a mapping, with its text in a buffer of its own. */
+static int each_map(const char *text, int (*fn)(void *ctx, const struct map *map), void *ctx)
+{
+	char line[4352];
+	struct map map;
+	int r = 0;
+
+	while (*text && r >= 0) {
+		size_t size = strcspn(text, "\n");
+
+		snprintf(line, sizeof(line), "%.*s", (int)(size < sizeof(line) ? size : 0), text);
+		if (parse_map(line, &map))
+			r = fn(ctx, &map);
+		text += size + (text[size] == '\n');
+	}
+	return r;
+}
+
+struct maps {
+	struct kho_findings *findings;
+	pid_t pid;
+	char before[KHO_FINDING_CAUSE];	/* all mappings of one thing are one finding */
+};
+
+static int look_at_map(void *ctx, const struct map *map)
+{
+	struct maps *maps = ctx;
+	unsigned int nr = maps->findings->nr;
+	const struct kho_finding *found = &maps->findings->list[nr];
+
+	inspect_map(maps->findings, maps->pid, map);
+	if (maps->findings->nr == nr)
+		return 0;
+	if (strcmp(found->cause, maps->before) == 0)
+		maps->findings->nr = nr;
+	else
+		snprintf(maps->before, sizeof(maps->before), "%s", found->cause);
+	return 0;
+}
+
+void kho_inspect_maps(struct kho_findings *findings, pid_t pid, const char *text)
+{
+	struct maps maps = { .findings = findings, .pid = pid };
+
+	each_map(text, look_at_map, &maps);
+}
+
+struct mapped {
+	int (*fn)(void *ctx, const char *path);
+	void *ctx;
+};
+
+static int tell_mapped(void *ctx, const struct map *map)
+{
+	const struct mapped *mapped = ctx;
+
+	if (map->path[0] != '/' || map->deleted || begins(map->path, "/dev/") ||
+	    begins(map->path, "/memfd:") || begins(map->path, "/SYSV"))
+		return 0;
+	return mapped->fn(mapped->ctx, map->path);
+}
+
+int kho_inspect_mapped(const char *maps, int (*fn)(void *ctx, const char *path), void *ctx)
+{
+	struct mapped mapped = { .fn = fn, .ctx = ctx };
+
+	return each_map(maps, tell_mapped, &mapped);
+}
+
+/* ---- exe, keys ---- */
+
+void kho_inspect_exe(struct kho_findings *findings, pid_t pid, const void *bytes, size_t size)
+{
+	static const unsigned char elf32[] = { 0x7f, 'E', 'L', 'F', 1 };
+
+	if (size >= sizeof(elf32) && memcmp(bytes, elf32, sizeof(elf32)) == 0)
+		kho_found(findings, KHO_FINDING_COMPAT, pid, "", "runs a 32-bit program, which "
+			  "CRIU isn't built for");
+}
+
+/* "ID FLAGS USAGE TIMEOUT PERM UID GID TYPE DESCRIPTION: ..." */
+void kho_inspect_keys(struct kho_findings *findings, uid_t uid, const char *text)
+{
+	char type[16], name[64];
+	unsigned int owner;
+
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (sscanf(line, "%*x %*s %*s %*s %*x %u %*d %15s %63[^:\n]", &owner, type,
+			   name) != 3 || owner != uid)
+			continue;
+		/* systemd's own, which the unit gets there, too */
+		if (strcmp(type, "keyring") == 0 || strcmp(name, "invocation_id") == 0)
+			continue;
+		kho_found(findings, KHO_FINDING_KEYRING, 0, "", "user %u has the key \"%s\" (%s) "
+			  "in the kernel, which wouldn't go along", uid, name, type);
+	}
+}
