@@ -20,6 +20,7 @@ struct kho_anchor {
 	uint32_t item;
 	struct kho_pci_addr function;
 	bool granted;
+	bool adopted;			/* of another agent; silence isn't ours */
 	bool later;			/* its NIC comes in the switch */
 	struct kho_service services[KHO_NET_ADDRESSES_MAX];
 	size_t count;
@@ -43,6 +44,13 @@ static inline struct kho_anchor *anchor(struct kho_receiver *receiver, const Kho
 /* receive_net.c: the NIC is taken; @step is answered when the address is on it. 1 or negative. */
 int kho_anchor_await(struct kho_anchor *anchor, enum kho_step step, unsigned int look_ms,
 		     struct kho_err *err);
+
+/*
+ * One that another agent had, which was killed: the step tells what it is. Its NIC isn't
+ * there if that one hadn't come so far. NULL: see @err.
+ */
+struct kho_anchor *kho_anchor_adopt(struct kho_receiver *receiver, const Kho__MoveStep *step,
+				    struct kho_err *err);
 
 /* Takes the address off the NIC and gives the NIC back; the anchor stays. */
 int kho_anchor_lift(struct kho_anchor *anchor, struct kho_err *err);

@@ -171,6 +171,7 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 	if (out.action == KHO_MOVE_BEGIN)
 		mover->times.begin_ns[out.step] = kho_now_ns();
 	set_deadline(mover, info->deadline_ms);
+	kho_mover_watch_budget(mover);
 	return do_all(mover, out);
 }
 
@@ -208,6 +209,7 @@ static void end(struct kho_mover *mover)
 {
 	kho_mover_forget();
 	set_deadline(mover, 0);
+	kho_mover_watch_budget(mover);
 	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
 				   LINGER_MS * 1000, 0, on_rest, mover);
 }
@@ -276,6 +278,7 @@ void kho_mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
 	kho_mover_end_check(mover);
+	sd_event_source_disable_unref(mover->budget_timer);
 	kho_mover_free_left(mover);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
@@ -283,6 +286,7 @@ void kho_mover_free(struct kho_mover *mover)
 	}
 	kho_mover_free_net(mover);
 	kho_mover_free_restarts(mover);
+	kho_mover_tidy(mover->agent);
 	free(mover->config);
 	free(mover->config_text);
 	free(mover);

@@ -54,17 +54,17 @@ static int describe_nic(struct kho_mover *mover, enum kho_step step, uint32_t it
 	Kho__MoveAddress *address = &message->address;
 	int r;
 
+	address->has_later = address->later = true;
 	if (step == KHO_STEP_ADDRESS) {
-		address->has_later = address->later = true;
 		address->modalias = message->alias;
 		return kho_mover_describe_alias(mover, item, message->alias, err);
 	}
-	if (step != KHO_STEP_ATTACH || message->step.undo)
-		return 0;
-	r = kho_mover_describe_nic(mover, item, &message->state, err);
-	if (r >= 0)
-		r = add_grant(mover, &mover->config->addresses[item].functions[0], message, err);
+	/* the other side's agent may have been started again since */
+	r = add_grant(mover, &mover->config->addresses[item].functions[0], message, err);
 	address->nic = &message->grant.grant;
+	if (r < 0 || step != KHO_STEP_ATTACH || message->step.undo)
+		return r;
+	r = kho_mover_describe_nic(mover, item, &message->state, err);
 	address->has_mtu = address->has_nic_state = true;
 	address->mtu = message->state.mtu;
 	address->nic_state.data = message->state.messages;

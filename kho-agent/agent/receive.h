@@ -110,4 +110,7 @@ void kho_newcomer_free(struct kho_newcomer *newcomer);
 void kho_anchor_free(struct kho_anchor *anchor);
 void kho_taken_free(struct kho_taken *taken);
 
+/* Volumes that were kept: done with the first workload that settles, when nobody waits. */
+void kho_taken_settle(struct kho_receiver *receiver);
+
 #endif

@@ -39,7 +39,7 @@ static int read_step(struct kho_anchor *a, const Kho__MoveAddress *address, stru
 	a->later = address->has_later && address->later;
 	if (!a->later && !address->nic)
 		return kho_fail(err, -EBADMSG, "the step names no NIC; update the older agent");
-	if (!a->later)
+	if (address->nic)
 		r = kho_pci_read_grant(address->nic, &a->function, err);
 	for (size_t i = 0; i < address->n_addresses && r >= 0; i++)
 		r = kho_address_parse(address->addresses[i], &a->services[i].address, err);
@@ -95,6 +95,32 @@ static int set_up(struct kho_anchor *a, struct kho_err *err)
 	return r;
 }
 
+struct kho_anchor *kho_anchor_adopt(struct kho_receiver *receiver, const Kho__MoveStep *step,
+				    struct kho_err *err)
+{
+	struct kho_anchor *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		kho_fail(err, -ENOMEM, "no memory for an address");
+		return NULL;
+	}
+	if (read_step(a, step->address, err) < 0) {
+		free(a);
+		return NULL;
+	}
+	a->receiver = receiver;
+	a->item = step->item;
+	a->adopted = true;
+	/* one that comes later is named only by the step that it comes with */
+	a->granted = step->address->nic;
+	if (kho_nic_find("/sys", &a->function, &a->nic, NULL) < 0)
+		a->nic.ifindex = 0;
+	for (size_t i = 0; i < a->count; i++)
+		a->services[i].ifindex = a->nic.ifindex;
+	receiver->anchors[step->item] = a;
+	return a;
+}
+
 static void answer(struct kho_anchor *a, const struct kho_err *err)
 {
 	kho_receive_answer_mac(a->receiver, a->asked, a->item, a->nic.mac, err);
@@ -145,11 +171,13 @@ int kho_anchor_lift(struct kho_anchor *a, struct kho_err *err)
 	int r = 0;
 
 	a->timer = sd_event_source_disable_unref(a->timer);
-	for (size_t i = 0; i < a->count && a->silence; i++)
+	for (size_t i = 0; i < a->count && (a->silence || a->adopted); i++)
 		kho_address_remove(&a->services[i], NULL);
 	a->source = sd_event_source_disable_unref(a->source);
 	if (a->silence)
 		kho_silence_stop(a->silence, NULL);
+	else if (a->adopted)
+		kho_net_clean(KHO_CLEAN_SILENCE, NULL);
 	kho_silence_free(a->silence);
 	a->silence = NULL;
 	if (a->granted)
@@ -185,11 +213,11 @@ static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 static int undo_address(struct kho_receiver *receiver, const Kho__MoveStep *step,
 			struct kho_err *err)
 {
-	struct kho_anchor *a = anchor(receiver, step);
+	struct kho_anchor *a = anchor(receiver, step) ?: kho_anchor_adopt(receiver, step, err);
 	int r;
 
 	if (!a)
-		return 0;
+		return err->code;
 	r = kho_anchor_lift(a, err);
 	receiver->anchors[step->item] = NULL;
 	kho_anchor_free(a);
@@ -226,12 +254,17 @@ static int on_burst(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int announce(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
-	struct kho_anchor *a = anchor(receiver, step);
-	int r;
+	struct kho_anchor *a = anchor(receiver, step) ?:
+			       kho_anchor_adopt(receiver, step, err);
+	int r = 0;
 
-	if (!a || !a->silence)
+	if (!a || (!a->silence && !a->nic.ifindex))
 		return kho_fail(err, -EPROTO, "the address isn't here");
-	r = kho_silence_end(a->silence, err);
+	/* what waited is lost with the agent that held it, and is sent again */
+	if (a->adopted)
+		r = kho_net_clean(KHO_CLEAN_SILENCE, err);
+	else if (!a->bursts)
+		r = kho_silence_end(a->silence, err);
 	if (r >= 0)
 		r = kho_announce(a->services, a->count, err);
 	a->bursts = 1;

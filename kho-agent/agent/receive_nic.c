@@ -93,9 +93,11 @@ static int attach(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 static int undo_attach(struct kho_receiver *receiver, const Kho__MoveStep *step,
 		       struct kho_err *err)
 {
-	struct kho_anchor *a = anchor(receiver, step);
+	struct kho_anchor *a = anchor(receiver, step) ?: kho_anchor_adopt(receiver, step, err);
 
-	return a && a->later ? kho_anchor_lift(a, err) : 0;
+	if (!a)
+		return err->code;
+	return a->later ? kho_anchor_lift(a, err) : 0;
 }
 
 const struct kho_receive_ops kho_receive_attach = { .begin = attach, .undo = undo_attach };

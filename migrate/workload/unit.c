@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/parse.h"
 #include "migrate/workload/cgroup.h"
@@ -283,6 +284,16 @@ void kho_unit_start_line(const char *name, const char *cgroup, const char *socke
 		 "--slice=%s --setenv=KHO_RESTORE_SOCKET=%s --setenv=NOTIFY_SOCKET= "
 		 "/usr/bin/systemd-cat --identifier=%.60s /usr/libexec/kho-agent/kho-restore", name,
 		 slice, socket, name);
+}
+
+bool kho_unit_is_stub(const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[KHO_UNIT_PATH];
+
+	drop_in_path(name, false, path);
+	return kho_file_read(path, 4096, &text, NULL, NULL) >= 0 &&
+	       strstr(text, "KHO_RESTORE_SOCKET=");
 }
 
 int kho_unit_settle(const char *name, struct kho_err *err)
