@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "agent/checkup.h"
 #include "agent/failover.h"
@@ -166,6 +167,34 @@ static void on_asked(struct kho_session *session)
 		kho_session_set_deadline(session, 1, on_go, NULL);
 }
 
+/* ---- how it goes ---- */
+
+void kho_rollback_progress(struct kho_agent *agent, const char *text)
+{
+	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	Kho__Log log = KHO__LOG__INIT;
+
+	if (!agent->mover || !agent->session || !kho_side(agent)->is_new)
+		return;
+	log.has_level = true;
+	log.level = LOG_INFO;
+	log.text = (char *)text;
+	envelope.body_case = KHO__ENVELOPE__BODY_LOG;
+	envelope.log = &log;
+	/* it's in this kernel's log in any case */
+	(void)kho_session_send(agent->session, &envelope, NULL);
+}
+
+static void on_log(struct kho_session *session, const Kho__Log *log)
+{
+	char text[TEXT_MAX];
+
+	if (!session->rolling_back || !log->text)
+		return;
+	kho_text_clean(text, sizeof(text), log->text);
+	kho_agent_progress(session->agent, "%s: %s", kho_side(session->agent)->peer, text);
+}
+
 /* ---- messages ---- */
 
 bool kho_move_on_message(struct kho_session *session, const Kho__Envelope *envelope)
@@ -185,6 +214,9 @@ bool kho_move_on_message(struct kho_session *session, const Kho__Envelope *envel
 		return true;
 	case KHO__ENVELOPE__BODY_MOVE_BACK:
 		on_asked(session);
+		return true;
+	case KHO__ENVELOPE__BODY_LOG:
+		on_log(session, envelope->log);
 		return true;
 	case KHO__ENVELOPE__BODY_MOVE_OVER:
 		on_over(session, envelope->move_over);

@@ -26,6 +26,9 @@ int kho_move_there(struct kho_agent *agent, struct kho_err *err);
  */
 int kho_rollback(struct kho_agent *agent, struct kho_err *err);
 
+/* New side: how a move back goes, for whoever waits in the old kernel. */
+void kho_rollback_progress(struct kho_agent *agent, const char *text);
+
 /* Old side: the new one's agent was started again. */
 void kho_rollback_drop(struct kho_session *session);
 
