@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Failures in the middle of a move: the workload runs on, no client is reset, nothing is
-lost, and the next move works. The numbers are those of the table in docs/moving.md."""
+lost, and the next move works. The numbers are those of the table in docs/moving.md; all
+steps and sides are in soak_faults.py and soak_committed.py."""
 
 from lib.faults import Fault, Faults
 
@@ -20,8 +21,10 @@ FAULTS = (
     Fault(21, "the frozen budget is spent", new="restore before late", frozen=2,
           says="MaxFrozenSec="),
 )
+LAST = Fault(15, "both agents are killed after commit", old="commit after kill",
+             new="announce before kill")
 
 
 def test(lab):
     """One failure after the other, then a move that succeeds."""
-    Faults(lab).run(FAULTS)
+    Faults(lab).run(FAULTS, LAST)
