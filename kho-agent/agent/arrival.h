@@ -3,6 +3,9 @@
  * Inside the agent: a workload that comes. Its unit waits as kho-restore, images
  * arrive, it's restored, runs, and is an ordinary unit in the end.
  *
+ * Between prepare and restore a copy may be rehearsed (receive_rehearse.c), which leaves
+ * it READY.
+ *
  *	prepare           restore              resume              settle
  *	  | stub starts     | "restore"          | "resume"          |
  *	  v                 v                    v                   v
@@ -15,6 +18,7 @@
 
 #include "agent/command.h"
 #include "agent/receive.h"
+#include "migrate/restore/restore.h"
 #include "migrate/workload/unit.h"
 
 enum arrival_state {
@@ -33,6 +37,7 @@ struct kho_arrival {
 	uint32_t item;
 	char name[64];
 	char unit[KHO_UNIT_NAME];
+	char cgroup[KHO_UNIT_PATH];	/* where it was in the old kernel; "": not known */
 	char dir[128];			/* images */
 	enum arrival_state state;
 	enum kho_step asked;		/* to be answered when it's so far; 0: nothing */
@@ -49,6 +54,14 @@ static inline struct kho_arrival *arrival(struct kho_receiver *receiver, const K
 {
 	return receiver->arrivals[step->item];
 }
+
+/* receive_workload.c: tells kho-restore, with descriptors, which stay the caller's. */
+int kho_arrival_tell_with(struct kho_arrival *arrival, const char *line,
+			  const int fds[KHO_RESTORE_FDS], struct kho_err *err);
+
+/* receive_rehearse.c: kho-restore has said how it went. */
+void kho_arrival_rehearsed(struct kho_arrival *arrival, const char *numbers);
+void kho_arrival_unrehearsed(struct kho_arrival *arrival, const char *why);
 
 /* receive_workload.c: it's over; whoever asked is told why. */
 void kho_arrival_failed(struct kho_arrival *arrival, const char *why);

@@ -16,6 +16,7 @@
 #include "migrate/workload/config.h"
 
 #define MOVE_DIR	KHO_RUN_DIR "/move"
+#define SOCKET_PATH	100	/* bytes; what sun_path has room for */
 #define WARM_MS		60000
 #define START_MS	(24 * 3600 * 1000)	/* as long as the move */
 
@@ -91,6 +92,11 @@ static int make_dirs(struct kho_arrival *a, struct kho_err *err)
 	return 0;
 }
 
+static void socket_path(const struct kho_arrival *a, char ret[SOCKET_PATH])
+{
+	snprintf(ret, SOCKET_PATH, MOVE_DIR "/%s/s", a->name);
+}
+
 static void on_start(void *ctx, const struct kho_err *err)
 {
 	struct kho_arrival *a = ctx;
@@ -102,9 +108,10 @@ static void on_start(void *ctx, const struct kho_err *err)
 
 static int start_unit(struct kho_arrival *a, struct kho_err *err)
 {
-	char line[KHO_UNIT_NAME + 32];
+	char line[KHO_UNIT_LINE], socket[SOCKET_PATH];
 
-	snprintf(line, sizeof(line), "/usr/bin/systemctl start -- %s", a->unit);
+	socket_path(a, socket);
+	kho_unit_start_line(a->unit, a->cgroup, socket, line);
 	return kho_command_run(a->receiver->agent->event, line, START_MS, on_start, a, &a->start,
 			       err);
 }
@@ -133,10 +140,15 @@ static int warm_up(struct kho_arrival *a, struct kho_err *err)
 static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workload,
 			   struct kho_err *err)
 {
-	char path[100];
+	char path[SOCKET_PATH];
+	const struct kho_unit_stub stub = {
+		.socket = path,
+		.has_watchdog = workload->has_watchdog_usec,
+		.watchdog_usec = workload->watchdog_usec,
+	};
 	int r = check_pids(workload->pids, err);
 
-	snprintf(path, sizeof(path), MOVE_DIR "/%s/s", a->name);
+	socket_path(a, path);
 	if (r >= 0)
 		r = kho_arrival_pages_new(&a->pages, err);
 	if (r >= 0)
@@ -144,7 +156,7 @@ static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workl
 	if (r >= 0)
 		r = listen_at(a, path, err);
 	if (r >= 0)
-		r = kho_unit_stub(a->unit, path, err);
+		r = kho_unit_stub(a->unit, &stub, err);
 	if (r >= 0)
 		r = warm_up(a, err);
 	return r;
@@ -174,6 +186,7 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	a->listener = a->conn = -EBADF;
 	snprintf(a->name, sizeof(a->name), "%s", step->name);
 	snprintf(a->unit, sizeof(a->unit), "%s", workload->unit);
+	snprintf(a->cgroup, sizeof(a->cgroup), "%s", workload->cgroup ?: "");
 	receiver->arrivals[step->item] = a;
 	a->asked = KHO_STEP_PREPARE;
 	r = prepare_arrival(a, workload, err);

@@ -138,6 +138,10 @@ static void on_line(struct kho_arrival *a, const char *line)
 		reached(a, ARRIVAL_RUNS);
 	else if (a->state == ARRIVAL_RUNS && strncmp(line, "complete ", 9) == 0)
 		kho_arrival_completed(a, line + 9);
+	else if (a->state == ARRIVAL_READY && strncmp(line, "rehearsed ", 10) == 0)
+		kho_arrival_rehearsed(a, line + 10);
+	else if (a->state == ARRIVAL_READY && strncmp(line, "unrehearsed ", 12) == 0)
+		kho_arrival_unrehearsed(a, line + 12);
 	else if (strncmp(line, "failed ", 7) == 0)
 		kho_arrival_lost(a, line + 7);
 }
@@ -193,8 +197,8 @@ static int tell(struct kho_arrival *a, const char *line, struct kho_err *err)
 	return tell_message(a, &message, err);
 }
 
-static int tell_with(struct kho_arrival *a, const char *line, const int fds[KHO_RESTORE_FDS],
-		     struct kho_err *err)
+int kho_arrival_tell_with(struct kho_arrival *a, const char *line,
+			  const int fds[KHO_RESTORE_FDS], struct kho_err *err)
 {
 	union {
 		struct cmsghdr head;
@@ -240,7 +244,7 @@ static int restore(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	unlinkat(dir, KHO_RESTORE_COMPLETE, 0);
 	a->state = ARRIVAL_RESTORING;
 	a->asked = KHO_STEP_RESTORE;
-	r = tell_with(a, "restore", (int[KHO_RESTORE_FDS]){ dir, data, index }, err);
+	r = kho_arrival_tell_with(a, "restore", (int[KHO_RESTORE_FDS]){ dir, data, index }, err);
 	return r < 0 ? r : 1;
 }
 
@@ -316,6 +320,7 @@ static int health(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 static int settle(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	struct kho_arrival *a = arrival(receiver, step) ?: kho_arrival_adopt(receiver, step, err);
+	int r;
 
 	if (!a && !err->code)
 		return 0;	/* it is settled */
@@ -324,9 +329,16 @@ static int settle(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 	if (!a || a->state < ARRIVAL_RUNS || a->state == ARRIVAL_FAILED)
 		return kho_fail(err, -EPROTO, "the workload doesn't run");
 	a->asked = KHO_STEP_SETTLE;
-	if (a->state == ARRIVAL_COMPLETE)
+	kho_taken_settle(receiver);
+	if (a->state == ARRIVAL_COMPLETE) {
 		settle_now(a);
-	return 1;
+		return 1;
+	}
+	/* one that an agent before had asked begins by itself */
+	if (a->conn < 0)
+		return 1;
+	r = tell(a, "fetch", err);
+	return r < 0 ? r : 1;
 }
 
 const struct kho_receive_ops kho_receive_restore = { .begin = restore, .undo = kill_all };

@@ -13,10 +13,8 @@
 
 #include "base/cleanup.h"
 #include "migrate/volume/dm.h"
+#include "migrate/volume/options.h"
 #include "migrate/volume/volume_private.h"
-#include "system/proc.h"
-
-#define COMMAND_MS	60000
 
 /* ext4 and xfs, and others by now: all I/O of the file system ends, unwritten */
 #define GOING_DOWN		_IOR('X', 125, uint32_t)
@@ -76,17 +74,21 @@ int kho_volume_disk(const struct kho_pci_addr *function, uint32_t partition,
 
 int kho_volume_mount(const struct kho_volume *volume, struct kho_err *err)
 {
+	struct kho_volume_options options;
 	char device[KHO_VOLUME_PATH + 16];
-	const char *const argv[] = {
-		"mount", "-t", volume->file_system, "-o",
-		*volume->options ? volume->options : "defaults", device, volume->mount_point, NULL
-	};
-	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = COMMAND_MS };
+	int r = kho_volume_parse_options(volume->options, &options, err);
 
+	if (r < 0)
+		return r;
 	snprintf(device, sizeof(device), "/dev/mapper/kho-%s", volume->name);
 	if (mkdir(volume->mount_point, 0755) < 0 && errno != EEXIST)
 		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
-	return kho_proc_check(&spec, err);
+	if (mount(device, volume->mount_point, volume->file_system, options.flags,
+		  options.data) < 0)
+		return kho_fail_errno(err, -errno, "mounting %s at %s, as %s with options \"%s\" "
+				      "(see the kernel's log)", device, volume->mount_point,
+				      volume->file_system, volume->options);
+	return 0;
 }
 
 /* Or else it would be done to what its mount point is on. */

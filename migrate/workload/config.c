@@ -81,8 +81,9 @@ static int set_convergence(struct kho_config_workload *workload, const char *val
 			   struct kho_err *err)
 {
 	workload->go_on = strcmp(value, "go-on") == 0;
-	if (!workload->go_on && strcmp(value, "abort") != 0)
-		return kho_fail(err, -EINVAL, "abort or go-on, not \"%.20s\"", value);
+	workload->throttle = strcmp(value, "throttle") == 0;
+	if (!workload->go_on && !workload->throttle && strcmp(value, "abort") != 0)
+		return kho_fail(err, -EINVAL, "abort, throttle or go-on, not \"%.20s\"", value);
 	return 0;
 }
 

@@ -9,7 +9,7 @@
  *	Files=/run/redis/redis.pid	files that go with it, by pattern
  *	MaxBlackoutSec=0.5		what the freeze may take, as predicted; default 1
  *	MaxRounds=8			of copying memory before the freeze; default 8, 0: none
- *	NoConvergence=abort		or go-on, if MaxRounds don't get there
+ *	NoConvergence=abort		or throttle, or go-on, if MaxRounds don't get there
  *	HealthCommand=/usr/bin/true	run in the new kernel; words, no shell
  *	HealthTimeoutSec=5
  *	CannotMove=refuse		or restart: what can't move is stopped before and
@@ -18,7 +18,7 @@
  *
  *	[Address vip]
  *	Address=10.77.0.10/24 fd77::10/64
- *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it
+ *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it; one: it moves
  *	Gateway=10.77.0.1			NIC of the new kernel: its default route
  *
  *	[Volume data]
@@ -62,7 +62,7 @@ struct kho_config_workload {
 	unsigned int nr_files;
 	uint32_t max_blackout_ms;
 	uint32_t max_rounds;
-	bool go_on;			/* NoConvergence=go-on */
+	bool go_on, throttle;		/* NoConvergence=; neither: abort */
 	char health_command[KHO_CONFIG_TEXT];	/* "": none */
 	uint32_t health_timeout_ms;
 	bool restart;			/* CannotMove=restart */

@@ -35,6 +35,10 @@ def of_new():
             # of a step that takes its time, or has nothing to do, one is the other
             yield Fault(16, f"the new agent is killed {when} {step}",
                         new=f"{step} {when} kill", says="started again")
+        # after health comes commit
+        if step != "health":
+            yield Fault(16, f"the new agent is killed soon after {step} has begun",
+                        new=f"{step} after kill 100", says="started again")
         yield Fault(20, f"{step} fails there", new=f"{step} before error", says=step)
 
 
@@ -53,6 +57,10 @@ def of_criu():
     for ms in (20, 60, 100, 150, 200, 300, 400):
         yield Fault(18, f"CRIU is killed after {ms} ms of the dump",
                     old=f"dump after kill-criu {ms}")
+    yield Fault(13, "the old agent is killed while memory is copied", old="pre-copy after kill 200",
+                says="killed")
+    yield Fault(14, "the old agent is killed while CRIU dumps", old="dump after kill 100",
+                says="killed")
     yield Fault(17, "CRIU is killed while it copies memory", old="pre-copy after kill-criu 150")
     yield Fault(18, "CRIU is killed when all is dumped", old="release before kill-criu")
     yield Fault(19, "CRIU fails early in the dump", old="dump before criu-fault 1", says="CRIU")

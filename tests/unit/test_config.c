@@ -185,7 +185,7 @@ START_TEST(what_is_not_said)
 	ck_assert_uint_eq(w->max_rounds, 8);
 	ck_assert_uint_eq(w->health_timeout_ms, 5000);
 	ck_assert(!config.stay);
-	ck_assert(!w->go_on && !*w->health_command && !w->nr_files);
+	ck_assert(!w->go_on && !w->throttle && !*w->health_command && !w->nr_files);
 	ck_assert(!w->volumes && !w->addresses);
 	ck_assert_uint_eq(config.nr_addresses + config.nr_volumes, 0);
 	ck_assert_uint_eq(config.max_frozen_ms, 2000);
@@ -246,7 +246,7 @@ static const struct bad {
 	{ "[Workload a]\nMaxBlackoutSec=1e999", "MaxBlackoutSec=: " },
 	{ "[Workload a]\nMaxRounds=many", "MaxRounds=: " },
 	{ "[Workload a]\nMaxRounds=4294967296", "MaxRounds=: " },
-	{ "[Workload a]\nNoConvergence=goon", "abort or go-on" },
+	{ "[Workload a]\nNoConvergence=goon", "abort, throttle or go-on" },
 	{ "[Workload a]\nHealthCommand=true", "is no absolute path" },
 	{ "[Workload a]\nFiles=/a b", "is no absolute path" },
 	{ "[Workload a]\nFiles=/a/../b", "is no absolute path" },
