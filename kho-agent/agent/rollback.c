@@ -40,7 +40,7 @@ static void send_over(struct kho_agent *agent, const struct kho_err *how)
 }
 
 /* Tells the waiting client and the other side, keeps the report. */
-static void is_over(struct kho_mover *mover)
+void kho_move_is_over(struct kho_mover *mover)
 {
 	struct kho_agent *agent = mover->agent;
 	const struct kho_err *trouble = &mover->move.undo_err;
@@ -56,7 +56,8 @@ static void is_over(struct kho_mover *mover)
 	send_over(agent, &err);
 	kho_agent_answer(agent, &err);
 	/* it's not known what became of them there, and old tasks are gone */
-	if (mover->move.peer_lost && kho_move_committed(&mover->move) && !kho_side(agent)->is_new)
+	if (mover->move.peer_lost && kho_move_committed(&mover->move) && agent->session &&
+	    !kho_side(agent)->is_new)
 		kho_failover_on_loss(agent, kho_channel_link(agent->session->channel)->cause,
 				     trouble);
 }
@@ -87,7 +88,7 @@ int kho_move_there(struct kho_agent *agent, struct kho_err *err)
 	if (kho_side(agent)->is_new)
 		return kho_fail(err, -EINVAL, "this is the spawned kernel; khoctl rollback moves "
 				"workloads back from it");
-	return kho_mover_begin(agent, is_over, err);
+	return kho_mover_begin(agent, kho_move_is_over, err);
 }
 
 /* ---- asking for it, old side ---- */
@@ -129,7 +130,7 @@ int kho_rollback(struct kho_agent *agent, struct kho_err *err)
 
 	if (r < 0)
 		return r;
-	return kho_side(agent)->is_new ? kho_mover_begin(agent, is_over, err) : ask(agent, err);
+	return kho_side(agent)->is_new ? kho_mover_begin(agent, kho_move_is_over, err) : ask(agent, err);
 }
 
 void kho_rollback_drop(struct kho_session *session)
