@@ -60,7 +60,7 @@ struct kho_departure {
 	uint64_t frozen_ns, runs_ns;	/* when it stood still here, when it ran there */
 	uint64_t lazy_bytes, lazy_ns;	/* that came after that */
 	int dir;			/* of the round under way, or the last one */
-	unsigned int streams;		/* of archives, not acknowledged yet */
+	struct kho_delivery *delivery;	/* of images and files, move_dump.c */
 };
 
 /* move_workload.c: whatever is left of it is killed. -ETIMEDOUT: some of it lives. */
@@ -87,6 +87,9 @@ static inline bool kho_departure_is_frozen(const struct kho_departure *departure
 void kho_departure_note_round(struct kho_departure *departure);
 
 void kho_departure_end_criu(struct kho_departure *departure);
+
+/* move_dump.c: nobody waits for what is under way of it. */
+void kho_departure_end_delivery(struct kho_departure *departure);
 
 /* move_dump.c: CRIU asks, and waits for the answer. */
 void kho_departure_on_notify(struct kho_departure *departure, const char *script);

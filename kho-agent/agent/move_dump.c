@@ -2,6 +2,7 @@
 /* The final dump of a workload that leaves, and what goes over with it; departure.h has the idea. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "agent/departure.h"
@@ -15,34 +16,79 @@ static void told(struct kho_departure *d, const struct kho_err *err)
 	kho_mover_done(d->mover, KHO_STEP_DUMP, d->item, err);
 }
 
-/* One of the streams has arrived, or hasn't. */
+/* A stream may outlive the departure that it's from. */
+struct kho_delivery {
+	struct kho_departure *departure;	/* NULL: gone */
+	unsigned int streams;
+};
+
+static void let_go_of(struct kho_delivery *delivery)
+{
+	if (!delivery->departure && !delivery->streams)
+		free(delivery);
+}
+
+void kho_departure_end_delivery(struct kho_departure *d)
+{
+	struct kho_delivery *delivery = d->delivery;
+
+	if (!delivery)
+		return;
+	d->delivery = NULL;
+	delivery->departure = NULL;
+	let_go_of(delivery);
+}
+
+/* One of the streams has arrived, or hasn't. The new side waits for both by itself. */
 static void stream_done(void *ctx, uint64_t bytes, const struct kho_err *err)
 {
-	struct kho_departure *d = ctx;
+	struct kho_delivery *delivery = ctx;
+	struct kho_departure *d = delivery->departure;
+	struct kho_err why = *err;
 
 	(void)bytes;
+	delivery->streams--;
+	if (!d) {
+		let_go_of(delivery);
+		return;
+	}
 	if (d->state != DEPARTURE_SENDING)
 		return;
-	d->streams--;
-	if (err->code == 0 && d->streams)
-		return;
-	if (err->code == 0)
+	if (err->code < 0) {
+		kho_wrap(&why, why.code, "images of %s", d->config->name);
+		kho_mover_abort(d->mover, &why);
+	} else if (!delivery->streams) {
 		d->state = DEPARTURE_DUMPED;
-	told(d, err);
+	}
 }
 
 static int send_archive(struct kho_departure *d, const char *sort, struct kho_archive *archive,
 			struct kho_err *err)
 {
 	struct kho_block block = {
-		.data = archive->data, .size = archive->size, .done = stream_done, .ctx = d,
+		.data = archive->data, .size = archive->size, .done = stream_done,
+		.ctx = d->delivery,
 	};
 	char kind[KHO_STREAM_KIND];
+	int r;
 
 	snprintf(kind, sizeof(kind), "%s:%s", sort, d->config->name);
 	*archive = (struct kho_archive){};
-	d->streams++;
-	return kho_transfer_send_block(d->mover->agent->session, kind, &block, err);
+	d->delivery->streams++;
+	r = kho_transfer_send_block(d->mover->agent->session, kind, &block, err);
+	if (r < 0)
+		d->delivery->streams--;
+	return r;
+}
+
+static int begin_delivery(struct kho_departure *d, struct kho_err *err)
+{
+	kho_departure_end_delivery(d);
+	d->delivery = calloc(1, sizeof(*d->delivery));
+	if (!d->delivery)
+		return kho_fail(err, -ENOMEM, "no memory to send images");
+	d->delivery->departure = d;
+	return 0;
 }
 
 static int write_external(struct kho_departure *d, struct kho_err *err)
@@ -98,6 +144,8 @@ static int on_post_dump(struct kho_departure *d, struct kho_err *err)
 	d->state = DEPARTURE_SENDING;
 	kho_departure_note_round(d);
 	if (r >= 0)
+		r = begin_delivery(d, err);
+	if (r >= 0)
 		r = send_images(d, err);
 	if (r >= 0)
 		r = send_files(d, err);
@@ -110,10 +158,12 @@ void kho_departure_on_notify(struct kho_departure *d, const char *script)
 	struct kho_err err = {};
 	int r;
 
-	if (d->state == DEPARTURE_DUMPING && strcmp(script, "post-dump") == 0)
-		r = on_post_dump(d, &err);
-	else
-		r = kho_criu_answer(d->criu, d->state != DEPARTURE_UNDOING, &err);
+	if (d->state == DEPARTURE_DUMPING && strcmp(script, "post-dump") == 0) {
+		on_post_dump(d, &err);
+		told(d, &err);
+		return;
+	}
+	r = kho_criu_answer(d->criu, d->state != DEPARTURE_UNDOING, &err);
 	if (r < 0 && d->state != DEPARTURE_COPYING)
 		told(d, &err);
 }

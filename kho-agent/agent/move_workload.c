@@ -109,6 +109,7 @@ void kho_departure_free(struct kho_departure *d)
 	kho_command_free(d->splitter);
 	kho_departure_end_criu(d);
 	kho_criu_ready_drop(&d->ready);
+	kho_departure_end_delivery(d);
 	kho_page_stream_free(d->memory);
 	if (d->dir >= 0)
 		close(d->dir);

@@ -11,43 +11,63 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "agent/receive.h"
+#include "agent/arrival.h"
 #include "migrate/workload/archive.h"
 
 /* A stream that's kept in memory until it's whole. */
 struct incoming {
+	struct kho_agent *agent;
+	char name[64];			/* of the workload, which may be gone at the end */
+	unsigned int part;
 	char *data;
 	size_t size, room;
 	char dir[128];			/* where it's unpacked to */
 };
 
-static int open_incoming(const char *dir, void **ret_ctx, struct kho_err *err)
+static struct incoming *open_incoming(struct kho_session *session, const char *name,
+				      struct kho_err *err)
 {
-	struct incoming *in = calloc(1, sizeof(*in));
+	struct kho_arrival *a = kho_arrival_find(session->agent->receiver, name);
+	struct incoming *in;
 
-	if (!in)
-		return kho_fail(err, -ENOMEM, "no memory for a stream");
-	snprintf(in->dir, sizeof(in->dir), "%s", dir);
-	*ret_ctx = in;
-	return 0;
+	if (!a) {
+		kho_fail(err, -ENOENT, "no workload of that name is expected");
+		return NULL;
+	}
+	in = calloc(1, sizeof(*in));
+	if (!in) {
+		kho_fail(err, -ENOMEM, "no memory for a stream");
+		return NULL;
+	}
+	in->agent = session->agent;
+	snprintf(in->name, sizeof(in->name), "%s", name);
+	snprintf(in->dir, sizeof(in->dir), "%s", kho_arrival_dir(a));
+	return in;
 }
 
 static int open_images(struct kho_session *session, const char *name, void **ret_ctx,
 		       struct kho_err *err)
 {
-	struct kho_arrival *a = kho_arrival_find(session->agent->receiver, name);
+	struct incoming *in = open_incoming(session, name, err);
 
-	if (!a)
-		return kho_fail(err, -ENOENT, "no workload of that name is expected");
-	return open_incoming(kho_arrival_dir(a), ret_ctx, err);
+	if (!in)
+		return err->code;
+	in->part = ARRIVAL_IMAGES;
+	*ret_ctx = in;
+	return 0;
 }
 
 static int open_files(struct kho_session *session, const char *name, void **ret_ctx,
 		      struct kho_err *err)
 {
-	if (!kho_arrival_find(session->agent->receiver, name))
-		return kho_fail(err, -ENOENT, "no workload of that name is expected");
-	return open_incoming("/", ret_ctx, err);
+	struct incoming *in = open_incoming(session, name, err);
+
+	if (!in)
+		return err->code;
+	in->part = ARRIVAL_FILES;
+	snprintf(in->dir, sizeof(in->dir), "/");
+	*ret_ctx = in;
+	return 0;
 }
 
 static ssize_t take(void *ctx, struct kho_bulk_reader *reader, size_t size, struct kho_err *err)
@@ -86,6 +106,7 @@ static int end(void *ctx, struct kho_err *err)
 {
 	struct incoming *in = ctx;
 	int dir = open(in->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct kho_arrival *a = kho_arrival_find(in->agent->receiver, in->name);
 	int r;
 
 	if (dir < 0)
@@ -94,6 +115,8 @@ static int end(void *ctx, struct kho_err *err)
 		r = kho_archive_unpack(in->data, in->size, dir, err);
 	if (dir >= 0)
 		close(dir);
+	if (r >= 0 && a)
+		kho_arrival_got(a, in->part);
 	drop(in);
 	return r;
 }

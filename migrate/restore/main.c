@@ -47,6 +47,7 @@ struct restore {
 	struct kho_page_server *server;
 	bool served;			/* all memory is there */
 	bool fetching;			/* it's brought in, not just served */
+	bool held, go;			/* CRIU waits before it makes tasks; it needn't */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
@@ -187,6 +188,30 @@ static int on_pages(struct restore *restore, struct kho_err *err)
 	return 0;
 }
 
+/* Two of its questions are the agent's to answer. */
+static int on_notify(struct restore *restore, const struct kho_criu_event *event,
+		     struct kho_err *err)
+{
+	if (strcmp(event->script, "pre-restore") == 0 && !restore->go) {
+		restore->held = true;
+		return 0;
+	}
+	if (strcmp(event->script, "pre-resume") != 0)
+		return kho_criu_answer(restore->criu, true, err);
+	restore->state = STATE_STOPPED;
+	tell(restore, "stopped %d", event->pid);
+	return 0;
+}
+
+static int go(struct restore *restore, struct kho_err *err)
+{
+	restore->go = true;
+	if (!restore->held)
+		return 0;
+	restore->held = false;
+	return kho_criu_answer(restore->criu, true, err);
+}
+
 static int on_criu(struct restore *restore, struct kho_err *err)
 {
 	struct kho_criu_event event;
@@ -194,11 +219,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	kho_criu_process(restore->criu, &event);
 	switch (event.kind) {
 	case KHO_CRIU_NOTIFY:
-		if (strcmp(event.script, "pre-resume") != 0)
-			return kho_criu_answer(restore->criu, true, err);
-		restore->state = STATE_STOPPED;
-		tell(restore, "stopped %d", event.pid);
-		return 0;
+		return on_notify(restore, &event, err);
 	case KHO_CRIU_DONE:
 		if (event.err.code < 0)
 			break;
@@ -252,6 +273,8 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	if (restore->state == STATE_READY && strcmp(line, "restore") == 0 &&
 	    take_fds(restore, &message))
 		return begin(restore, err);
+	if (restore->state == STATE_RESTORING && strcmp(line, "go") == 0)
+		return go(restore, err);
 	if (restore->state == STATE_STOPPED && strcmp(line, "resume") == 0) {
 		restore->state = STATE_RESUMING;
 		return kho_criu_answer(restore->criu, true, err);
