@@ -9,12 +9,14 @@ TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" FUZZ_PROGS="$(FUZZ_PROGS)" \
 
 .PHONY: check check-all unit lint fuzz fuzzers
 # Guests have no sanitizer runtime: SAN=1 is for the tiers on this machine
+# Two machines at a time keep two CPUs busy; one alone waits a good part of the time
 check: all tests fuzzers $(if $(SAN),,lab-image) ## build, lint, unit tests, short fuzz, lab (SAN=1: no lab)
-	$(Q)$(TIER_ENV) TESTS="$(TESTS)" mk/check.sh lint unit fuzz $(if $(SAN),,lab)
+	$(Q)$(TIER_ENV) LAB_JOBS=$${LAB_JOBS:-2} TESTS="$(TESTS)" mk/check.sh lint unit fuzz $(if $(SAN),,lab)
 
-check-all: check ## make check, then unit tests under ASan and UBSan, 20 reclaims, the benches
+check-all: check ## make check, then unit tests under ASan and UBSan, 20 reclaims, soaks, benches
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)LAB_CYCLES=20 TESTS=reclaim mk/check.sh lab
+	$(Q)tests/lab/run --prefix=soak_
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
 
