@@ -11,7 +11,7 @@ lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 
 lab-image: build/lab/disk.img ## make the image that lab machines boot from
 
-demo: lab-image ## show one upgrade: 6.12 spawns 7.x, hands over, disappears
+demo: lab-image ## upgrade a machine that serves clients, under load, from 6.12 to 7.x
 	$(Q)tests/lab/run --prefix= demo
 
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
@@ -31,7 +31,7 @@ endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
 build/lab/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
-		build/lab/abmem build/lab/lab-pages build/lab/lab-net \
+		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)
@@ -45,6 +45,11 @@ build/lab/abmem: tests/lab/guest/abmem.c
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -pthread -o $@ $<
+
+build/lab/zoo: $(wildcard tests/lab/guest/zoo*.c) tests/lab/guest/zoo.h
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) -O2 $(WARN) -pthread -static -o $@ $(filter %.c,$^)
 
 build/lab/lab-%: tests/lab/guest/%.c $(B)/libkho.a
 	$(call msg,CC,$<)

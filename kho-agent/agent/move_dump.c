@@ -2,12 +2,14 @@
 /* The final dump of a workload that leaves, and what goes over with it; departure.h has the idea. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/departure.h"
+#include "agent/parcel.h"
 #include "base/file.h"
+#include "base/cleanup.h"
 #include "migrate/restore/restore.h"
+#include "migrate/workload/attributes.h"
 
 #define IMAGES_LIMIT	(1u << 30)
 
@@ -16,48 +18,18 @@ static void told(struct kho_departure *d, const struct kho_err *err)
 	kho_mover_done(d->mover, KHO_STEP_DUMP, d->item, err);
 }
 
-/* A stream may outlive the departure that it's from. */
-struct kho_delivery {
-	struct kho_departure *departure;	/* NULL: gone */
-	unsigned int streams;
-};
-
-static void let_go_of(struct kho_delivery *delivery)
-{
-	if (!delivery->departure && !delivery->streams)
-		free(delivery);
-}
-
-void kho_departure_end_delivery(struct kho_departure *d)
-{
-	struct kho_delivery *delivery = d->delivery;
-
-	if (!delivery)
-		return;
-	d->delivery = NULL;
-	delivery->departure = NULL;
-	let_go_of(delivery);
-}
-
 /* One of the streams has arrived, or hasn't. The new side waits for both by itself. */
-static void stream_done(void *ctx, uint64_t bytes, const struct kho_err *err)
+static void on_arrived(struct kho_mover *mover, uint32_t item, const struct kho_err *err)
 {
-	struct kho_delivery *delivery = ctx;
-	struct kho_departure *d = delivery->departure;
+	struct kho_departure *d = mover->departures[item];
 	struct kho_err why = *err;
 
-	(void)bytes;
-	delivery->streams--;
-	if (!d) {
-		let_go_of(delivery);
-		return;
-	}
-	if (d->state != DEPARTURE_SENDING)
+	if (!d || d->state != DEPARTURE_SENDING)
 		return;
 	if (err->code < 0) {
 		kho_wrap(&why, why.code, "images of %s", d->config->name);
-		kho_mover_abort(d->mover, &why);
-	} else if (!delivery->streams) {
+		kho_mover_abort(mover, &why);
+	} else if (--d->streams == 0) {
 		d->state = DEPARTURE_DUMPED;
 	}
 }
@@ -65,33 +37,11 @@ static void stream_done(void *ctx, uint64_t bytes, const struct kho_err *err)
 static int send_archive(struct kho_departure *d, const char *sort, struct kho_archive *archive,
 			struct kho_err *err)
 {
-	struct kho_block block = {
-		.data = archive->data, .size = archive->size, .done = stream_done,
-		.ctx = d->delivery,
-	};
-	char kind[KHO_STREAM_KIND];
-	int r;
-
-	snprintf(kind, sizeof(kind), "%s:%s", sort, d->config->name);
-	*archive = (struct kho_archive){};
-	d->delivery->streams++;
-	r = kho_transfer_send_block(d->mover->agent->session, kind, &block, err);
-	if (r < 0)
-		d->delivery->streams--;
-	return r;
+	d->streams++;
+	return kho_parcel_send(d->mover, d->item, sort, archive, on_arrived, err);
 }
 
-static int begin_delivery(struct kho_departure *d, struct kho_err *err)
-{
-	kho_departure_end_delivery(d);
-	d->delivery = calloc(1, sizeof(*d->delivery));
-	if (!d->delivery)
-		return kho_fail(err, -ENOMEM, "no memory to send images");
-	d->delivery->departure = d;
-	return 0;
-}
-
-static int write_external(struct kho_departure *d, struct kho_err *err)
+int kho_departure_write_external(struct kho_departure *d, struct kho_err *err)
 {
 	char path[64], text[KHO_CRIU_EXTERNALS * KHO_CRIU_KEY] = "";
 	const struct kho_file_content content = { .data = text, .mode = 0600 };
@@ -105,10 +55,34 @@ static int write_external(struct kho_departure *d, struct kho_err *err)
 	return kho_file_write_atomic(path, &whole, err);
 }
 
+/* What CRIU loses, while it's at work: tasks stand still. */
+static int write_attributes(struct kho_departure *d, struct kho_err *err)
+{
+	struct kho_attributes attributes = {};
+	struct kho_pids pids = {};
+	_cleanup_free_ char *text = NULL;
+	struct kho_file_content content = { .mode = 0600 };
+	char path[64];
+	int r = kho_cgroup_pids(d->unit.cgroup, &pids, err);
+
+	if (r >= 0)
+		r = kho_attributes_read(&pids, &attributes, err);
+	if (r >= 0)
+		r = kho_attributes_format(&attributes, &text, err);
+	kho_attributes_done(&attributes);
+	kho_pids_done(&pids);
+	if (r < 0)
+		return r;
+	content.data = text;
+	content.size = strlen(text);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, d->dir);
+	return kho_file_write_atomic(path, &content, err);
+}
+
 static int send_images(struct kho_departure *d, struct kho_err *err)
 {
 	struct kho_archive archive = {};
-	int r = write_external(d, err);
+	int r = kho_departure_write_external(d, err);
 
 	if (r >= 0)
 		r = kho_archive_begin(&archive, err);
@@ -122,7 +96,8 @@ static int send_images(struct kho_departure *d, struct kho_err *err)
 	return r;
 }
 
-static int send_files(struct kho_departure *d, struct kho_err *err)
+int kho_departure_pack_files(struct kho_departure *d, struct kho_archive *ret,
+			     struct kho_err *err)
 {
 	const struct kho_carry carry = {
 		.cgroup = d->unit.cgroup,
@@ -130,8 +105,14 @@ static int send_files(struct kho_departure *d, struct kho_err *err)
 		.patterns = d->config->files,
 		.nr_patterns = d->config->nr_files,
 	};
+
+	return kho_carry_pack(&carry, ret, err);
+}
+
+static int send_files(struct kho_departure *d, struct kho_err *err)
+{
 	struct kho_archive archive;
-	int r = kho_carry_pack(&carry, &archive, err);
+	int r = kho_departure_pack_files(d, &archive, err);
 
 	return r < 0 ? r : send_archive(d, "files", &archive, err);
 }
@@ -142,9 +123,8 @@ static int on_post_dump(struct kho_departure *d, struct kho_err *err)
 	int r = kho_cgroup_freeze(d->unit.cgroup, true, err);
 
 	d->state = DEPARTURE_SENDING;
+	d->streams = 0;
 	kho_departure_note_round(d);
-	if (r >= 0)
-		r = begin_delivery(d, err);
 	if (r >= 0)
 		r = send_images(d, err);
 	if (r >= 0)
@@ -163,8 +143,15 @@ void kho_departure_on_notify(struct kho_departure *d, const char *script)
 		told(d, &err);
 		return;
 	}
-	r = kho_criu_answer(d->criu, d->state != DEPARTURE_UNDOING, &err);
-	if (r < 0 && d->state != DEPARTURE_COPYING)
+	if (d->state == DEPARTURE_SAMPLING && strcmp(script, "post-dump") == 0)
+		r = kho_sample_on_post_dump(d, &err);
+	else
+		r = kho_criu_answer(d->criu, d->state != DEPARTURE_UNDOING, &err);
+	if (r >= 0 && d->state == DEPARTURE_DUMPING && strcmp(script, "pre-dump") == 0)
+		r = write_attributes(d, &err);
+	if (r < 0 && (d->state == DEPARTURE_SAMPLING || d->state == DEPARTURE_SAMPLED))
+		kho_sample_done(d, &err);
+	else if (r < 0 && d->state != DEPARTURE_COPYING)
 		told(d, &err);
 }
 

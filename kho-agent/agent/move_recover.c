@@ -60,10 +60,15 @@ static void clean(struct kho_mover *mover, const struct kho_move_record *record)
 {
 	struct kho_err err = {};
 
-	for (unsigned int i = 0; i < record->nr[KHO_SCOPE_WORKLOAD]; i++)
-		if (record->begun[KHO_STEP_FREEZE] & 1u << i &&
-		    kho_departure_mend(mover->departures[i], &err) < 0)
+	for (unsigned int i = 0; i < record->nr[KHO_SCOPE_WORKLOAD]; i++) {
+		err = (struct kho_err){};
+		if (record->begun[KHO_STEP_FREEZE] & 1u << i)
+			kho_departure_mend(mover->departures[i], &err);
+		else if (record->begun[KHO_STEP_SAMPLE] & 1u << i)
+			kho_sample_mend(mover->departures[i], &err);
+		if (err.code < 0)
 			first_of(&mover->move.undo_err, &err);
+	}
 	err = (struct kho_err){};
 	if (record->begun[KHO_STEP_ARM] && kho_net_clean(KHO_CLEAN_HOLD, &err) < 0)
 		first_of(&mover->move.undo_err, &err);

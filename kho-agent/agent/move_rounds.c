@@ -95,10 +95,24 @@ static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
 	d->state = DEPARTURE_HERE;
 	switch (state) {
 	case DEPARTURE_UNDOING:
+		if (event->kind == KHO_CRIU_DIED && d->undoing == KHO_STEP_SAMPLE)
+			kho_sample_mend(d, &err);
 		kho_mover_undone(d->mover, d->undoing, d->item, &err);
 		break;
 	case DEPARTURE_COPYING:
 		end_copy(d, event);
+		break;
+	case DEPARTURE_SAMPLED:
+		if (event->kind == KHO_CRIU_DONE) {
+			kho_sample_on_over(d);
+			break;
+		}
+		/* fall through */
+	case DEPARTURE_SAMPLING:
+		if (event->kind == KHO_CRIU_DIED)
+			kho_sample_mend(d, &err);
+		fail_round(d, event, &err);
+		kho_sample_done(d, &err);
 		break;
 	case DEPARTURE_ENDING:
 		d->state = DEPARTURE_GONE;
@@ -147,7 +161,9 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 		request.parent = parent;
 	/* as we see it: in a sandbox cgroups may be read-only */
 	snprintf(cgroup, sizeof(cgroup), "/proc/%d/root%s", getpid(), d->unit.cgroup);
-	if (kind == KHO_CRIU_DUMP)
+	/* a sample is taken of what isn't frozen, and whose clients go on connecting */
+	request.skip_in_flight = d->state == DEPARTURE_SAMPLING;
+	if (kind == KHO_CRIU_DUMP && !request.skip_in_flight)
 		request.freeze_cgroup = cgroup;
 	r = kho_criu_request(d->criu, &request, err);
 	if (r < 0)
@@ -182,7 +198,7 @@ int kho_departure_begin_round(struct kho_departure *d, enum kho_criu_kind kind,
 		r = use_ready(d, kind, err);
 	if (r >= 0) {
 		/* for the round after this one; if it can't be made now, it's made then */
-		if (kind == KHO_CRIU_PRE_DUMP)
+		if (kind == KHO_CRIU_PRE_DUMP || d->state == DEPARTURE_SAMPLING)
 			kho_criu_ready_make(&d->ready, d->root, NULL);
 		return 0;
 	}

@@ -109,7 +109,6 @@ void kho_departure_free(struct kho_departure *d)
 	kho_command_free(d->splitter);
 	kho_departure_end_criu(d);
 	kho_criu_ready_drop(&d->ready);
-	kho_departure_end_delivery(d);
 	kho_page_stream_free(d->memory);
 	if (d->dir >= 0)
 		close(d->dir);
@@ -120,6 +119,9 @@ void kho_departure_describe(const struct kho_departure *d, Kho__MoveWorkload *re
 {
 	ret->unit = (char *)d->config->unit;
 	ret->pids = (char *)d->pids;
+	ret->has_watchdog_usec = true;
+	ret->watchdog_usec = d->unit.watchdog_usec;
+	ret->cgroup = (char *)d->unit.cgroup + strlen(KHO_CGROUP_ROOT);
 	if (*d->config->health_command)
 		ret->health_command = (char *)d->config->health_command;
 	ret->has_health_timeout_ms = true;
@@ -131,6 +133,12 @@ void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *res
 {
 	if (result->step == KHO_STEP_RESUME && !result->code && !d->runs_ns)
 		d->runs_ns = kho_now_ns();
+	if (result->step == KHO_STEP_REHEARSE && !result->code && result->has_duration_ns) {
+		d->rehearsed_ns = result->duration_ns;
+		kho_agent_progress(d->mover->agent, "%s: rehearsed: a copy was restored there in "
+				   "%llu ms, and dropped", d->config->name,
+				   (unsigned long long)result->duration_ns / 1000000);
+	}
 	if (result->step == KHO_STEP_SETTLE) {
 		d->lazy_bytes = result->has_lazy_bytes ? result->lazy_bytes : 0;
 		d->lazy_ns = result->has_lazy_ns ? result->lazy_ns : 0;
@@ -146,12 +154,16 @@ static struct kho_departure *departure(struct kho_mover *mover, uint32_t item)
 
 static int let_go(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	return kho_unit_let_go(departure(mover, item)->config->unit, err);
+	const struct kho_departure *d = departure(mover, item);
+
+	return kho_unit_let_go(d->config->unit, &d->unit, err);
 }
 
 static int hold_again(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	return kho_unit_hold(departure(mover, item)->config->unit, err);
+	const struct kho_departure *d = departure(mover, item);
+
+	return kho_unit_hold(d->config->unit, &d->unit, err);
 }
 
 static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)
@@ -192,6 +204,8 @@ int kho_departure_kill(struct kho_departure *d, struct kho_err *err)
 {
 	struct kho_err ignored;
 
+	/* a CRIU that died, or had to undo, may have left some of them speaking */
+	kho_criu_quiet(d->unit.cgroup, &ignored);
 	kho_cgroup_kill(d->unit.cgroup, &ignored);
 	/* systemd removes the folder once it's empty: then it's gone, too */
 	if (kho_cgroup_wait(d->unit.cgroup, "populated", 0, END_MS, err) == -ETIMEDOUT)

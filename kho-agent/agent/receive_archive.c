@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/arrival.h"
@@ -18,54 +19,80 @@
 struct incoming {
 	struct kho_agent *agent;
 	char name[64];			/* of the workload, which may be gone at the end */
-	unsigned int part;
+	unsigned int part;		/* of its arrival; 0: none */
 	char *data;
 	size_t size, room;
 	char dir[128];			/* where it's unpacked to */
 };
 
-static struct incoming *open_incoming(struct kho_session *session, const char *name,
-				      struct kho_err *err)
+static int open_incoming(struct kho_session *session, const char *dir, struct incoming **ret,
+			 struct kho_err *err)
 {
-	struct kho_arrival *a = kho_arrival_find(session->agent->receiver, name);
-	struct incoming *in;
+	struct incoming *in = calloc(1, sizeof(*in));
 
-	if (!a) {
-		kho_fail(err, -ENOENT, "no workload of that name is expected");
-		return NULL;
-	}
-	in = calloc(1, sizeof(*in));
-	if (!in) {
-		kho_fail(err, -ENOMEM, "no memory for a stream");
-		return NULL;
-	}
+	if (!in)
+		return kho_fail(err, -ENOMEM, "no memory for a stream");
 	in->agent = session->agent;
+	snprintf(in->dir, sizeof(in->dir), "%s", dir);
+	*ret = in;
+	return 0;
+}
+
+static void is_part(struct incoming *in, const char *name, unsigned int part)
+{
 	snprintf(in->name, sizeof(in->name), "%s", name);
-	snprintf(in->dir, sizeof(in->dir), "%s", kho_arrival_dir(a));
-	return in;
+	in->part = part;
 }
 
 static int open_images(struct kho_session *session, const char *name, void **ret_ctx,
 		       struct kho_err *err)
 {
-	struct incoming *in = open_incoming(session, name, err);
+	struct kho_arrival *a = kho_arrival_find(session->agent->receiver, name);
+	struct incoming *in;
+	int r;
 
-	if (!in)
-		return err->code;
-	in->part = ARRIVAL_IMAGES;
+	if (!a)
+		return kho_fail(err, -ENOENT, "no workload of that name is expected");
+	r = open_incoming(session, kho_arrival_dir(a), &in, err);
+	if (r < 0)
+		return r;
+	is_part(in, name, ARRIVAL_IMAGES);
 	*ret_ctx = in;
 	return 0;
+}
+
+static int open_sample(struct kho_session *session, const char *name, void **ret_ctx,
+		       struct kho_err *err)
+{
+	struct incoming *in;
+	char path[128];
+	int r;
+
+	if (!kho_arrival_find(session->agent->receiver, name))
+		return kho_fail(err, -ENOENT, "no workload of that name is expected");
+	kho_sample_path(name, path);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return kho_fail_errno(err, -errno, "%s", path);
+	r = open_incoming(session, path, &in, err);
+	if (r >= 0)
+		*ret_ctx = in;
+	return r;
 }
 
 static int open_files(struct kho_session *session, const char *name, void **ret_ctx,
 		      struct kho_err *err)
 {
-	struct incoming *in = open_incoming(session, name, err);
+	struct kho_arrival *a = kho_arrival_find(session->agent->receiver, name);
+	struct incoming *in;
+	int r;
 
-	if (!in)
-		return err->code;
-	in->part = ARRIVAL_FILES;
-	snprintf(in->dir, sizeof(in->dir), "/");
+	if (!a && !kho_newcomer_expected(session->agent->receiver, name))
+		return kho_fail(err, -ENOENT, "no workload of that name is expected");
+	r = open_incoming(session, "/", &in, err);
+	if (r < 0)
+		return r;
+	if (a)
+		is_part(in, name, ARRIVAL_FILES);
 	*ret_ctx = in;
 	return 0;
 }
@@ -106,7 +133,7 @@ static int end(void *ctx, struct kho_err *err)
 {
 	struct incoming *in = ctx;
 	int dir = open(in->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct kho_arrival *a = kho_arrival_find(in->agent->receiver, in->name);
+	struct kho_arrival *a;
 	int r;
 
 	if (dir < 0)
@@ -115,6 +142,7 @@ static int end(void *ctx, struct kho_err *err)
 		r = kho_archive_unpack(in->data, in->size, dir, err);
 	if (dir >= 0)
 		close(dir);
+	a = in->part ? kho_arrival_find(in->agent->receiver, in->name) : NULL;
 	if (r >= 0 && a)
 		kho_arrival_got(a, in->part);
 	drop(in);
@@ -123,6 +151,10 @@ static int end(void *ctx, struct kho_err *err)
 
 const struct kho_sink_ops kho_sink_images = {
 	.sort = "images", .open = open_images, .take = take, .end = end, .drop = drop,
+};
+
+const struct kho_sink_ops kho_sink_sample = {
+	.sort = "sample", .open = open_sample, .take = take, .end = end, .drop = drop,
 };
 
 const struct kho_sink_ops kho_sink_files = {

@@ -75,6 +75,28 @@ static int read_step(struct kho_taken *t, const Kho__MoveStep *step, struct kho_
 				volume->options ?: "", err);
 }
 
+/* One that another agent had, which was killed: the step and the kernel tell all of it. */
+static struct kho_taken *adopt(struct kho_receiver *receiver, const Kho__MoveStep *step,
+			       struct kho_err *err)
+{
+	struct kho_taken *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		kho_fail(err, -ENOMEM, "no memory for a volume");
+		return NULL;
+	}
+	if (read_step(t, step, err) < 0) {
+		free(t);
+		return NULL;
+	}
+	t->receiver = receiver;
+	t->item = step->item;
+	t->store.fd = -EBADF;
+	t->granted = true;
+	receiver->volumes[step->item] = t;
+	return t;
+}
+
 static int look_later(struct kho_taken *t, unsigned int ms);
 
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
@@ -159,11 +181,11 @@ static int take(struct kho_receiver *receiver, const Kho__MoveStep *step, struct
 static int undo_take(struct kho_receiver *receiver, const Kho__MoveStep *step,
 		     struct kho_err *err)
 {
-	struct kho_taken *t = taken(receiver, step);
+	struct kho_taken *t = taken(receiver, step) ?: adopt(receiver, step, err);
 	int r;
 
 	if (!t)
-		return 0;
+		return err->code;
 	r = kho_volume_drop(&t->volume, err);
 	if (r >= 0 && t->granted)
 		r = kho_side(receiver->agent)->give(receiver->agent, &t->function, err);
@@ -176,11 +198,11 @@ static int undo_take(struct kho_receiver *receiver, const Kho__MoveStep *step,
 
 static int keep(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
-	struct kho_taken *t = taken(receiver, step);
+	struct kho_taken *t = taken(receiver, step) ?: adopt(receiver, step, err);
 	int r;
 
-	if (!t)
-		return kho_fail(err, -EPROTO, "the volume isn't here");
+	if (!t || kho_volume_disk(&t->function, t->partition, t->disk, err) < 0)
+		return kho_wrap(err, err->code, "the volume isn't here");
 	r = kho_volume_keep(&t->volume, err);
 	t->kept = r >= 0;
 	return r;

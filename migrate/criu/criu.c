@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -187,6 +188,23 @@ struct kho_criu *kho_criu_free(struct kho_criu *criu)
 	return NULL;
 }
 
+struct kho_criu *kho_criu_leave(struct kho_criu *criu, int timeout_ms)
+{
+	struct pollfd end = { .events = POLLIN };
+
+	if (!criu)
+		return NULL;
+	if (criu->fd >= 0)
+		close(criu->fd);
+	criu->fd = -EBADF;
+	end.fd = criu->pid > 0 ? (int)syscall(SYS_pidfd_open, criu->pid, 0) : -EBADF;
+	if (end.fd >= 0) {
+		poll(&end, 1, timeout_ms);
+		close(end.fd);
+	}
+	return kho_criu_free(criu);
+}
+
 int kho_criu_fd(const struct kho_criu *criu)
 {
 	return criu->fd;
@@ -254,6 +272,7 @@ static void fill_opts(const struct kho_criu_request *request, CriuOpts *opts)
 		SET(opts, track_mem, request->page_fd >= 0 || request->parent);
 		opts->parent_img = (char *)request->parent;
 		opts->freeze_cgroup = (char *)request->freeze_cgroup;
+		SET(opts, tcp_skip_in_flight, request->skip_in_flight);
 		SET(opts, leave_running, false);
 	} else {
 		SET(opts, rst_sibling, true);
@@ -319,11 +338,15 @@ static void find_reason(struct kho_criu *criu, char *ret, size_t size)
 	_cleanup_free_ char *text = NULL;
 	char path[128];
 	const char *at, *last = NULL;
+	size_t length, i;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", criu->images_fd, criu->log);
 	snprintf(ret, size, "see its log");
-	if (kho_file_read(path, LOG_MAX, &text, NULL, NULL) < 0)
+	if (kho_file_read(path, LOG_MAX, &text, &length, NULL) < 0)
 		return;
+	/* names of abstract sockets are in it as they are */
+	for (i = 0; i < length; i++)
+		text[i] = text[i] ?: '@';
 	for (at = text; (at = strstr(at, "Error (")); at += strcspn(at, "\n"))
 		if (!memmem(at, strcspn(at, "\n"), "FAILED", 6))
 			last = at;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -17,16 +16,18 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/criu/criu.h"
+#include "migrate/criu/repair.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
+#include "migrate/restore/rehearse.h"
 #include "migrate/restore/restore.h"
+#include "migrate/restore/start.h"
+#include "migrate/workload/attributes.h"
 
-#define OUTPUT_FD	100		/* where CRIU finds our standard output */
-#define NULL_FD		101		/* and /dev/null */
-#define EXTERNAL_MAX	4096
 #define PAGE		4096u
 #define NS_PER_MS	1000000u
 #define BARRIER_USEC	10000000
+#define LEAVE_MS	20000
 #define FETCH_MS	5000		/* after which memory comes whatever the agent does */
 
 enum state {
@@ -46,6 +47,9 @@ struct restore {
 	struct kho_page_store *store;
 	struct kho_page_server *server;
 	bool served;			/* all memory is there */
+	bool rehearses;			/* it's a copy, in isolation, and never to run */
+	struct kho_rehearsal rehearsal;	/* that is under way, in a child */
+	bool alone;			/* the agent is gone, and nothing has run */
 	bool fetching;			/* it's brought in, not just served */
 	bool held, go;			/* CRIU waits before it makes tasks; it needn't */
 	uint64_t resumed_ns;
@@ -71,46 +75,29 @@ static void tell(struct restore *restore, const char *fmt, ...)
 
 static void fail(struct restore *restore, const struct kho_err *err)
 {
+	struct kho_err quiet;
+
 	fprintf(stderr, "%s\n", err->msg);
 	tell(restore, "failed %s", err->msg);
 	/* once it's gone, what isn't there yet would read as zeroes: the agent ends us all */
 	while (restore->state == STATE_SERVING)
 		pause();
+	/* or else their peers would hear of the end of tasks that never ran */
+	if (restore->state == STATE_STOPPED && kho_criu_quiet(NULL, &quiet) < 0)
+		fprintf(stderr, "%s\n", quiet.msg);
 	restore->state = STATE_OVER;
 	restore->status = 1;
 }
 
 /* ---- restoring ---- */
 
-static int read_external(int dir, struct kho_criu_request *request, struct kho_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	char *line, *rest;
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_RESTORE_EXTERNAL, dir);
-	r = kho_file_read(path, EXTERNAL_MAX, &text, NULL, err);
-	if (r < 0)
-		return r;
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		struct kho_criu_inherit *inherit = &request->inherit[request->nr_inherit];
-
-		if (request->nr_inherit == KHO_CRIU_EXTERNALS || strlen(line) >= KHO_CRIU_KEY)
-			return kho_fail(err, -EBADMSG, "the list of externals is damaged");
-		snprintf(inherit->key, sizeof(inherit->key), "%s", line);
-		inherit->fd = strncmp(line, "socket:", 7) == 0 ? OUTPUT_FD : NULL_FD;
-		request->nr_inherit++;
-	}
-	return 0;
-}
-
 static int open_server(struct restore *restore, struct kho_err *err)
 {
 	struct kho_page_server_config config = {
 		.work_fd = restore->fds[0],
 		.images_fd = restore->fds[0],
-		.release = true,
+		/* the store stays as it is for the real one */
+		.release = !restore->rehearses,
 		/* until they run, nothing is to be in CRIU's way */
 		.wait = true,
 	};
@@ -132,11 +119,45 @@ static int begin(struct restore *restore, struct kho_err *err)
 	int r = open_server(restore, err);
 
 	if (r >= 0)
-		r = read_external(restore->fds[0], &request, err);
+		r = kho_restore_read_external(restore->fds[0], &request, err);
 	if (r >= 0)
 		r = kho_criu_request(restore->criu, &request, err);
 	restore->state = STATE_RESTORING;
 	return r;
+}
+
+/* What CRIU doesn't restore; none in a dump of an older agent. */
+static int set_attributes(int dir, struct kho_err *err)
+{
+	struct kho_attributes attributes = {};
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, dir);
+	if (access(path, F_OK) < 0)
+		return 0;
+	r = kho_file_read(path, KHO_ATTRIBUTES_MAX, &text, NULL, err);
+	if (r >= 0)
+		r = kho_attributes_parse(text, &attributes, err);
+	if (r >= 0)
+		r = kho_attributes_set(&attributes, err);
+	kho_attributes_done(&attributes);
+	return r;
+}
+
+static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
+{
+	/* a rehearsal's tasks have other PIDs, and never run */
+	int r = restore->rehearses ? 0 : set_attributes(restore->fds[0], err);
+
+	if (r < 0)
+		return r;
+	restore->state = STATE_STOPPED;
+	if (restore->alone)
+		return kho_fail(err, -ECONNRESET, "the agent has gone away");
+	tell(restore, "stopped %d", pid);
+	return restore->rehearses ? kho_criu_answer(restore->criu, false, err) : 0;
 }
 
 static uint64_t now_ns(void)
@@ -147,17 +168,30 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* For an agent that was started again, and will find us gone. */
+static void leave_word(const struct restore *restore, const char *numbers)
+{
+	_cleanup_close_ int fd = openat(restore->fds[0], KHO_RESTORE_COMPLETE,
+					O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, numbers, strlen(numbers)) < 0)
+		fprintf(stderr, KHO_RESTORE_COMPLETE ": %s\n", strerror(errno));
+}
+
 static void end_if_served(struct restore *restore)
 {
 	struct kho_page_server_stats stats;
+	char numbers[64];
 
 	if (restore->state != STATE_SERVING || !restore->served)
 		return;
 	/* what systemd was told has reached it before we end: or we'd be the main process still */
 	sd_notify_barrier(0, BARRIER_USEC);
 	kho_page_server_stats(restore->server, &stats);
-	tell(restore, "complete %llu %llu", (unsigned long long)stats.done * PAGE,
-	     (unsigned long long)(now_ns() - restore->resumed_ns) / NS_PER_MS);
+	snprintf(numbers, sizeof(numbers), "%llu %llu", (unsigned long long)stats.done * PAGE,
+		 (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	leave_word(restore, numbers);
+	tell(restore, "complete %s", numbers);
 	restore->state = STATE_OVER;
 }
 
@@ -192,14 +226,13 @@ static int on_pages(struct restore *restore, struct kho_err *err)
 static int on_notify(struct restore *restore, const struct kho_criu_event *event,
 		     struct kho_err *err)
 {
-	if (strcmp(event->script, "pre-restore") == 0 && !restore->go) {
-		restore->held = true;
-		return 0;
-	}
-	if (strcmp(event->script, "pre-resume") != 0)
+	if (strcmp(event->script, "pre-resume") == 0)
+		return on_stopped(restore, event->pid, err);
+	if (strcmp(event->script, "pre-restore") != 0 || restore->go)
 		return kho_criu_answer(restore->criu, true, err);
-	restore->state = STATE_STOPPED;
-	tell(restore, "stopped %d", event->pid);
+	if (restore->alone)
+		return kho_fail(err, -ECONNRESET, "the agent has gone away");
+	restore->held = true;
 	return 0;
 }
 
@@ -221,6 +254,10 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	case KHO_CRIU_NOTIFY:
 		return on_notify(restore, &event, err);
 	case KHO_CRIU_DONE:
+		if (restore->rehearses && restore->state == STATE_STOPPED) {
+			restore->state = STATE_OVER;
+			return 0;
+		}
 		if (event.err.code < 0)
 			break;
 		resumed(restore, event.pid);
@@ -232,6 +269,63 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	}
 	*err = event.err;
 	return err->code;
+}
+
+static int run(struct restore *restore, struct kho_err *err);
+
+/* ---- rehearsing ---- */
+
+/* In the child, with what it has of its parent's. */
+static int rehearse_here(void *ctx, int fd)
+{
+	struct restore *restore = ctx;
+	struct kho_err err = {};
+	int r;
+
+	restore->agent = fd;
+	restore->rehearses = restore->go = true;
+	restore->rehearsal = (struct kho_rehearsal){};
+	r = kho_rehearsal_isolate(restore->fds[0], &err);
+	if (r >= 0)
+		r = kho_criu_start(0, -1, &restore->criu, &err);
+	if (r >= 0)
+		r = begin(restore, &err);
+	if (r >= 0)
+		r = run(restore, &err);
+	if (r < 0)
+		fail(restore, &err);
+	return restore->status;
+}
+
+static void close_fds(struct restore *restore)
+{
+	for (size_t i = 0; i < KHO_RESTORE_FDS; i++) {
+		close(restore->fds[i]);
+		restore->fds[i] = -EBADF;
+	}
+}
+
+static int rehearse(struct restore *restore, struct kho_err *err)
+{
+	const struct kho_rehearsal_body body = {
+		.run = rehearse_here, .ctx = restore, .dir = restore->fds[0],
+	};
+	int r = kho_rehearsal_begin(&restore->rehearsal, &body, err);
+
+	close_fds(restore);
+	return r;
+}
+
+static void on_rehearsal(struct restore *restore)
+{
+	struct kho_err why = {};
+	uint64_t ns;
+	int r = kho_rehearsal_process(&restore->rehearsal, &ns, &why);
+
+	if (r == 0)
+		tell(restore, "rehearsed %llu", (unsigned long long)ns);
+	else if (r < 0)
+		tell(restore, "unrehearsed %.900s", why.msg);
 }
 
 static bool take_fds(struct restore *restore, struct msghdr *message)
@@ -260,12 +354,21 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	};
 	ssize_t n = recvmsg(restore->agent, &message, MSG_CMSG_CLOEXEC);
 
-	if (n <= 0 && restore->state == STATE_SERVING) {
-		/* it's being started again; memory has to come all the same */
+	if (n <= 0 && (restore->state == STATE_SERVING || restore->state == STATE_RESUMING)) {
+		/* it's being started again; they run, and memory has to come all the same */
 		close(restore->agent);
 		restore->agent = -EBADF;
-		fetch(restore);
+		if (restore->state == STATE_SERVING)
+			fetch(restore);
 		return 0;
+	}
+	if (n <= 0 && restore->state == STATE_RESTORING) {
+		/* until CRIU asks: then all that is restored can be taken down quietly */
+		close(restore->agent);
+		restore->agent = -EBADF;
+		restore->alone = true;
+		/* no task is made yet, and nobody will say "go" */
+		return restore->held ? kho_fail(err, -ECONNRESET, "the agent has gone away") : 0;
 	}
 	if (n <= 0)
 		return kho_fail(err, -ECONNRESET, "the agent has gone away");
@@ -275,6 +378,9 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 		return begin(restore, err);
 	if (restore->state == STATE_RESTORING && strcmp(line, "go") == 0)
 		return go(restore, err);
+	if (restore->state == STATE_READY && !restore->rehearsal.pid &&
+	    strcmp(line, "rehearse") == 0 && take_fds(restore, &message))
+		return rehearse(restore, err);
 	if (restore->state == STATE_STOPPED && strcmp(line, "resume") == 0) {
 		restore->state = STATE_RESUMING;
 		return kho_criu_answer(restore->criu, true, err);
@@ -307,18 +413,22 @@ static int run(struct restore *restore, struct kho_err *err)
 		bool serving = restore->server && !restore->served;
 		bool busy = serving && kho_page_server_busy(restore->server);
 		/* CRIU's child is of no use any more once it has said that it's done */
-		struct pollfd fds[3] = {
+		struct pollfd fds[4] = {
 			{ .fd = restore->agent, .events = POLLIN },
 			{ .fd = restore->state < STATE_SERVING ? kho_criu_fd(restore->criu) : -1,
 			  .events = POLLIN },
 			{ .fd = serving ? kho_page_server_fd(restore->server) : -1,
 			  .events = POLLIN },
+			{ .fd = restore->rehearsal.pid ? restore->rehearsal.fd : -1,
+			  .events = POLLIN },
 		};
 
-		if (poll(fds, 3, busy ? 0 : patience_ms(restore)) < 0)
+		if (poll(fds, 4, busy ? 0 : patience_ms(restore)) < 0)
 			return kho_fail_errno(err, -errno, "poll");
 		if (patience_ms(restore) == 0)
 			fetch(restore);
+		if (fds[3].revents)
+			on_rehearsal(restore);
 		if (busy || fds[2].revents)
 			r = on_pages(restore, err);
 		if (r >= 0 && fds[1].revents)
@@ -329,43 +439,15 @@ static int run(struct restore *restore, struct kho_err *err)
 	return r;
 }
 
-/* ---- beginning ---- */
-
-static int connect_agent(struct restore *restore, struct kho_err *err)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = getenv(KHO_RESTORE_SOCKET_ENV);
-
-	if (!path || strlen(path) >= sizeof(address.sun_path))
-		return kho_fail(err, -EINVAL, "$" KHO_RESTORE_SOCKET_ENV " is missing; kho-restore "
-				"is started by kho-agent only");
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	restore->agent = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (restore->agent < 0 ||
-	    connect(restore->agent, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return kho_fail_errno(err, -errno, "the agent's socket %s", path);
-	return 0;
-}
-
-/* At numbers that CRIU's child inherits them by. */
-static int prepare_fds(struct kho_err *err)
-{
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, NULL_FD) < 0 || dup2(STDOUT_FILENO, OUTPUT_FD) < 0)
-		return kho_fail_errno(err, -errno, "standard output");
-	return 0;
-}
-
 int main(void)
 {
 	struct restore restore = { .agent = -EBADF };
 	struct kho_err err = {};
-	int r = connect_agent(&restore, &err);
+	int r = kho_restore_connect(&restore.agent, &err);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (r >= 0)
-		r = prepare_fds(&err);
+		r = kho_restore_prepare_fds(&err);
 	if (r >= 0)
 		r = kho_criu_start(0, -1, &restore.criu, &err);
 	if (r >= 0) {
@@ -374,6 +456,7 @@ int main(void)
 	}
 	if (r < 0)
 		fail(&restore, &err);
-	kho_criu_free(restore.criu);
+	/* what it has restored so far is taken down by itself, and not left half made */
+	kho_criu_leave(restore.criu, r < 0 ? LEAVE_MS : 0);
 	return restore.status;
 }

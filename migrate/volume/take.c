@@ -189,10 +189,16 @@ static int begin_merge(const char *name, struct kho_err *err)
 int kho_volume_keep(const struct kho_volume *volume, struct kho_err *err)
 {
 	char name[KHO_VOLUME_PATH];
+	char type[KHO_DM_TYPE];
 	int r;
 
 	kho_volume_dm_name(volume, name);
-	r = begin_merge(name, err);
+	r = kho_dm_type(name, type, err);
+	/* an agent that was killed may have begun, or ended, with it */
+	if (r >= 0 && strcmp(type, "linear") == 0)
+		return 0;
+	if (r >= 0 && strcmp(type, "snapshot-merge") != 0)
+		r = begin_merge(name, err);
 	if (r >= 0)
 		r = wait_merged(name, err);
 	return r < 0 ? kho_wrap(err, r, "volume %s", volume->name) : 0;
@@ -202,9 +208,15 @@ int kho_volume_settle(const struct kho_volume *volume, const char *disk, struct 
 {
 	char name[KHO_VOLUME_PATH], text[KHO_DM_TEXT];
 	struct kho_dm_target linear;
+	char type[KHO_DM_TYPE];
 	int r = kho_volume_linear(disk, text, &linear, err);
 
 	kho_volume_dm_name(volume, name);
+	if (r >= 0)
+		r = kho_dm_type(name, type, err);
+	/* an agent that was killed may have got this far */
+	if (r >= 0 && strcmp(type, "linear") == 0)
+		return 0;
 	if (r >= 0)
 		r = kho_dm_replace(name, &linear, err);
 	return r < 0 ? kho_wrap(err, r, "volume %s", volume->name) : 0;
@@ -212,16 +224,15 @@ int kho_volume_settle(const struct kho_volume *volume, const char *disk, struct 
 
 int kho_volume_drop(const struct kho_volume *volume, struct kho_err *err)
 {
-	char name[KHO_VOLUME_PATH];
-	int r;
+	char name[KHO_VOLUME_PATH], type[KHO_DM_TYPE];
 
 	kho_volume_dm_name(volume, name);
+	/* it was never taken: what's mounted there is somebody else's */
+	if (kho_dm_type(name, type, err) == -ENXIO) {
+		*err = (struct kho_err){};
+		return 0;
+	}
 	if (umount2(volume->mount_point, 0) < 0 && errno != EINVAL && errno != ENOENT)
 		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
-	r = kho_dm_remove(name, err);
-	if (r != -ENXIO)
-		return r;
-	/* it was never taken */
-	*err = (struct kho_err){};
-	return 0;
+	return kho_dm_remove(name, err);
 }
