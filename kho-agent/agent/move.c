@@ -199,7 +199,8 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	kho_mover_end_net(mover, kho_move_committed(&mover->move));
 	mover->agent->mover = NULL;
-	mover->over(mover);
+	if (!kho_mover_try_again(mover))
+		mover->over(mover);
 	kho_mover_free(mover);
 	return 0;
 }
@@ -289,6 +290,7 @@ void kho_mover_free(struct kho_mover *mover)
 	kho_mover_tidy(mover->agent);
 	free(mover->config);
 	free(mover->config_text);
+	free(mover->doomed);
 	free(mover);
 }
 

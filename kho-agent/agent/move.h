@@ -14,6 +14,7 @@
 #include "agent/command.h"
 #include "agent/session.h"
 #include "migrate/workload/config.h"
+#include "migrate/workload/inspect.h"
 #include "upgrade/budget.h"
 #include "upgrade/move.h"
 
@@ -68,6 +69,7 @@ struct kho_mover {
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
 	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
 	bool unrehearsed;			/* none is rehearsed */
+	char (*doomed)[KHO_FINDING_CAUSE];	/* why a workload's rehearsal failed, or NULL */
 	bool checking;				/* agent->checkup is this move's */
 	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the other side's NICs, by address */
 	uint32_t nics_given;			/* addresses whose NIC we gave away, bit for bit */
@@ -96,6 +98,15 @@ void kho_departure_describe(const struct kho_departure *departure, Kho__MoveWork
  */
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
 		    struct kho_err *err);
+
+/*
+ * The rehearsal of @item has failed, for a reason of its own. If it's one to be restarted,
+ * the move is undone, and then begun again with it restarted.
+ */
+void kho_mover_doom(struct kho_mover *mover, uint32_t item, const char *why);
+
+/* The move is undone. True: another one was begun in its place, and tells how it ends. */
+bool kho_mover_try_again(struct kho_mover *mover);
 
 /* To be said right after it began: no workload is rehearsed. */
 void kho_mover_no_rehearsal(struct kho_mover *mover);

@@ -5,6 +5,8 @@
  */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "agent/move.h"
 #include "agent/move_findings.h"
@@ -65,6 +67,51 @@ void kho_mover_no_rehearsal(struct kho_mover *mover)
 	mover->unrehearsed = true;
 }
 
+/* ---- what a rehearsal has shown ---- */
+
+void kho_mover_doom(struct kho_mover *mover, uint32_t item, const char *why)
+{
+	if (!mover->config->workloads[item].restart)
+		return;
+	if (!mover->doomed)
+		mover->doomed = calloc(KHO_MOVE_ITEMS, sizeof(*mover->doomed));
+	if (mover->doomed)
+		kho_text_clean(mover->doomed[item], sizeof(*mover->doomed), why);
+}
+
+static bool is_doomed(const struct kho_mover *mover, uint32_t item)
+{
+	return mover->doomed && *mover->doomed[item];
+}
+
+/* By name: the configuration is read anew, and may be another one. */
+static void pass_on(const struct kho_mover *from, struct kho_mover *to)
+{
+	for (uint32_t i = 0; i < from->config->nr_workloads; i++)
+		for (uint32_t n = 0; n < to->config->nr_workloads && is_doomed(from, i); n++)
+			if (strcmp(from->config->workloads[i].name,
+				   to->config->workloads[n].name) == 0)
+				kho_mover_doom(to, n, from->doomed[i]);
+	to->unrehearsed = from->unrehearsed;
+}
+
+bool kho_mover_try_again(struct kho_mover *mover)
+{
+	struct kho_agent *agent = mover->agent;
+	bool another = false;
+	struct kho_err err;
+
+	for (uint32_t i = 0; i < mover->config->nr_workloads; i++)
+		another = another || (is_doomed(mover, i) && !(mover->move.restarted & 1u << i));
+	if (!another || kho_move_committed(&mover->move) || mover->move.undo_err.code)
+		return false;
+	kho_agent_progress(agent, "%s", mover->move.err.msg);
+	if (kho_mover_begin(agent, mover->over, &err) < 0)
+		return false;
+	pass_on(mover, agent->mover);
+	return true;
+}
+
 static void decide(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	const struct kho_config_workload *config = &mover->config->workloads[item];
@@ -72,7 +119,7 @@ static void decide(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	const char *verdict = kho_checkup_verdict(config, findings);
 
 	tell_findings(mover, config->name, findings);
-	if (*verdict == 'r')
+	if (*verdict == 'r' || is_doomed(mover, item))
 		restart(mover, item, err);
 	else if (*verdict == 'b')
 		refuse(config->name, findings, err);

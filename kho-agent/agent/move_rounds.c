@@ -111,6 +111,8 @@ static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
 	case DEPARTURE_SAMPLING:
 		if (event->kind == KHO_CRIU_DIED)
 			kho_sample_mend(d, &err);
+		else if (!kho_page_stream_error(d->memory)->code)
+			kho_mover_doom(d->mover, d->item, event->err.msg);
 		fail_round(d, event, &err);
 		kho_sample_done(d, &err);
 		break;

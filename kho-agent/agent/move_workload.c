@@ -139,6 +139,8 @@ void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *res
 				   "%llu ms, and dropped", d->config->name,
 				   (unsigned long long)result->duration_ns / 1000000);
 	}
+	if (result->step == KHO_STEP_REHEARSE && result->has_code && result->code == -EOPNOTSUPP)
+		kho_mover_doom(d->mover, d->item, result->text ?: "");
 	if (result->step == KHO_STEP_SETTLE) {
 		d->lazy_bytes = result->has_lazy_bytes ? result->lazy_bytes : 0;
 		d->lazy_ns = result->has_lazy_ns ? result->lazy_ns : 0;

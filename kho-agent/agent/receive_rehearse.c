@@ -57,7 +57,7 @@ void kho_arrival_unrehearsed(struct kho_arrival *a, const char *why)
 		return;
 	a->asked = KHO_STEP_NONE;
 	kho_text_clean(text, sizeof(text), why);
-	kho_fail(&err, -EOPNOTSUPP, "a copy of it can't be restored there: %s; mend that, or use "
+	kho_fail(&err, -EOPNOTSUPP, "a copy of it can't be restored there: %s; mend that, or set "
 		 "CannotMove=restart", text);
 	kho_receive_answer_took(a->receiver, KHO_STEP_REHEARSE, a->item, 0, &err);
 }
