@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -22,11 +21,9 @@
 #include "migrate/pages/store.h"
 #include "migrate/restore/rehearse.h"
 #include "migrate/restore/restore.h"
+#include "migrate/restore/start.h"
 #include "migrate/workload/attributes.h"
 
-#define OUTPUT_FD	100		/* where CRIU finds our standard output */
-#define NULL_FD		101		/* and /dev/null */
-#define EXTERNAL_MAX	4096
 #define PAGE		4096u
 #define NS_PER_MS	1000000u
 #define BARRIER_USEC	10000000
@@ -54,6 +51,7 @@ struct restore {
 	struct kho_rehearsal rehearsal;	/* that is under way, in a child */
 	bool alone;			/* the agent is gone, and nothing has run */
 	bool fetching;			/* it's brought in, not just served */
+	bool held, go;			/* CRIU waits before it makes tasks; it needn't */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
@@ -93,29 +91,6 @@ static void fail(struct restore *restore, const struct kho_err *err)
 
 /* ---- restoring ---- */
 
-static int read_external(int dir, struct kho_criu_request *request, struct kho_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	char *line, *rest;
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_RESTORE_EXTERNAL, dir);
-	r = kho_file_read(path, EXTERNAL_MAX, &text, NULL, err);
-	if (r < 0)
-		return r;
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		struct kho_criu_inherit *inherit = &request->inherit[request->nr_inherit];
-
-		if (request->nr_inherit == KHO_CRIU_EXTERNALS || strlen(line) >= KHO_CRIU_KEY)
-			return kho_fail(err, -EBADMSG, "the list of externals is damaged");
-		snprintf(inherit->key, sizeof(inherit->key), "%s", line);
-		inherit->fd = strncmp(line, "socket:", 7) == 0 ? OUTPUT_FD : NULL_FD;
-		request->nr_inherit++;
-	}
-	return 0;
-}
-
 static int open_server(struct restore *restore, struct kho_err *err)
 {
 	struct kho_page_server_config config = {
@@ -144,7 +119,7 @@ static int begin(struct restore *restore, struct kho_err *err)
 	int r = open_server(restore, err);
 
 	if (r >= 0)
-		r = read_external(restore->fds[0], &request, err);
+		r = kho_restore_read_external(restore->fds[0], &request, err);
 	if (r >= 0)
 		r = kho_criu_request(restore->criu, &request, err);
 	restore->state = STATE_RESTORING;
@@ -247,6 +222,29 @@ static int on_pages(struct restore *restore, struct kho_err *err)
 	return 0;
 }
 
+/* Two of its questions are the agent's to answer. */
+static int on_notify(struct restore *restore, const struct kho_criu_event *event,
+		     struct kho_err *err)
+{
+	if (strcmp(event->script, "pre-resume") == 0)
+		return on_stopped(restore, event->pid, err);
+	if (strcmp(event->script, "pre-restore") != 0 || restore->go)
+		return kho_criu_answer(restore->criu, true, err);
+	if (restore->alone)
+		return kho_fail(err, -ECONNRESET, "the agent has gone away");
+	restore->held = true;
+	return 0;
+}
+
+static int go(struct restore *restore, struct kho_err *err)
+{
+	restore->go = true;
+	if (!restore->held)
+		return 0;
+	restore->held = false;
+	return kho_criu_answer(restore->criu, true, err);
+}
+
 static int on_criu(struct restore *restore, struct kho_err *err)
 {
 	struct kho_criu_event event;
@@ -254,9 +252,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	kho_criu_process(restore->criu, &event);
 	switch (event.kind) {
 	case KHO_CRIU_NOTIFY:
-		if (strcmp(event.script, "pre-resume") != 0)
-			return kho_criu_answer(restore->criu, true, err);
-		return on_stopped(restore, event.pid, err);
+		return on_notify(restore, &event, err);
 	case KHO_CRIU_DONE:
 		if (restore->rehearses && restore->state == STATE_STOPPED) {
 			restore->state = STATE_OVER;
@@ -287,7 +283,7 @@ static int rehearse_here(void *ctx, int fd)
 	int r;
 
 	restore->agent = fd;
-	restore->rehearses = true;
+	restore->rehearses = restore->go = true;
 	restore->rehearsal = (struct kho_rehearsal){};
 	r = kho_rehearsal_isolate(restore->fds[0], &err);
 	if (r >= 0)
@@ -371,7 +367,8 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 		close(restore->agent);
 		restore->agent = -EBADF;
 		restore->alone = true;
-		return 0;
+		/* no task is made yet, and nobody will say "go" */
+		return restore->held ? kho_fail(err, -ECONNRESET, "the agent has gone away") : 0;
 	}
 	if (n <= 0)
 		return kho_fail(err, -ECONNRESET, "the agent has gone away");
@@ -379,6 +376,8 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	if (restore->state == STATE_READY && strcmp(line, "restore") == 0 &&
 	    take_fds(restore, &message))
 		return begin(restore, err);
+	if (restore->state == STATE_RESTORING && strcmp(line, "go") == 0)
+		return go(restore, err);
 	if (restore->state == STATE_READY && !restore->rehearsal.pid &&
 	    strcmp(line, "rehearse") == 0 && take_fds(restore, &message))
 		return rehearse(restore, err);
@@ -440,43 +439,15 @@ static int run(struct restore *restore, struct kho_err *err)
 	return r;
 }
 
-/* ---- beginning ---- */
-
-static int connect_agent(struct restore *restore, struct kho_err *err)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = getenv(KHO_RESTORE_SOCKET_ENV);
-
-	if (!path || strlen(path) >= sizeof(address.sun_path))
-		return kho_fail(err, -EINVAL, "$" KHO_RESTORE_SOCKET_ENV " is missing; kho-restore "
-				"is started by kho-agent only");
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	restore->agent = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (restore->agent < 0 ||
-	    connect(restore->agent, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return kho_fail_errno(err, -errno, "the agent's socket %s", path);
-	return 0;
-}
-
-/* At numbers that CRIU's child inherits them by. */
-static int prepare_fds(struct kho_err *err)
-{
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, NULL_FD) < 0 || dup2(STDOUT_FILENO, OUTPUT_FD) < 0)
-		return kho_fail_errno(err, -errno, "standard output");
-	return 0;
-}
-
 int main(void)
 {
 	struct restore restore = { .agent = -EBADF };
 	struct kho_err err = {};
-	int r = connect_agent(&restore, &err);
+	int r = kho_restore_connect(&restore.agent, &err);
 
 	signal(SIGPIPE, SIG_IGN);
 	if (r >= 0)
-		r = prepare_fds(&err);
+		r = kho_restore_prepare_fds(&err);
 	if (r >= 0)
 		r = kho_criu_start(0, -1, &restore.criu, &err);
 	if (r >= 0) {
