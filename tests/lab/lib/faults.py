@@ -136,7 +136,7 @@ class Faults:
 
     @staticmethod
     def _all_hold(shell, lines):
-        for line in lines.strip().splitlines():
+        for line in filter(None, lines.splitlines()):
             shell.wait_until(line, 20)
 
     def fail(self, fault):
