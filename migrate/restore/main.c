@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/criu/criu.h"
+#include "migrate/net/hush.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
 #include "migrate/restore/restore.h"
@@ -44,6 +45,7 @@ struct restore {
 	struct kho_criu *criu;
 	struct kho_page_store *store;
 	struct kho_page_server *server;
+	struct kho_hush hush;		/* from before the restore until it runs */
 	bool served;			/* all memory is there */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
@@ -117,6 +119,15 @@ static int open_server(struct restore *restore, struct kho_err *err)
 	return r < 0 ? r : kho_page_server_new(&config, &restore->server, err);
 }
 
+/* Most workloads have no connections to themselves: those do without. */
+static void hush(struct restore *restore)
+{
+	struct kho_err err;
+
+	if (kho_hush_begin(&restore->hush, &err) < 0)
+		fprintf(stderr, "connections within this kernel may be reset: %s\n", err.msg);
+}
+
 static int begin(struct restore *restore, struct kho_err *err)
 {
 	struct kho_criu_request request = {
@@ -130,6 +141,8 @@ static int begin(struct restore *restore, struct kho_err *err)
 
 	if (r >= 0)
 		r = read_external(restore->fds[0], &request, err);
+	if (r >= 0)
+		hush(restore);
 	if (r >= 0)
 		r = kho_criu_request(restore->criu, &request, err);
 	restore->state = STATE_RESTORING;
@@ -218,6 +231,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	case KHO_CRIU_DONE:
 		if (event.err.code < 0)
 			break;
+		kho_hush_end(&restore->hush);
 		tell_systemd(event.pid);
 		restore->resumed_ns = now_ns();
 		restore->state = STATE_SERVING;
