@@ -5,17 +5,23 @@
 
 LAB_GUEST := $(wildcard tests/lab/guest/*)
 
-.PHONY: lab lab-image demo bench-spawn
+.PHONY: lab lab-image soak demo bench-spawn bench-blackout
 lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 	$(Q)TESTS="$(TESTS)" mk/check.sh lab
 
+soak: lab-image ## long tests in emulated machines (tests/lab/soak_*.py); TESTS="faults" picks some
+	$(Q)tests/lab/run --prefix=soak_ $(TESTS)
+
 lab-image: build/lab/disk.img ## make the image that lab machines boot from
 
-demo: lab-image ## show one upgrade: 6.12 spawns 7.x, hands over, disappears
+demo: lab-image ## upgrade a machine that serves clients, under load, from 6.12 to 7.x
 	$(Q)tests/lab/run --prefix= demo
 
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
 	$(Q)tests/lab/run --prefix=bench_ spawn
+
+bench-blackout: lab-image ## how long workloads stand still, against their memory
+	$(Q)tests/lab/run --prefix=bench_ blackout
 
 # hang KDIR RELEASE: a module that hangs its kernel
 define hang
@@ -41,7 +47,7 @@ build/lab/lab-shell: tests/lab/guest/lab-shell.c
 build/lab/abmem: tests/lab/guest/abmem.c
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -o $@ $<
+	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -pthread -o $@ $<
 
 build/lab/zoo: $(wildcard tests/lab/guest/zoo*.c) tests/lab/guest/zoo.h
 	$(call msg,CC,$@)

@@ -236,7 +236,7 @@ static int method_reclaim(sd_varlink *link, sd_json_variant *parameters,
 		r = kho_fail(&err, -EINVAL, "this is the spawned kernel; reclaim from the other");
 	if (r >= 0 && kho_side_peer_owns(agent))
 		r = kho_fail(&err, -EBUSY, "the workloads run in the new kernel; khoctl rollback "
-			     "moves them back");
+			     "moves them back, khoctl failover gives them up");
 	if (r >= 0)
 		r = agent->mover ? kho_mover_fence(agent->mover, &err) : kho_reclaim(agent, &err);
 	if (r < 0)
@@ -269,12 +269,25 @@ static int method_retire(sd_varlink *link, sd_json_variant *parameters,
 	return begin(link, userdata, kho_retire);
 }
 
+static const sd_json_dispatch_field move_fields[] = {
+	{ "rehearse", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool, 0, 0 },
+	{}
+};
+
 static int method_move(sd_varlink *link, sd_json_variant *parameters,
 		       sd_varlink_method_flags_t flags, void *userdata)
 {
-	(void)parameters;
+	struct kho_agent *agent = userdata;
+	bool rehearse = true;
+	int r = sd_varlink_dispatch(link, parameters, move_fields, &rehearse);
+
 	(void)flags;
-	return begin(link, userdata, kho_move_there);
+	if (r != 0)
+		return r;
+	r = begin(link, agent, kho_move_there);
+	if (agent->mover && !rehearse)
+		kho_mover_no_rehearsal(agent->mover);
+	return r;
 }
 
 static int method_rollback(sd_varlink *link, sd_json_variant *parameters,
@@ -291,20 +304,6 @@ static int method_failover(sd_varlink *link, sd_json_variant *parameters,
 	(void)parameters;
 	(void)flags;
 	return begin(link, userdata, kho_failover);
-}
-
-static int method_report(sd_varlink *link, sd_json_variant *parameters,
-			 sd_varlink_method_flags_t flags, void *userdata)
-{
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *report = NULL;
-	struct kho_err err;
-
-	(void)parameters;
-	(void)flags;
-	(void)userdata;
-	if (kho_move_report_read(&report, &err) < 0)
-		return reply_error(link, &err);
-	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("report", report));
 }
 
 static const sd_json_dispatch_field function_fields[] = {
@@ -467,7 +466,7 @@ static const struct {
 	{ KHO_API_METHOD("Rollback"), method_rollback },
 	{ KHO_API_METHOD("Failover"), method_failover },
 	{ KHO_API_METHOD("Check"), kho_method_check },
-	{ KHO_API_METHOD("Report"), method_report },
+	{ KHO_API_METHOD("Report"), kho_method_report },
 	{ KHO_API_METHOD("Retire"), method_retire },
 	{ KHO_API_METHOD("Grant"), method_grant },
 	{ KHO_API_METHOD("Revoke"), method_revoke },

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* The method Check: what can't move, and why. Nothing is changed by it. */
+/* The methods that only look: Check (what can't move, and why) and Report. */
 #include <errno.h>
 #include <stdlib.h>
 
 #include "agent/api_check.h"
 #include "agent/checkup.h"
 #include "agent/move_findings.h"
+#include "agent/move_report.h"
 #include "api/api.h"
 #include "base/cleanup.h"
 
@@ -115,4 +116,18 @@ int kho_method_check(sd_varlink *link, sd_json_variant *parameters,
 	r = reply_error(link, &err);
 	check_free(check);
 	return r;
+}
+
+int kho_method_report(sd_varlink *link, sd_json_variant *parameters,
+		      sd_varlink_method_flags_t flags, void *userdata)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
+	struct kho_err err;
+
+	(void)parameters;
+	(void)flags;
+	(void)userdata;
+	if (kho_move_report_read(&report, &err) < 0)
+		return reply_error(link, &err);
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("report", report));
 }

@@ -214,7 +214,6 @@ static int begin_all(struct kho_checkup *checkup, struct kho_err *err)
 static bool has_peer(const struct kho_agent *agent)
 {
 	return agent->phase == KHO_PHASE_SYNC && agent->session &&
-	       agent->session->role == &kho_old_role &&
 	       kho_link_is_up(kho_channel_link(agent->session->channel));
 }
 

@@ -2,6 +2,8 @@
 /*
  * Inside the agent: a workload that leaves.
  *
+ *	pre-copy ---> sample: dumped while it runs on, for a rehearsal there
+ *	  |
  *	pre-copy ---> let-go ---> freeze ---> dump ..................... discard
  *	  |                                     |  CRIU waits in post-dump  |
  *	  rounds of CRIU's pre-dump,            |  from here ... to here    yes: killed
@@ -15,6 +17,7 @@
 #define KHO_AGENT_DEPARTURE_H
 
 #include "agent/command.h"
+#include "agent/criu_ready.h"
 #include "agent/move.h"
 #include "agent/page_stream.h"
 #include "migrate/criu/criu.h"
@@ -25,6 +28,8 @@
 enum departure_state {
 	DEPARTURE_HERE = 0,
 	DEPARTURE_COPYING,		/* CRIU is at a round of pre-copy */
+	DEPARTURE_SAMPLING,		/* CRIU is at the dump for a rehearsal */
+	DEPARTURE_SAMPLED,		/* told "no" after it; then images go over */
 	DEPARTURE_DUMPING,		/* CRIU is at the dump */
 	DEPARTURE_SENDING,		/* in post-dump; images go over */
 	DEPARTURE_DUMPED,		/* in post-dump; all is over there */
@@ -47,15 +52,20 @@ struct kho_departure {
 	char pids[KHO_CPUS_TEXT];
 	struct kho_command *splitter;
 	struct kho_criu *criu;
+	struct kho_criu_ready ready;	/* for the next round */
 	sd_event_source *source;
 	struct kho_page_stream *memory;
 	struct kho_rounds rounds;	/* the final one included */
 	uint64_t predicted_ns;		/* of the freeze */
 	uint64_t round_began_ns;
+	uint64_t round_cpu_ns;		/* CPU time it had used by then */
 	uint64_t frozen_ns, runs_ns;	/* when it stood still here, when it ran there */
 	uint64_t lazy_bytes, lazy_ns;	/* that came after that */
 	int dir;			/* of the round under way, or the last one */
 	unsigned int streams;		/* of archives, not acknowledged yet */
+	struct kho_err sample_err;	/* what to tell when it runs again */
+	uint64_t sample_ns;		/* how long its sample took, CRIU's start included */
+	uint64_t rehearsed_ns;		/* how long its copy took to be restored; 0: it wasn't */
 };
 
 /* move_workload.c: whatever is left of it is killed. -ETIMEDOUT: some of it lives. */
@@ -82,6 +92,17 @@ static inline bool kho_departure_is_frozen(const struct kho_departure *departure
 void kho_departure_note_round(struct kho_departure *departure);
 
 void kho_departure_end_criu(struct kho_departure *departure);
+
+/* move_dump.c: the list of externals among the images; files that go along. */
+int kho_departure_write_external(struct kho_departure *departure, struct kho_err *err);
+int kho_departure_pack_files(struct kho_departure *departure, struct kho_archive *ret,
+			     struct kho_err *err);
+
+/* move_sample.c: CRIU is at post-dump; is over; the step is. */
+int kho_sample_on_post_dump(struct kho_departure *departure, struct kho_err *err);
+void kho_sample_on_over(struct kho_departure *departure);
+void kho_sample_mend(struct kho_departure *departure, struct kho_err *err);
+void kho_sample_done(struct kho_departure *departure, const struct kho_err *err);
 
 /* move_dump.c: CRIU asks, and waits for the answer. */
 void kho_departure_on_notify(struct kho_departure *departure, const char *script);

@@ -7,6 +7,7 @@
 
 #include "agent/failpoint.h"
 #include "agent/move.h"
+#include "agent/move_nic.h"
 #include "agent/move_record.h"
 #include "agent/receive.h"
 #include "agent/side.h"
@@ -28,9 +29,12 @@ static const struct kho_step_ops step_commit = { .begin = commit };
 const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 {
 	static const struct kho_step_ops *const ops[_KHO_STEP_MAX] = {
+		[KHO_STEP_INSPECT] = &kho_step_inspect,
 		[KHO_STEP_ARM] = &kho_step_arm,
 		[KHO_STEP_PRECOPY] = &kho_step_precopy,
+		[KHO_STEP_SAMPLE] = &kho_step_sample,
 		[KHO_STEP_LET_GO] = &kho_step_let_go,
+		[KHO_STEP_STOP] = &kho_step_stop,
 		[KHO_STEP_CATCH_UP] = &kho_step_catch_up,
 		[KHO_STEP_SYNC] = &kho_step_sync,
 		[KHO_STEP_HOLD] = &kho_step_hold,
@@ -38,6 +42,7 @@ const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 		[KHO_STEP_MUTE] = &kho_step_mute,
 		[KHO_STEP_DUMP] = &kho_step_dump,
 		[KHO_STEP_RELEASE] = &kho_step_release,
+		[KHO_STEP_DETACH] = &kho_step_detach,
 		[KHO_STEP_COMMIT] = &step_commit,
 		[KHO_STEP_FORWARD] = &kho_step_forward,
 		[KHO_STEP_DISCARD] = &kho_step_discard,
@@ -166,6 +171,7 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 	if (out.action == KHO_MOVE_BEGIN)
 		mover->times.begin_ns[out.step] = kho_now_ns();
 	set_deadline(mover, info->deadline_ms);
+	kho_mover_watch_budget(mover);
 	return do_all(mover, out);
 }
 
@@ -193,7 +199,8 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	kho_mover_end_net(mover, kho_move_committed(&mover->move));
 	mover->agent->mover = NULL;
-	mover->over(mover);
+	if (!kho_mover_try_again(mover))
+		mover->over(mover);
 	kho_mover_free(mover);
 	return 0;
 }
@@ -203,6 +210,7 @@ static void end(struct kho_mover *mover)
 {
 	kho_mover_forget();
 	set_deadline(mover, 0);
+	kho_mover_watch_budget(mover);
 	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
 				   LINGER_MS * 1000, 0, on_rest, mover);
 }
@@ -270,14 +278,19 @@ int kho_mover_fence(struct kho_mover *mover, struct kho_err *err)
 void kho_mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
+	kho_mover_end_check(mover);
+	sd_event_source_disable_unref(mover->budget_timer);
 	kho_mover_free_left(mover);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
 		kho_command_free(mover->syncs[i].command);
 	}
 	kho_mover_free_net(mover);
+	kho_mover_free_restarts(mover);
+	kho_mover_tidy(mover->agent);
 	free(mover->config);
 	free(mover->config_text);
+	free(mover->doomed);
 	free(mover);
 }
 
@@ -302,10 +315,9 @@ static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
 	const struct kho_side *side = kho_side(agent);
 
 	if (!*agent->criu_version || !*peer->criu_version)
-		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it%s",
-				*agent->criu_version ? side->peer : side->self,
-				*agent->criu_version && !side->is_new ?
-				" and build the target image anew" : "");
+		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it, also in the "
+				"target image",
+				*agent->criu_version ? side->peer : side->self);
 	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++) {
 		bool here = agent->abilities & 1u << i;
 
@@ -317,14 +329,12 @@ static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
 	return 0;
 }
 
-static int look_at_workloads(struct kho_mover *mover, struct kho_err *err)
+int kho_mover_take_in(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	for (unsigned int i = 0; i < mover->config->nr_workloads; i++) {
-		mover->departures[i] = kho_departure_new(mover, i, err);
-		if (!mover->departures[i])
-			return kho_wrap(err, err->code, "workload %s",
-					mover->config->workloads[i].name);
-	}
+	mover->departures[item] = kho_departure_new(mover, item, err);
+	if (!mover->departures[item])
+		return kho_wrap(err, err->code, "workload %s",
+				mover->config->workloads[item].name);
 	return 0;
 }
 
@@ -340,8 +350,7 @@ static int prepare(struct kho_mover *mover, struct kho_err *err)
 	nr[KHO_SCOPE_WORKLOAD] = mover->config->nr_workloads;
 	nr[KHO_SCOPE_ADDRESS] = mover->config->nr_addresses;
 	nr[KHO_SCOPE_VOLUME] = mover->config->nr_volumes;
-	r = kho_move_init(&mover->move, nr, err);
-	return r < 0 ? r : look_at_workloads(mover, err);
+	return kho_move_init(&mover->move, nr, err);
 }
 
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),

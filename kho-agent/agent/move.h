@@ -14,6 +14,8 @@
 #include "agent/command.h"
 #include "agent/session.h"
 #include "migrate/workload/config.h"
+#include "migrate/workload/inspect.h"
+#include "upgrade/budget.h"
 #include "upgrade/move.h"
 
 struct kho_mover;
@@ -43,6 +45,13 @@ struct kho_volume_sync {
 	struct kho_command *command;
 };
 
+/* A service that's being stopped, or started again. */
+struct kho_mover_restart {
+	struct kho_mover *mover;
+	uint32_t item;
+	struct kho_command *command;
+};
+
 struct kho_mover {
 	struct kho_agent *agent;
 	struct kho_config *config;
@@ -53,9 +62,15 @@ struct kho_mover {
 	sd_event_source *deadline;
 	uint64_t began_ns;
 	struct kho_mover_times times;
+	struct kho_budget budget;
+	sd_event_source *budget_timer;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
+	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
+	bool unrehearsed;			/* none is rehearsed */
+	char (*doomed)[KHO_FINDING_CAUSE];	/* why a workload's rehearsal failed, or NULL */
+	bool checking;				/* agent->checkup is this move's */
 	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the other side's NICs, by address */
 	uint32_t nics_given;			/* addresses whose NIC we gave away, bit for bit */
 	struct kho_left *left;			/* CRIUs of an agent that was killed, or NULL */
@@ -84,6 +99,18 @@ void kho_departure_describe(const struct kho_departure *departure, Kho__MoveWork
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
 		    struct kho_err *err);
 
+/*
+ * The rehearsal of @item has failed, for a reason of its own. If it's one to be restarted,
+ * the move is undone, and then begun again with it restarted.
+ */
+void kho_mover_doom(struct kho_mover *mover, uint32_t item, const char *why);
+
+/* The move is undone. True: another one was begun in its place, and tells how it ends. */
+bool kho_mover_try_again(struct kho_mover *mover);
+
+/* To be said right after it began: no workload is rehearsed. */
+void kho_mover_no_rehearsal(struct kho_mover *mover);
+
 void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
 		    const struct kho_err *err);
 void kho_mover_undone(struct kho_mover *mover, enum kho_step step, uint32_t item,
@@ -100,6 +127,9 @@ void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why);
 int kho_mover_fence(struct kho_mover *mover, struct kho_err *err);
 /* What the pure machine wants, from outside of an event of the steps. */
 void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out);
+
+/* move_budget.c: after each change of the machine. */
+void kho_mover_watch_budget(struct kho_mover *mover);
 
 /* ---- what survives this agent: move_record.c, move_recover.c ---- */
 
@@ -135,16 +165,30 @@ const char *kho_mover_item_name(const struct kho_mover *mover, enum kho_step ste
 /* NULL: none on this side. */
 const struct kho_step_ops *kho_mover_ops(enum kho_step step);
 
+/* Workload @item is to move: looks at it. */
+int kho_mover_take_in(struct kho_mover *mover, uint32_t item, struct kho_err *err);
+
 /* move_remote.c: asks the new side; 1 or negative. */
 int kho_mover_ask(struct kho_mover *mover, enum kho_step step, bool undo, uint32_t item,
 		  struct kho_err *err);
 void kho_mover_on_result(struct kho_session *session, const Kho__MoveResult *result);
 
-/* move_workload.c, move_rounds.c, move_dump.c, move_volume.c, move_net.c */
+/* move_*.c: check, restart, workload, rounds, dump, volume, net */
 extern const struct kho_step_ops kho_step_precopy, kho_step_let_go, kho_step_catch_up,
 	kho_step_freeze, kho_step_dump, kho_step_discard;
+extern const struct kho_step_ops kho_step_inspect, kho_step_stop, kho_step_sample;
+void kho_mover_end_check(struct kho_mover *mover);
+/* How long restarted workloads were down, here and there; 0: they weren't. */
+uint64_t kho_mover_down_ms(const struct kho_mover *mover);
+void kho_mover_free_restarts(struct kho_mover *mover);
 extern const struct kho_step_ops kho_step_sync, kho_step_release, kho_step_forget;
 extern const struct kho_step_ops kho_step_arm, kho_step_hold, kho_step_mute, kho_step_forward;
+
+/*
+ * move_rounds.c: what was set for the time of a move is as before. When a move is over,
+ * and after an agent that was killed in one.
+ */
+void kho_mover_tidy(struct kho_agent *agent);
 
 /* Around the steps on the new side. The last frees what is held of packets here. */
 int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *err);

@@ -47,7 +47,7 @@ static int send_archive(struct kho_departure *d, const char *sort, struct kho_ar
 	return kho_transfer_send_block(d->mover->agent->session, kind, &block, err);
 }
 
-static int write_external(struct kho_departure *d, struct kho_err *err)
+int kho_departure_write_external(struct kho_departure *d, struct kho_err *err)
 {
 	char path[64], text[KHO_CRIU_EXTERNALS * KHO_CRIU_KEY] = "";
 	const struct kho_file_content content = { .data = text, .mode = 0600 };
@@ -88,7 +88,7 @@ static int write_attributes(struct kho_departure *d, struct kho_err *err)
 static int send_images(struct kho_departure *d, struct kho_err *err)
 {
 	struct kho_archive archive = {};
-	int r = write_external(d, err);
+	int r = kho_departure_write_external(d, err);
 
 	if (r >= 0)
 		r = kho_archive_begin(&archive, err);
@@ -102,7 +102,8 @@ static int send_images(struct kho_departure *d, struct kho_err *err)
 	return r;
 }
 
-static int send_files(struct kho_departure *d, struct kho_err *err)
+int kho_departure_pack_files(struct kho_departure *d, struct kho_archive *ret,
+			     struct kho_err *err)
 {
 	const struct kho_carry carry = {
 		.cgroup = d->unit.cgroup,
@@ -110,8 +111,14 @@ static int send_files(struct kho_departure *d, struct kho_err *err)
 		.patterns = d->config->files,
 		.nr_patterns = d->config->nr_files,
 	};
+
+	return kho_carry_pack(&carry, ret, err);
+}
+
+static int send_files(struct kho_departure *d, struct kho_err *err)
+{
 	struct kho_archive archive;
-	int r = kho_carry_pack(&carry, &archive, err);
+	int r = kho_departure_pack_files(d, &archive, err);
 
 	return r < 0 ? r : send_archive(d, "files", &archive, err);
 }
@@ -138,11 +145,15 @@ void kho_departure_on_notify(struct kho_departure *d, const char *script)
 
 	if (d->state == DEPARTURE_DUMPING && strcmp(script, "post-dump") == 0)
 		r = on_post_dump(d, &err);
+	else if (d->state == DEPARTURE_SAMPLING && strcmp(script, "post-dump") == 0)
+		r = kho_sample_on_post_dump(d, &err);
 	else
 		r = kho_criu_answer(d->criu, d->state != DEPARTURE_UNDOING, &err);
 	if (r >= 0 && d->state == DEPARTURE_DUMPING && strcmp(script, "pre-dump") == 0)
 		r = write_attributes(d, &err);
-	if (r < 0 && d->state != DEPARTURE_COPYING)
+	if (r < 0 && (d->state == DEPARTURE_SAMPLING || d->state == DEPARTURE_SAMPLED))
+		kho_sample_done(d, &err);
+	else if (r < 0 && d->state != DEPARTURE_COPYING)
 		told(d, &err);
 }
 

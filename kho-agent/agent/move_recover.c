@@ -22,8 +22,7 @@
 
 #include "agent/departure.h"
 #include "agent/move_record.h"
-#include "agent/move_report.h"
-#include "agent/spawn.h"
+#include "agent/rollback.h"
 #include "migrate/criu/repair.h"
 #include "migrate/net/clean.h"
 
@@ -60,10 +59,15 @@ static void clean(struct kho_mover *mover, const struct kho_move_record *record)
 {
 	struct kho_err err = {};
 
-	for (unsigned int i = 0; i < record->nr[KHO_SCOPE_WORKLOAD]; i++)
-		if (record->begun[KHO_STEP_FREEZE] & 1u << i &&
-		    kho_departure_mend(mover->departures[i], &err) < 0)
+	for (unsigned int i = 0; i < record->nr[KHO_SCOPE_WORKLOAD]; i++) {
+		err = (struct kho_err){};
+		if (record->begun[KHO_STEP_FREEZE] & 1u << i)
+			kho_departure_mend(mover->departures[i], &err);
+		else if (record->begun[KHO_STEP_SAMPLE] & 1u << i)
+			kho_sample_mend(mover->departures[i], &err);
+		if (err.code < 0)
 			first_of(&mover->move.undo_err, &err);
+	}
 	err = (struct kho_err){};
 	if (record->begun[KHO_STEP_ARM] && kho_net_clean(KHO_CLEAN_HOLD, &err) < 0)
 		first_of(&mover->move.undo_err, &err);
@@ -151,19 +155,6 @@ static int watch(struct kho_left *left, struct kho_err *err)
 
 /* ---- at the start ---- */
 
-static void over(struct kho_mover *mover)
-{
-	struct kho_agent *agent = mover->agent;
-	struct kho_err err = mover->move.err, unwritten;
-
-	if (mover->move.undo_err.code)
-		kho_agent_progress(agent, "not all went well: %s", mover->move.undo_err.msg);
-	agent->last = err;
-	if (kho_move_report_write(mover, &unwritten) < 0)
-		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
-	kho_agent_progress(agent, "%s", err.code ? err.msg : "the move is over");
-}
-
 static int set_up(struct kho_mover *mover, struct kho_err *err)
 {
 	struct kho_left *left = calloc(1, sizeof(*left));
@@ -200,7 +191,7 @@ int kho_mover_recover(struct kho_agent *agent, struct kho_err *err)
 	if (!mover)
 		return kho_fail(err, -ENOMEM, "no memory for a move");
 	mover->agent = agent;
-	mover->over = over;
+	mover->over = kho_move_is_over;
 	mover->recovered = true;
 	mover->began_ns = kho_now_ns();
 	r = set_up(mover, err);

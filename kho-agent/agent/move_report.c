@@ -115,8 +115,29 @@ static void add_workload(const struct kho_mover *mover, const struct kho_departu
 						     SD_JSON_BUILD_VARIANT(times.v)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("predicted_ms", d->predicted_ns / MS),
 			SD_JSON_BUILD_PAIR_UNSIGNED("frozen_ms", frozen_ms(d)),
+			SD_JSON_BUILD_PAIR_CONDITION(!!d->sample_ns, "sample_ms",
+						     SD_JSON_BUILD_UNSIGNED(d->sample_ns / MS)),
+			SD_JSON_BUILD_PAIR_CONDITION(
+				!!d->rehearsed_ns, "rehearsed_ms",
+				SD_JSON_BUILD_UNSIGNED(d->rehearsed_ns / MS)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_bytes", d->lazy_bytes),
 			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_ms", d->lazy_ns / MS));
+	if (list->r >= 0)
+		list->r = sd_json_variant_append_array(&list->v, v);
+}
+
+/* One that doesn't move. */
+static void add_restarted(const struct kho_mover *mover, unsigned int item, struct list *list)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	bool there = kho_move_committed(&mover->move);
+
+	if (!(mover->move.restarted & 1u << item))
+		return;
+	list->r = sd_json_buildo(
+		&v, SD_JSON_BUILD_PAIR_STRING("name", mover->config->workloads[item].name),
+		SD_JSON_BUILD_PAIR_STRING("result", there ? "restarted" : "stayed"),
+		SD_JSON_BUILD_PAIR_UNSIGNED("down_ms", kho_mover_down_ms(mover)));
 	if (list->r >= 0)
 		list->r = sd_json_variant_append_array(&list->v, v);
 }
@@ -134,6 +155,8 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 	for (unsigned int i = 0; i < mover->config->nr_workloads && workloads.r >= 0; i++)
 		if (mover->departures[i])
 			add_workload(mover, mover->departures[i], &workloads);
+		else
+			add_restarted(mover, i, &workloads);
 	if (phases.r < 0 || steps.r < 0 || workloads.r < 0)
 		return -ENOMEM;
 	return sd_json_buildo(
@@ -144,6 +167,7 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 					     SD_JSON_BUILD_STRING(mover->move.undo_err.msg)),
 		SD_JSON_BUILD_PAIR_STRING("old_release", name.release),
 		SD_JSON_BUILD_PAIR_STRING("new_release", peer ? peer->peer.kernel_release : ""),
+		SD_JSON_BUILD_PAIR_UNSIGNED("frozen_limit_ms", mover->config->max_frozen_ms),
 		SD_JSON_BUILD_PAIR_UNSIGNED("clock_ms", mover->began_ns / MS),
 		SD_JSON_BUILD_PAIR_CONDITION(!!phases.v, "phases",
 					     SD_JSON_BUILD_VARIANT(phases.v)),

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/departure.h"
+#include "agent/slow.h"
 #include "migrate/criu/repair.h"
 
 #define FREEZE_MS	2000
@@ -104,6 +105,7 @@ void kho_departure_free(struct kho_departure *d)
 		return;
 	kho_command_free(d->splitter);
 	kho_departure_end_criu(d);
+	kho_criu_ready_drop(&d->ready);
 	kho_page_stream_free(d->memory);
 	if (d->dir >= 0)
 		close(d->dir);
@@ -127,6 +129,14 @@ void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *res
 {
 	if (result->step == KHO_STEP_RESUME && !result->code && !d->runs_ns)
 		d->runs_ns = kho_now_ns();
+	if (result->step == KHO_STEP_REHEARSE && !result->code && result->has_duration_ns) {
+		d->rehearsed_ns = result->duration_ns;
+		kho_agent_progress(d->mover->agent, "%s: rehearsed: a copy was restored there in "
+				   "%llu ms, and dropped", d->config->name,
+				   (unsigned long long)result->duration_ns / 1000000);
+	}
+	if (result->step == KHO_STEP_REHEARSE && result->has_code && result->code == -EOPNOTSUPP)
+		kho_mover_doom(d->mover, d->item, result->text ?: "");
 	if (result->step == KHO_STEP_SETTLE) {
 		d->lazy_bytes = result->has_lazy_bytes ? result->lazy_bytes : 0;
 		d->lazy_ns = result->has_lazy_ns ? result->lazy_ns : 0;
@@ -161,7 +171,10 @@ static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 
 	d->frozen_ns = kho_now_ns();
 	r = kho_cgroup_freeze(d->unit.cgroup, true, err);
-	return r < 0 ? r : kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+	if (r >= 0)
+		r = kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+	kho_slow_end(d);
+	return r;
 }
 
 int kho_departure_mend(struct kho_departure *d, struct kho_err *err)
@@ -189,6 +202,8 @@ int kho_departure_kill(struct kho_departure *d, struct kho_err *err)
 {
 	struct kho_err ignored;
 
+	/* a CRIU that died, or had to undo, may have left some of them speaking */
+	kho_criu_quiet(d->unit.cgroup, &ignored);
 	kho_cgroup_kill(d->unit.cgroup, &ignored);
 	/* systemd removes the folder once it's empty: then it's gone, too */
 	if (kho_cgroup_wait(d->unit.cgroup, "populated", 0, END_MS, err) == -ETIMEDOUT)

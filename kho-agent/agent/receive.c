@@ -9,21 +9,25 @@
 #include "agent/side.h"
 
 const struct kho_sink_ops *const kho_receive_sinks[] = {
-	&kho_sink_pages, &kho_sink_images, &kho_sink_files, NULL
+	&kho_sink_pages, &kho_sink_images, &kho_sink_sample, &kho_sink_files, NULL
 };
 
 static const struct kho_receive_ops *ops_of(enum kho_step step)
 {
 	static const struct kho_receive_ops *const ops[_KHO_STEP_MAX] = {
 		[KHO_STEP_PREPARE] = &kho_receive_prepare,
+		[KHO_STEP_ADMIT] = &kho_receive_admit,
 		[KHO_STEP_ADDRESS] = &kho_receive_address,
+		[KHO_STEP_REHEARSE] = &kho_receive_rehearse,
 		[KHO_STEP_EXPECT] = &kho_receive_expect,
 		[KHO_STEP_TAKE] = &kho_receive_take,
 		[KHO_STEP_KEEP] = &kho_receive_keep,
 		[KHO_STEP_ANNOUNCE] = &kho_receive_announce,
+		[KHO_STEP_ATTACH] = &kho_receive_attach,
 		[KHO_STEP_RESTORE] = &kho_receive_restore,
 		[KHO_STEP_RESUME] = &kho_receive_resume,
 		[KHO_STEP_HEALTH] = &kho_receive_health,
+		[KHO_STEP_START] = &kho_receive_start,
 		[KHO_STEP_SETTLE] = &kho_receive_settle,
 	};
 
@@ -74,6 +78,17 @@ void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, u
 	answer(receiver->agent->session, &result);
 }
 
+void kho_receive_answer_took(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
+			     uint64_t ns, const struct kho_err *err)
+{
+	Kho__MoveResult result;
+
+	fill(receiver, step, item, err, &result);
+	result.has_duration_ns = true;
+	result.duration_ns = ns;
+	answer(receiver->agent->session, &result);
+}
+
 void kho_receive_answer_lazy(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
 			     uint64_t bytes, uint64_t ns, const struct kho_err *err)
 {
@@ -102,9 +117,11 @@ static void drop_all(struct kho_receiver *receiver)
 		kho_arrival_free(receiver->arrivals[i]);
 		kho_anchor_free(receiver->anchors[i]);
 		kho_taken_free(receiver->volumes[i]);
+		kho_newcomer_free(receiver->newcomers[i]);
 		receiver->arrivals[i] = NULL;
 		receiver->anchors[i] = NULL;
 		receiver->volumes[i] = NULL;
+		receiver->newcomers[i] = NULL;
 	}
 }
 

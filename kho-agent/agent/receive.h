@@ -17,6 +17,7 @@ struct kho_arrival;		/* a workload that comes, receive_workload.c */
 struct kho_arrival_pages;	/* its memory, receive_pages.c */
 struct kho_anchor;		/* an address, receive_net.c */
 struct kho_taken;		/* a volume, receive_volume.c */
+struct kho_newcomer;		/* a workload that is started anew, receive_restart.c */
 
 struct kho_receiver {
 	struct kho_agent *agent;
@@ -24,6 +25,7 @@ struct kho_receiver {
 	struct kho_arrival *arrivals[KHO_MOVE_ITEMS];
 	struct kho_anchor *anchors[KHO_MOVE_ITEMS];
 	struct kho_taken *volumes[KHO_MOVE_ITEMS];
+	struct kho_newcomer *newcomers[KHO_MOVE_ITEMS];
 };
 
 /* What a step here is done by. Return as of struct kho_step_ops (move.h). */
@@ -51,6 +53,10 @@ void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool 
 void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
 			    const uint8_t mac[6], const struct kho_err *err);
 
+/* As above, with how long it took, on this side's clock. */
+void kho_receive_answer_took(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
+			     uint64_t ns, const struct kho_err *err);
+
 /* As above, with the memory that came after the workload ran. */
 void kho_receive_answer_lazy(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
 			     uint64_t bytes, uint64_t ns, const struct kho_err *err);
@@ -59,6 +65,7 @@ void kho_receive_answer_lazy(struct kho_receiver *receiver, enum kho_step step, 
 extern const struct kho_sink_ops *const kho_receive_sinks[];
 
 /* receive_workload.c */
+extern const struct kho_receive_ops kho_receive_rehearse;	/* receive_rehearse.c */
 extern const struct kho_receive_ops kho_receive_prepare, kho_receive_restore, kho_receive_resume,
 	kho_receive_health, kho_receive_settle;
 
@@ -89,12 +96,21 @@ int kho_arrival_pages_compose(struct kho_arrival_pages *pages, int dir, int *ret
 			      int *ret_index, struct kho_err *err);
 
 /* receive_archive.c */
-extern const struct kho_sink_ops kho_sink_images, kho_sink_files;
+extern const struct kho_sink_ops kho_sink_images, kho_sink_sample, kho_sink_files;
 
-/* receive_net.c, receive_volume.c */
-extern const struct kho_receive_ops kho_receive_address, kho_receive_announce;
+/* Where the images for a rehearsal go to; made by the sink. */
+void kho_sample_path(const char *name, char ret[128]);
+
+/* receive_net.c, receive_nic.c, receive_volume.c, receive_restart.c */
+extern const struct kho_receive_ops kho_receive_address, kho_receive_attach, kho_receive_announce;
 extern const struct kho_receive_ops kho_receive_expect, kho_receive_take, kho_receive_keep;
+extern const struct kho_receive_ops kho_receive_admit, kho_receive_start;
+bool kho_newcomer_expected(const struct kho_receiver *receiver, const char *name);
+void kho_newcomer_free(struct kho_newcomer *newcomer);
 void kho_anchor_free(struct kho_anchor *anchor);
 void kho_taken_free(struct kho_taken *taken);
+
+/* Volumes that were kept: done with the first workload that settles, when nobody waits. */
+void kho_taken_settle(struct kho_receiver *receiver);
 
 #endif

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/receive.h"
@@ -42,10 +43,24 @@ static int open_images(struct kho_session *session, const char *name, void **ret
 	return open_incoming(kho_arrival_dir(a), ret_ctx, err);
 }
 
+static int open_sample(struct kho_session *session, const char *name, void **ret_ctx,
+		       struct kho_err *err)
+{
+	char path[128];
+
+	if (!kho_arrival_find(session->agent->receiver, name))
+		return kho_fail(err, -ENOENT, "no workload of that name is expected");
+	kho_sample_path(name, path);
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return kho_fail_errno(err, -errno, "%s", path);
+	return open_incoming(path, ret_ctx, err);
+}
+
 static int open_files(struct kho_session *session, const char *name, void **ret_ctx,
 		      struct kho_err *err)
 {
-	if (!kho_arrival_find(session->agent->receiver, name))
+	if (!kho_arrival_find(session->agent->receiver, name) &&
+	    !kho_newcomer_expected(session->agent->receiver, name))
 		return kho_fail(err, -ENOENT, "no workload of that name is expected");
 	return open_incoming("/", ret_ctx, err);
 }
@@ -100,6 +115,10 @@ static int end(void *ctx, struct kho_err *err)
 
 const struct kho_sink_ops kho_sink_images = {
 	.sort = "images", .open = open_images, .take = take, .end = end, .drop = drop,
+};
+
+const struct kho_sink_ops kho_sink_sample = {
+	.sort = "sample", .open = open_sample, .take = take, .end = end, .drop = drop,
 };
 
 const struct kho_sink_ops kho_sink_files = {

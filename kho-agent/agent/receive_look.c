@@ -11,6 +11,7 @@
 
 #include "agent/checkup.h"
 #include "agent/command.h"
+#include "migrate/criu/canary.h"
 #include "migrate/workload/inspect_files.h"
 #include "migrate/workload/unit.h"
 
@@ -67,12 +68,16 @@ static void look_at_kernel(const struct look *look)
 	static const char *const features[] = { "uffd-noncoop", "mem_dirty_track", NULL };
 	const Kho__Look *message = look->message;
 	static struct kho_cpu_sight old, own;
+	struct kho_err err;
 
 	kho_cpu_sight(&own);
 	snprintf(old.flags, sizeof(old.flags), "%s", message->cpu_flags ?: "");
 	old.xcr0 = message->has_xcr0 ? message->xcr0 : 0;
 	old.xsave_bytes = message->has_xsave_bytes ? message->xsave_bytes : 0;
 	kho_inspect_cpu(look->findings, &old, &own);
+	if (kho_canary(KHO_RUN_DIR "/canary", &err) < 0)
+		kho_found(look->findings, KHO_FINDING_CANARY, 0, "", "the new kernel can't dump and "
+			  "restore a small program: %.150s", err.msg);
 	kho_inspect_criu(features, look->findings);
 }
 

@@ -45,7 +45,7 @@ static int check_pids(const char *pids, struct kho_err *err)
 	return 0;
 }
 
-static bool is_good_name(const char *name)
+bool kho_arrival_is_good_name(const char *name)
 {
 	if (!name || !*name || strlen(name) >= 64)
 		return false;
@@ -72,12 +72,17 @@ static int listen_at(struct kho_arrival *a, const char *path, struct kho_err *er
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
 }
 
+void kho_arrival_set_dir(struct kho_arrival *a)
+{
+	snprintf(a->dir, sizeof(a->dir), MOVE_DIR "/%s/images", a->name);
+}
+
 static int make_dirs(struct kho_arrival *a, struct kho_err *err)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), MOVE_DIR "/%s", a->name);
-	snprintf(a->dir, sizeof(a->dir), MOVE_DIR "/%s/images", a->name);
+	kho_arrival_set_dir(a);
 	if ((mkdir(MOVE_DIR, 0700) < 0 && errno != EEXIST) ||
 	    (mkdir(path, 0700) < 0 && errno != EEXIST) ||
 	    (mkdir(a->dir, 0700) < 0 && errno != EEXIST))
@@ -163,7 +168,7 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	struct kho_arrival *a;
 	int r;
 
-	if (!workload || !workload->unit || !is_good_name(step->name))
+	if (!workload || !workload->unit || !kho_arrival_is_good_name(step->name))
 		return kho_fail(err, -EBADMSG, "the step names no workload; update the older agent");
 	r = kho_unit_check_name(workload->unit, err);
 	/* this kernel's own is older; the old kernel's is what the operator has given */
@@ -193,11 +198,11 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 static int undo_prepare(struct kho_receiver *receiver, const Kho__MoveStep *step,
 			struct kho_err *err)
 {
-	struct kho_arrival *a = arrival(receiver, step);
+	struct kho_arrival *a = arrival(receiver, step) ?: kho_arrival_adopt(receiver, step, err);
 	int r;
 
 	if (!a)
-		return 0;
+		return err->code;
 	a->asked = KHO_STEP_NONE;
 	r = kho_unit_drop(a->unit, err);
 	receiver->arrivals[step->item] = NULL;

@@ -52,7 +52,12 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 
 static SD_VARLINK_DEFINE_METHOD(Reclaim, OUT_OPT(message, STRING));
 
-static SD_VARLINK_DEFINE_METHOD_FULL(Move, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
+static SD_VARLINK_DEFINE_METHOD_FULL(
+	Move, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("Whether a copy of each workload is restored there first; true by "
+				 "default"),
+	IN_OPT(rehearse, BOOL),
+	OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(Rollback, SD_VARLINK_SUPPORTS_MORE,
 				     OUT_OPT(message, STRING));

@@ -25,7 +25,7 @@ static const struct {
 	{ "spawn", verb_spawn, "IMAGE [OPTION...]", "boot IMAGE beside this kernel" },
 	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
 	{ "check", verb_check, "", "what would keep the workloads from moving; changes nothing" },
-	{ "move", verb_move, "", "move all configured workloads to the spawned kernel" },
+	{ "move", verb_move, "[--no-rehearsal]", "move all configured workloads to the spawned kernel" },
 	{ "rollback", verb_rollback, "", "move them back, with the state that they have now" },
 	{ "failover", verb_failover, "", "give the new kernel up, start its workloads anew here" },
 	{ "report", verb_report, "", "what the last move did, and how long it took" },

@@ -11,12 +11,25 @@ static unsigned long long number(sd_json_variant *v, const char *name)
 	return kho_field_number(v, name);
 }
 
+static void print_restarted(sd_json_variant *w)
+{
+	printf("%-16s %-9s down for %llu ms; what it had in memory is lost\n",
+	       kho_field_text(w, "name"), kho_field_text(w, "result"), number(w, "down_ms"));
+}
+
 static void print_workload(sd_json_variant *w)
 {
+	if (sd_json_variant_by_key(w, "down_ms")) {
+		print_restarted(w);
+		return;
+	}
 	printf("%-16s %-7s %6llu MiB %3llu rounds  frozen %6llu ms (predicted %llu)  "
 	       "rest in %llu ms\n", kho_field_text(w, "name"), kho_field_text(w, "result"),
 	       number(w, "rss_bytes") / KHO_MIB, number(w, "rounds"), number(w, "frozen_ms"),
 	       number(w, "predicted_ms"), number(w, "lazy_ms"));
+	if (sd_json_variant_by_key(w, "rehearsed_ms"))
+		printf("%-16s sampled in %llu ms while it ran, a copy restored in %llu ms\n",
+		       "  rehearsal", number(w, "sample_ms"), number(w, "rehearsed_ms"));
 }
 
 static void print_each(sd_json_variant *report, const char *name,

@@ -122,17 +122,6 @@ int verb_reclaim(int argc, char **argv)
 	return r ?: kho_call_and_print(&call);
 }
 
-int verb_move(int argc, char **argv)
-{
-	struct kho_call call = {
-		.method = KHO_API_METHOD("Move"),
-		.progress = kho_show_progress,
-	};
-	int r = no_arguments(argc, argv);
-
-	return r ?: kho_call_and_print(&call);
-}
-
 int verb_rollback(int argc, char **argv)
 {
 	struct kho_call call = {

@@ -8,12 +8,17 @@
 
 static const struct kho_step_info steps[_KHO_STEP_MAX] = {
 	/*			  name		phase	  scope		      remote undo deadline */
+	[KHO_STEP_INSPECT]	= { "inspect",	"preflight", KHO_SCOPE_MOVE, false, false, 120 * S },
 	[KHO_STEP_PREPARE]	= { "prepare",	"sync",	  KHO_SCOPE_WORKLOAD, true, true, 90 * S },
+	[KHO_STEP_ADMIT]	= { "admit",	"sync",	  KHO_SCOPE_WORKLOAD, true, false, 60 * S },
 	[KHO_STEP_ADDRESS]	= { "address",	"sync",	  KHO_SCOPE_ADDRESS, true, true, 60 * S },
 	[KHO_STEP_ARM]		= { "arm",	"sync",	  KHO_SCOPE_MOVE, false, false, 30 * S },
 	[KHO_STEP_EXPECT]	= { "expect",	"sync",	  KHO_SCOPE_VOLUME, true, false, 60 * S },
 	[KHO_STEP_PRECOPY]	= { "pre-copy",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },
+	[KHO_STEP_SAMPLE]	= { "sample",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 120 * S },
+	[KHO_STEP_REHEARSE]	= { "rehearse",	"sync",	  KHO_SCOPE_WORKLOAD, true, true, 120 * S },
 	[KHO_STEP_LET_GO]	= { "let-go",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 30 * S },
+	[KHO_STEP_STOP]		= { "stop",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 150 * S },
 	[KHO_STEP_CATCH_UP]	= { "catch-up",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },
 	[KHO_STEP_SYNC]		= { "sync",	"sync",	  KHO_SCOPE_VOLUME, false, false, 300 * S },
 	[KHO_STEP_HOLD]		= { "hold",	"switch", KHO_SCOPE_MOVE, false, true, 10 * S },
@@ -21,7 +26,9 @@ static const struct kho_step_info steps[_KHO_STEP_MAX] = {
 	[KHO_STEP_MUTE]		= { "mute",	"switch", KHO_SCOPE_MOVE, false, true, 5 * S },
 	[KHO_STEP_DUMP]		= { "dump",	"switch", KHO_SCOPE_WORKLOAD, false, true, 60 * S },
 	[KHO_STEP_RELEASE]	= { "release",	"switch", KHO_SCOPE_VOLUME, false, true, 30 * S },
+	[KHO_STEP_DETACH]	= { "detach",	"switch", KHO_SCOPE_ADDRESS, false, true, 30 * S },
 	[KHO_STEP_TAKE]		= { "take",	"switch", KHO_SCOPE_VOLUME, true, true, 30 * S },
+	[KHO_STEP_ATTACH]	= { "attach",	"switch", KHO_SCOPE_ADDRESS, true, true, 30 * S },
 	[KHO_STEP_RESTORE]	= { "restore",	"switch", KHO_SCOPE_WORKLOAD, true, true, 60 * S },
 	[KHO_STEP_RESUME]	= { "resume",	"switch", KHO_SCOPE_WORKLOAD, true, true, 30 * S },
 	[KHO_STEP_HEALTH]	= { "health",	"verify", KHO_SCOPE_WORKLOAD, true, false, 60 * S },
@@ -29,6 +36,7 @@ static const struct kho_step_info steps[_KHO_STEP_MAX] = {
 	[KHO_STEP_KEEP]		= { "keep",	"commit", KHO_SCOPE_VOLUME, true, false, 60 * S },
 	[KHO_STEP_ANNOUNCE]	= { "announce",	"commit", KHO_SCOPE_ADDRESS, true, false, 10 * S },
 	[KHO_STEP_FORWARD]	= { "forward",	"commit", KHO_SCOPE_MOVE, false, false, 10 * S },
+	[KHO_STEP_START]	= { "start",	"commit", KHO_SCOPE_WORKLOAD, true, false, 120 * S },
 	[KHO_STEP_DISCARD]	= { "discard",	"commit", KHO_SCOPE_WORKLOAD, false, false, 30 * S },
 	[KHO_STEP_FORGET]	= { "forget",	"commit", KHO_SCOPE_VOLUME, false, false, 30 * S },
 	[KHO_STEP_SETTLE]	= { "settle",	"soak",	  KHO_SCOPE_WORKLOAD, true, false, 600 * S },
@@ -61,11 +69,37 @@ int kho_move_init(struct kho_move *move, const uint32_t nr[_KHO_SCOPE_MAX], stru
 	return 0;
 }
 
+static bool is_for_restarted(enum kho_step step)
+{
+	return step == KHO_STEP_ADMIT || step == KHO_STEP_STOP || step == KHO_STEP_START;
+}
+
 static uint32_t all_items(const struct kho_move *move, enum kho_step step)
 {
 	uint32_t nr = move->nr[steps[step].scope];
+	uint32_t items = nr >= 32 ? UINT32_MAX : (1u << nr) - 1;
 
-	return nr >= 32 ? UINT32_MAX : (1u << nr) - 1;
+	if (steps[step].scope == KHO_SCOPE_WORKLOAD)
+		items &= is_for_restarted(step) ? move->restarted : ~move->restarted;
+	return items & ~move->left_out[step];
+}
+
+int kho_move_restart(struct kho_move *move, uint32_t item, struct kho_err *err)
+{
+	if (item >= move->nr[KHO_SCOPE_WORKLOAD])
+		return kho_fail(err, -EINVAL, "there's no workload %u", item);
+	if (move->state == KHO_MOVE_IDLE ||
+	    (move->state == KHO_MOVE_RUNNING && move->step == KHO_STEP_INSPECT)) {
+		move->restarted |= 1u << item;
+		return 0;
+	}
+	return kho_fail(err, -EINVAL, "the move is past the point where that could be chosen");
+}
+
+void kho_move_leave_out(struct kho_move *move, enum kho_step step, uint32_t item)
+{
+	if (item < KHO_MOVE_ITEMS && (move->state == KHO_MOVE_IDLE || step > move->step))
+		move->left_out[step] |= 1u << item;
 }
 
 static struct kho_move_output output(enum kho_move_action action, enum kho_step step,

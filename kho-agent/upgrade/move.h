@@ -26,6 +26,10 @@
  * the first failure of an undo is told with the result. After COMMIT there's no way
  * back by this machine.
  *
+ * Workloads that can't move are restarted, if that is wanted: stopped here as one step,
+ * started there, from their definition, as another. Which ones is known when the first
+ * step is over (kho_move_restart()).
+ *
  * No I/O and no clock: inputs are what happened, outputs are what to do. Deadlines
  * are the caller's to watch (kho_step_info()).
  */
@@ -37,15 +41,24 @@
 
 #include "base/err.h"
 
-/* In the order in which they happen. Numbers go over the channel: proto/channel.proto. */
+/*
+ * In the order in which they happen. R: for workloads that are restarted, and no others;
+ * all other steps of workloads are for those that move. Numbers go over the
+ * channel: proto/channel.proto.
+ */
 enum kho_step {
 	KHO_STEP_NONE = 0,
+	KHO_STEP_INSPECT,	/* it's known what can't move */
 	KHO_STEP_PREPARE,	/* the unit waits in the new kernel; PIDs are free */
+	KHO_STEP_ADMIT,		/* R: the new kernel knows the unit */
 	KHO_STEP_ADDRESS,	/* the new kernel's NIC has the addresses, silently */
 	KHO_STEP_ARM,		/* all is ready to hold packets */
 	KHO_STEP_EXPECT,	/* the new kernel has all that the volumes need */
 	KHO_STEP_PRECOPY,	/* memory goes over while the workload runs */
+	KHO_STEP_SAMPLE,	/* a dump of it is there; it has run on */
+	KHO_STEP_REHEARSE,	/* a copy was restored there, and dropped */
 	KHO_STEP_LET_GO,	/* the old system manager won't start it again */
+	KHO_STEP_STOP,		/* R: the service is stopped */
 	KHO_STEP_CATCH_UP,	/* one round of copying more, of all at the same time */
 	KHO_STEP_SYNC,		/* the volume has little left to write */
 	KHO_STEP_HOLD,		/* packets to the addresses wait */
@@ -53,7 +66,9 @@ enum kho_step {
 	KHO_STEP_MUTE,		/* nothing leaves from the addresses any more */
 	KHO_STEP_DUMP,		/* what is left of the memory, and all state, goes over */
 	KHO_STEP_RELEASE,	/* the volume's function is held still */
+	KHO_STEP_DETACH,	/* so is an address's only NIC */
 	KHO_STEP_TAKE,		/* mounted in the new kernel; writes stay in memory */
+	KHO_STEP_ATTACH,	/* that NIC is there, silent, with all that was configured on it */
 	KHO_STEP_RESTORE,	/* tasks stand in the new kernel, and haven't run */
 	KHO_STEP_RESUME,	/* they run */
 	KHO_STEP_HEALTH,	/* they're well */
@@ -61,6 +76,7 @@ enum kho_step {
 	KHO_STEP_KEEP,		/* the volume's writes go to the disk */
 	KHO_STEP_ANNOUNCE,	/* the network knows where the addresses are */
 	KHO_STEP_FORWARD,	/* what waited goes there */
+	KHO_STEP_START,		/* R: the service is started in the new kernel */
 	KHO_STEP_DISCARD,	/* the old tasks end, silently */
 	KHO_STEP_FORGET,	/* the old mount ends */
 	KHO_STEP_SETTLE,	/* an ordinary unit again, all memory there */
@@ -106,6 +122,8 @@ struct kho_move {
 	uint32_t nr[_KHO_SCOPE_MAX];		/* things of each kind */
 	uint32_t pending;			/* things that the step isn't done for, bit for bit */
 	uint32_t begun[_KHO_STEP_MAX];		/* for which it was begun, likewise */
+	uint32_t restarted;			/* workloads that don't move, likewise */
+	uint32_t left_out[_KHO_STEP_MAX];	/* for which a step isn't to be done, likewise */
 	bool peer_lost;
 	struct kho_err err;			/* what it failed with, first */
 	struct kho_err undo_err;		/* what an undo failed with, first */
@@ -128,6 +146,15 @@ struct kho_move_output {
 
 /* -EINVAL: no workload, or more than KHO_MOVE_ITEMS of a kind. */
 int kho_move_init(struct kho_move *move, const uint32_t nr[_KHO_SCOPE_MAX], struct kho_err *err);
+
+/*
+ * Workload @item is to be stopped here and started there. -EINVAL: it's too late, the
+ * first step is over.
+ */
+int kho_move_restart(struct kho_move *move, uint32_t item, struct kho_err *err);
+
+/* @step isn't done for @item. For steps that are yet to come; others ignore it. */
+void kho_move_leave_out(struct kho_move *move, enum kho_step step, uint32_t item);
 
 struct kho_move_output kho_move_begin(struct kho_move *move);
 

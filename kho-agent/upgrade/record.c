@@ -244,6 +244,8 @@ struct kho_move_output kho_move_record_resume(const struct kho_move_record *reco
 
 	memcpy(fresh.nr, record->nr, sizeof(fresh.nr));
 	memcpy(fresh.begun, record->begun, sizeof(fresh.begun));
+	/* the first step that is only for those that don't move */
+	fresh.restarted = record->begun[KHO_STEP_ADMIT];
 	if (!committed) {
 		fresh.state = KHO_MOVE_UNDOING;
 		kho_fail(&fresh.err, -EINTR, "the agent was killed during %s; what it had begun "

@@ -17,9 +17,11 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/criu/criu.h"
+#include "migrate/criu/repair.h"
 #include "migrate/net/hush.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
+#include "migrate/restore/rehearse.h"
 #include "migrate/restore/restore.h"
 #include "migrate/workload/attributes.h"
 
@@ -27,7 +29,10 @@
 #define NULL_FD		101		/* and /dev/null */
 #define EXTERNAL_MAX	4096
 #define PAGE		4096u
+#define NS_PER_MS	1000000u
 #define BARRIER_USEC	10000000
+#define LEAVE_MS	20000
+#define FETCH_MS	5000		/* after which memory comes whatever the agent does */
 
 enum state {
 	STATE_READY,			/* waits for "restore" */
@@ -47,6 +52,10 @@ struct restore {
 	struct kho_page_server *server;
 	struct kho_hush hush;		/* from before the restore until it runs */
 	bool served;			/* all memory is there */
+	bool rehearses;			/* it's a copy, in isolation, and never to run */
+	struct kho_rehearsal rehearsal;	/* that is under way, in a child */
+	bool alone;			/* the agent is gone, and nothing has run */
+	bool fetching;			/* it's brought in, not just served */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
@@ -70,11 +79,16 @@ static void tell(struct restore *restore, const char *fmt, ...)
 
 static void fail(struct restore *restore, const struct kho_err *err)
 {
+	struct kho_err quiet;
+
 	fprintf(stderr, "%s\n", err->msg);
 	tell(restore, "failed %s", err->msg);
 	/* once it's gone, what isn't there yet would read as zeroes: the agent ends us all */
 	while (restore->state == STATE_SERVING)
 		pause();
+	/* or else their peers would hear of the end of tasks that never ran */
+	if (restore->state == STATE_STOPPED && kho_criu_quiet(NULL, &quiet) < 0)
+		fprintf(stderr, "%s\n", quiet.msg);
 	restore->state = STATE_OVER;
 	restore->status = 1;
 }
@@ -109,7 +123,8 @@ static int open_server(struct restore *restore, struct kho_err *err)
 	struct kho_page_server_config config = {
 		.work_fd = restore->fds[0],
 		.images_fd = restore->fds[0],
-		.release = true,
+		/* the store stays as it is for the real one */
+		.release = !restore->rehearses,
 		/* until they run, nothing is to be in CRIU's way */
 		.wait = true,
 	};
@@ -171,20 +186,16 @@ static int set_attributes(int dir, struct kho_err *err)
 
 static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 {
-	int r = set_attributes(restore->fds[0], err);
+	/* a rehearsal's tasks have other PIDs, and never run */
+	int r = restore->rehearses ? 0 : set_attributes(restore->fds[0], err);
 
 	if (r < 0)
 		return r;
 	restore->state = STATE_STOPPED;
+	if (restore->alone)
+		return kho_fail(err, -ECONNRESET, "the agent has gone away");
 	tell(restore, "stopped %d", pid);
-	return 0;
-}
-
-/* What systemd is told has reached it before we end: or else we'd be the main process still. */
-static void tell_systemd(pid_t pid)
-{
-	sd_notifyf(0, "MAINPID=%d\nREADY=1", pid);
-	sd_notify_barrier(0, BARRIER_USEC);
+	return restore->rehearses ? kho_criu_answer(restore->criu, false, err) : 0;
 }
 
 static uint64_t now_ns(void)
@@ -195,16 +206,47 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* For an agent that was started again, and will find us gone. */
+static void leave_word(const struct restore *restore, const char *numbers)
+{
+	_cleanup_close_ int fd = openat(restore->fds[0], KHO_RESTORE_COMPLETE,
+					O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, numbers, strlen(numbers)) < 0)
+		fprintf(stderr, KHO_RESTORE_COMPLETE ": %s\n", strerror(errno));
+}
+
 static void end_if_served(struct restore *restore)
 {
 	struct kho_page_server_stats stats;
+	char numbers[64];
 
 	if (restore->state != STATE_SERVING || !restore->served)
 		return;
+	/* what systemd was told has reached it before we end: or we'd be the main process still */
+	sd_notify_barrier(0, BARRIER_USEC);
 	kho_page_server_stats(restore->server, &stats);
-	tell(restore, "complete %llu %llu", (unsigned long long)stats.done * PAGE,
-	     (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	snprintf(numbers, sizeof(numbers), "%llu %llu", (unsigned long long)stats.done * PAGE,
+		 (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	leave_word(restore, numbers);
+	tell(restore, "complete %s", numbers);
 	restore->state = STATE_OVER;
+}
+
+/* What doesn't have to be done before clients are answered waits for "fetch". */
+static void resumed(struct restore *restore, pid_t pid)
+{
+	restore->resumed_ns = now_ns();
+	restore->state = STATE_SERVING;
+	sd_notifyf(0, "MAINPID=%d\nREADY=1", pid);
+	tell(restore, "resumed %d", pid);
+	end_if_served(restore);
+}
+
+static void fetch(struct restore *restore)
+{
+	restore->fetching = true;
+	kho_page_server_go(restore->server);
 }
 
 static int on_pages(struct restore *restore, struct kho_err *err)
@@ -229,15 +271,14 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 			return kho_criu_answer(restore->criu, true, err);
 		return on_stopped(restore, event.pid, err);
 	case KHO_CRIU_DONE:
+		if (restore->rehearses && restore->state == STATE_STOPPED) {
+			restore->state = STATE_OVER;
+			return 0;
+		}
 		if (event.err.code < 0)
 			break;
 		kho_hush_end(&restore->hush);
-		tell_systemd(event.pid);
-		restore->resumed_ns = now_ns();
-		restore->state = STATE_SERVING;
-		tell(restore, "resumed %d", event.pid);
-		kho_page_server_go(restore->server);
-		end_if_served(restore);
+		resumed(restore, event.pid);
 		return 0;
 	case KHO_CRIU_DIED:
 		break;
@@ -246,6 +287,63 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	}
 	*err = event.err;
 	return err->code;
+}
+
+static int run(struct restore *restore, struct kho_err *err);
+
+/* ---- rehearsing ---- */
+
+/* In the child, with what it has of its parent's. */
+static int rehearse_here(void *ctx, int fd)
+{
+	struct restore *restore = ctx;
+	struct kho_err err = {};
+	int r;
+
+	restore->agent = fd;
+	restore->rehearses = true;
+	restore->rehearsal = (struct kho_rehearsal){};
+	r = kho_rehearsal_isolate(restore->fds[0], &err);
+	if (r >= 0)
+		r = kho_criu_start(0, -1, &restore->criu, &err);
+	if (r >= 0)
+		r = begin(restore, &err);
+	if (r >= 0)
+		r = run(restore, &err);
+	if (r < 0)
+		fail(restore, &err);
+	return restore->status;
+}
+
+static void close_fds(struct restore *restore)
+{
+	for (size_t i = 0; i < KHO_RESTORE_FDS; i++) {
+		close(restore->fds[i]);
+		restore->fds[i] = -EBADF;
+	}
+}
+
+static int rehearse(struct restore *restore, struct kho_err *err)
+{
+	const struct kho_rehearsal_body body = {
+		.run = rehearse_here, .ctx = restore, .dir = restore->fds[0],
+	};
+	int r = kho_rehearsal_begin(&restore->rehearsal, &body, err);
+
+	close_fds(restore);
+	return r;
+}
+
+static void on_rehearsal(struct restore *restore)
+{
+	struct kho_err why = {};
+	uint64_t ns;
+	int r = kho_rehearsal_process(&restore->rehearsal, &ns, &why);
+
+	if (r == 0)
+		tell(restore, "rehearsed %llu", (unsigned long long)ns);
+	else if (r < 0)
+		tell(restore, "unrehearsed %.900s", why.msg);
 }
 
 static bool take_fds(struct restore *restore, struct msghdr *message)
@@ -274,10 +372,19 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	};
 	ssize_t n = recvmsg(restore->agent, &message, MSG_CMSG_CLOEXEC);
 
-	if (n <= 0 && restore->state == STATE_SERVING) {
-		/* it's being started again; memory has to come all the same */
+	if (n <= 0 && (restore->state == STATE_SERVING || restore->state == STATE_RESUMING)) {
+		/* it's being started again; they run, and memory has to come all the same */
 		close(restore->agent);
 		restore->agent = -EBADF;
+		if (restore->state == STATE_SERVING)
+			fetch(restore);
+		return 0;
+	}
+	if (n <= 0 && restore->state == STATE_RESTORING) {
+		/* until CRIU asks: then all that is restored can be taken down quietly */
+		close(restore->agent);
+		restore->agent = -EBADF;
+		restore->alone = true;
 		return 0;
 	}
 	if (n <= 0)
@@ -286,13 +393,31 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	if (restore->state == STATE_READY && strcmp(line, "restore") == 0 &&
 	    take_fds(restore, &message))
 		return begin(restore, err);
+	if (restore->state == STATE_READY && !restore->rehearsal.pid &&
+	    strcmp(line, "rehearse") == 0 && take_fds(restore, &message))
+		return rehearse(restore, err);
 	if (restore->state == STATE_STOPPED && strcmp(line, "resume") == 0) {
 		restore->state = STATE_RESUMING;
 		return kho_criu_answer(restore->criu, true, err);
 	}
+	if (restore->state == STATE_SERVING && strcmp(line, "fetch") == 0) {
+		fetch(restore);
+		return 0;
+	}
 	if (strcmp(line, "abort") == 0)
 		return kho_fail(err, -ECANCELED, "the agent wants it to end");
 	return kho_fail(err, -EPROTO, "the agent said '%.40s' out of turn", line);
+}
+
+/* How long the agent may still take to say "fetch"; -1: that isn't waited for. */
+static int patience_ms(const struct restore *restore)
+{
+	uint64_t passed;
+
+	if (restore->state != STATE_SERVING || restore->fetching)
+		return -1;
+	passed = (now_ns() - restore->resumed_ns) / NS_PER_MS;
+	return passed < FETCH_MS ? (int)(FETCH_MS - passed) : 0;
 }
 
 static int run(struct restore *restore, struct kho_err *err)
@@ -303,16 +428,22 @@ static int run(struct restore *restore, struct kho_err *err)
 		bool serving = restore->server && !restore->served;
 		bool busy = serving && kho_page_server_busy(restore->server);
 		/* CRIU's child is of no use any more once it has said that it's done */
-		struct pollfd fds[3] = {
+		struct pollfd fds[4] = {
 			{ .fd = restore->agent, .events = POLLIN },
 			{ .fd = restore->state < STATE_SERVING ? kho_criu_fd(restore->criu) : -1,
 			  .events = POLLIN },
 			{ .fd = serving ? kho_page_server_fd(restore->server) : -1,
 			  .events = POLLIN },
+			{ .fd = restore->rehearsal.pid ? restore->rehearsal.fd : -1,
+			  .events = POLLIN },
 		};
 
-		if (poll(fds, 3, busy ? 0 : -1) < 0)
+		if (poll(fds, 4, busy ? 0 : patience_ms(restore)) < 0)
 			return kho_fail_errno(err, -errno, "poll");
+		if (patience_ms(restore) == 0)
+			fetch(restore);
+		if (fds[3].revents)
+			on_rehearsal(restore);
 		if (busy || fds[2].revents)
 			r = on_pages(restore, err);
 		if (r >= 0 && fds[1].revents)
@@ -368,6 +499,7 @@ int main(void)
 	}
 	if (r < 0)
 		fail(&restore, &err);
-	kho_criu_free(restore.criu);
+	/* what it has restored so far is taken down by itself, and not left half made */
+	kho_criu_leave(restore.criu, r < 0 ? LEAVE_MS : 0);
 	return restore.status;
 }

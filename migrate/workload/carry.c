@@ -189,8 +189,8 @@ static int add_matches(struct list *list, const char *pattern, struct kho_err *e
 
 static int find_files(const struct kho_carry *carry, struct list *list, struct kho_err *err)
 {
-	struct kho_pids pids;
-	int r = kho_cgroup_pids(carry->cgroup, &pids, err);
+	struct kho_pids pids = {};
+	int r = *carry->cgroup ? kho_cgroup_pids(carry->cgroup, &pids, err) : 0;
 
 	if (r < 0)
 		return r;

@@ -17,7 +17,7 @@
 #define KHO_CARRY_LIMIT	(16u << 20)	/* bytes of all files */
 
 struct kho_carry {
-	const char *cgroup;
+	const char *cgroup;			/* "": nothing runs any more */
 	const char *pid_file;			/* "": none */
 	const char (*patterns)[256];		/* absolute, as of glob(7) */
 	size_t nr_patterns;

@@ -46,6 +46,9 @@ static const struct {
 		"boot the new kernel without what hides it (clearcpuid=, nopku and the like), "
 		"or: " RESTART },
 	[KHO_FINDING_CRIU] = { "criu", "boot a kernel that has it, or install CRIU 4.2 or later" },
+	[KHO_FINDING_CANARY] = { "canary",
+		"this CRIU and this kernel don't go together: take another one of either; logs "
+		"are in /run/kho-agent/canary there" },
 };
 
 const char *kho_finding_name(enum kho_finding_kind kind)

@@ -10,6 +10,8 @@
 
 #include "migrate/workload/inspect_files.h"
 
+#define PERMISSIONS	0777u		/* which CRIU compares, as it does the size */
+
 struct lister {
 	const struct kho_config *config;
 	const struct kho_config_workload *workload;
@@ -120,4 +122,7 @@ void kho_inspect_file_check(const char *path, uint32_t mode, uint64_t size,
 		kho_found(findings, KHO_FINDING_FILE_DIFFERS, 0, "", "%.140s has %llu bytes here "
 			  "and %llu in the new kernel", path, (unsigned long long)size,
 			  (unsigned long long)st.st_size);
+	else if ((st.st_mode ^ mode) & PERMISSIONS)
+		kho_found(findings, KHO_FINDING_FILE_DIFFERS, 0, "", "%.140s has mode 0%o here and "
+			  "0%o in the new kernel", path, mode & PERMISSIONS, st.st_mode & PERMISSIONS);
 }

@@ -305,6 +305,16 @@ void kho_unit_start_line(const char *name, const char *cgroup, const char *socke
 		 slice, socket, name);
 }
 
+bool kho_unit_is_stub(const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[KHO_UNIT_PATH];
+
+	drop_in_path(name, false, path);
+	return kho_file_read(path, 4096, &text, NULL, NULL) >= 0 &&
+	       strstr(text, "KHO_RESTORE_SOCKET=");
+}
+
 int kho_unit_settle(const char *name, struct kho_err *err)
 {
 	return remove_drop_in(name, err);

@@ -71,6 +71,8 @@ int kho_unit_stub(const char *name, const struct kho_unit_stub *stub, struct kho
  */
 void kho_unit_start_line(const char *name, const char *cgroup, const char *socket,
 			 char ret[KHO_UNIT_LINE]);
+/* Whether stub() was called for it, by whichever agent, and neither of these two. */
+bool kho_unit_is_stub(const char *name);
 int kho_unit_settle(const char *name, struct kho_err *err);
 
 /* Kills what runs of it, and forgets that it ever did. */

@@ -25,6 +25,7 @@ struct play {
 	enum fault fault;
 	int at, count;
 	bool undo_fails;
+	bool restart;		/* workload 1 doesn't move */
 	bool comes_back;		/* the peer, instead of being fenced */
 	bool fenced;
 	/* what is in effect: begun and not undone */
@@ -114,6 +115,8 @@ static void run(struct play *p)
 	struct kho_err err;
 
 	ck_assert_int_eq(kho_move_init(&p->move, few, &err), 0);
+	if (p->restart)
+		ck_assert_int_eq(kho_move_restart(&p->move, 1, &err), 0);
 	out = kho_move_begin(&p->move);
 	for (int i = 0; i < MAX_TRACE && out.action != KHO_MOVE_END; i++) {
 		switch (out.action) {
@@ -148,6 +151,26 @@ static void check_failed(const struct play *p)
 	ck_assert_int_eq(p->undo_fails && p->last_undone, p->move.undo_err.code != 0);
 }
 
+static bool is_for_restarted(int step)
+{
+	return step == KHO_STEP_ADMIT || step == KHO_STEP_STOP || step == KHO_STEP_START;
+}
+
+/* The items that a whole move has to do a step for. */
+static uint32_t wanted(const struct play *p, int step)
+{
+	const struct kho_step_info *info = kho_step_info(step);
+	uint32_t all = (1u << few[info->scope]) - 1;
+
+	if (info->scope == KHO_SCOPE_MOVE)
+		return 1;
+	if (info->scope != KHO_SCOPE_WORKLOAD)
+		return all;
+	if (is_for_restarted(step))
+		return p->restart ? 2 : 0;
+	return p->restart ? 1 : 3;
+}
+
 static void check_done(const struct play *p)
 {
 	ck_assert_int_eq(p->move.state, KHO_MOVE_DONE);
@@ -156,17 +179,96 @@ static void check_done(const struct play *p)
 	ck_assert_int_eq(p->last_undone, KHO_STEP_NONE);
 	for (int step = 1; step < _KHO_STEP_MAX; step++)
 		if (!(kho_step_info(step)->remote && p->move.peer_lost))
-			ck_assert_msg(p->in_effect[step], "%s was left out",
-				      kho_step_info(step)->name);
+			ck_assert_msg(p->in_effect[step] == wanted(p, step),
+				      "%s was done for 0x%x", kho_step_info(step)->name,
+				      p->in_effect[step]);
 }
 
 START_TEST(test_all_well)
 {
-	struct play p = {};
+	for (int restart = 0; restart < 2; restart++) {
+		struct play p = { .restart = restart };
 
-	run(&p);
-	check_done(&p);
-	ck_assert_int_eq(p.move.undo_err.code, 0);
+		run(&p);
+		check_done(&p);
+		ck_assert_int_eq(p.move.undo_err.code, 0);
+	}
+}
+END_TEST
+
+/* All are restarted: nothing is frozen, dumped or restored. */
+START_TEST(test_restart_all)
+{
+	const uint32_t one[_KHO_SCOPE_MAX] = { [KHO_SCOPE_WORKLOAD] = 1 };
+	enum kho_step last = KHO_STEP_NONE;
+	struct kho_move_output out;
+	struct kho_move move;
+
+	kho_move_init(&move, one, NULL);
+	out = kho_move_begin(&move);
+	ck_assert_int_eq(out.step, KHO_STEP_INSPECT);
+	ck_assert_int_eq(kho_move_restart(&move, 1, NULL), -EINVAL);
+	ck_assert_int_eq(kho_move_restart(&move, 0, NULL), 0);
+	while (out.action == KHO_MOVE_BEGIN) {
+		const struct kho_step_info *info = kho_step_info(out.step);
+
+		last = out.step;
+		ck_assert_uint_eq(out.items, 1);
+		ck_assert(info->scope == KHO_SCOPE_MOVE || is_for_restarted(out.step));
+		out = kho_move_done(&move, out.step, 0, NULL);
+	}
+	ck_assert_int_eq(out.action, KHO_MOVE_END);
+	ck_assert_int_eq(move.state, KHO_MOVE_DONE);
+	ck_assert_int_eq(last, KHO_STEP_START);
+	ck_assert_int_eq(kho_move_restart(&move, 0, NULL), -EINVAL);
+}
+END_TEST
+
+/* A failure after STOP starts it again, once. */
+START_TEST(test_restart_undone)
+{
+	const uint32_t one[_KHO_SCOPE_MAX] = { [KHO_SCOPE_WORKLOAD] = 1 };
+	struct kho_err err = an_error(-EIO);
+	struct kho_move_output out;
+	struct kho_move move;
+
+	kho_move_init(&move, one, NULL);
+	kho_move_restart(&move, 0, NULL);
+	for (out = kho_move_begin(&move); out.step != KHO_STEP_HOLD;)
+		out = kho_move_done(&move, out.step, 0, NULL);
+	out = kho_move_done(&move, KHO_STEP_HOLD, 0, &err);
+	ck_assert_int_eq(out.step, KHO_STEP_HOLD);
+	out = kho_move_undone(&move, KHO_STEP_HOLD, 0, NULL);
+	ck_assert_int_eq(out.action, KHO_MOVE_UNDO);
+	ck_assert_int_eq(out.step, KHO_STEP_STOP);
+	out = kho_move_undone(&move, KHO_STEP_STOP, 0, NULL);
+	ck_assert_int_eq(out.action, KHO_MOVE_END);
+	ck_assert_int_eq(move.state, KHO_MOVE_FAILED);
+}
+END_TEST
+
+START_TEST(test_left_out)
+{
+	struct kho_move_output out;
+	struct kho_move move;
+
+	kho_move_init(&move, few, NULL);
+	kho_move_leave_out(&move, KHO_STEP_SAMPLE, 0);
+	kho_move_leave_out(&move, KHO_STEP_REHEARSE, 0);
+	kho_move_leave_out(&move, KHO_STEP_REHEARSE, 1);
+	kho_move_leave_out(&move, KHO_STEP_REHEARSE, KHO_MOVE_ITEMS);
+	for (out = kho_move_begin(&move); out.step != KHO_STEP_LET_GO;) {
+		ck_assert_int_eq(out.action, KHO_MOVE_BEGIN);
+		ck_assert_int_ne(out.step, KHO_STEP_REHEARSE);
+		if (out.step == KHO_STEP_SAMPLE)
+			ck_assert_uint_eq(out.items, 2);
+		for (uint32_t item = 0, step = out.step; item < KHO_MOVE_ITEMS; item++)
+			if (move.step == step && move.pending & 1u << item)
+				out = kho_move_done(&move, step, item, NULL);
+	}
+	/* too late */
+	kho_move_leave_out(&move, KHO_STEP_LET_GO, 1);
+	ck_assert_uint_eq(move.left_out[KHO_STEP_LET_GO], 0);
 }
 END_TEST
 
@@ -175,10 +277,10 @@ START_TEST(test_faults)
 {
 	for (int fault = FAULT_FAIL; fault < _FAULT_MAX; fault++)
 		for (int at = 0; at < 64; at++)
-			for (int way = 0; way < 4; way++) {
+			for (int way = 0; way < 8; way++) {
 				struct play p = {
 					.fault = fault, .at = at, .undo_fails = way & 1,
-					.comes_back = way & 2,
+					.comes_back = way & 2, .restart = way & 4,
 				};
 
 				run(&p);
@@ -198,6 +300,7 @@ START_TEST(test_peer_lost_while_undoing)
 
 	kho_move_init(&move, few, NULL);
 	kho_move_begin(&move);
+	kho_move_done(&move, KHO_STEP_INSPECT, 0, NULL);
 	out = kho_move_done(&move, KHO_STEP_PREPARE, 0, &err);
 	ck_assert_int_eq(out.action, KHO_MOVE_UNDO);
 	ck_assert_int_eq(out.step, KHO_STEP_PREPARE);
@@ -220,6 +323,7 @@ START_TEST(test_peer_back)
 
 	kho_move_init(&move, few, NULL);
 	kho_move_begin(&move);
+	kho_move_done(&move, KHO_STEP_INSPECT, 0, NULL);
 	ck_assert_int_eq(kho_move_peer_back(&move).action, KHO_MOVE_NOTHING);
 	kho_move_done(&move, KHO_STEP_PREPARE, 0, &err);
 	kho_move_undone(&move, KHO_STEP_PREPARE, 1, NULL);
@@ -241,6 +345,7 @@ START_TEST(test_late_undo)
 
 	kho_move_init(&move, few, NULL);
 	kho_move_begin(&move);
+	kho_move_done(&move, KHO_STEP_INSPECT, 0, NULL);
 	kho_move_done(&move, KHO_STEP_PREPARE, 1, &err);
 	ck_assert_int_eq(kho_move_late(&move).action, KHO_MOVE_FENCE);
 	ck_assert_int_eq(kho_move_fenced(&move).action, KHO_MOVE_END);
@@ -273,7 +378,8 @@ START_TEST(test_table)
 		if (step < KHO_STEP_COMMIT)
 			/* a check, and what ends with the move in any case */
 			ck_assert(info->undo || step == KHO_STEP_HEALTH || step == KHO_STEP_ARM ||
-				  step == KHO_STEP_EXPECT || step == KHO_STEP_SYNC);
+				  step == KHO_STEP_EXPECT || step == KHO_STEP_SYNC ||
+				  step == KHO_STEP_INSPECT || step == KHO_STEP_ADMIT);
 		else
 			ck_assert(!info->undo);
 	}
@@ -286,6 +392,9 @@ int main(void)
 	TCase *tc = tcase_create("move");
 
 	tcase_add_test(tc, test_all_well);
+	tcase_add_test(tc, test_restart_all);
+	tcase_add_test(tc, test_restart_undone);
+	tcase_add_test(tc, test_left_out);
 	tcase_add_test(tc, test_faults);
 	tcase_add_test(tc, test_peer_lost_while_undoing);
 	tcase_add_test(tc, test_peer_back);

@@ -217,6 +217,26 @@ START_TEST(resume_goes_on)
 }
 END_TEST
 
+/* Who is restarted isn't killed as one that moved, and is started. */
+START_TEST(resume_restarts)
+{
+	struct kho_move move = {};
+	struct kho_move_output out;
+
+	record.begun[KHO_STEP_ADMIT] = 2;
+	record.begun[KHO_STEP_COMMIT] = record.begun[KHO_STEP_KEEP] = 1;
+	record.begun[KHO_STEP_ANNOUNCE] = record.begun[KHO_STEP_FORWARD] = 1;
+	out = kho_move_record_resume(&record, true, &move);
+	ck_assert_int_eq(out.step, KHO_STEP_FORWARD);
+	out = kho_move_done(&move, KHO_STEP_FORWARD, 0, NULL);
+	ck_assert_int_eq(out.step, KHO_STEP_START);
+	ck_assert_uint_eq(out.items, 2);
+	out = kho_move_done(&move, KHO_STEP_START, 1, NULL);
+	ck_assert_int_eq(out.step, KHO_STEP_DISCARD);
+	ck_assert_uint_eq(out.items, 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("record");
@@ -233,6 +253,7 @@ int main(void)
 	tcase_add_test(tc, resume_without_peer);
 	tcase_add_test(tc, resume_nothing);
 	tcase_add_test(tc, resume_goes_on);
+	tcase_add_test(tc, resume_restarts);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }

@@ -25,7 +25,8 @@ DEMO = MOVE | {
     },
     "baseline": {"stop_and_copy_blackout_ms": float, "ratio": float},
 }
-MAY_LACK = {"trouble": str}
+MAY_LACK = {"trouble": str, "sample_ms": int, "rehearsed_ms": int}
+RESTARTED = {"name": str, "result": str, "down_ms": int}
 
 
 def faults(value, shape, where="report"):
@@ -37,7 +38,8 @@ def faults(value, shape, where="report"):
             yield f"{where} is {value!r}, not of {shape.__name__}"
     elif isinstance(shape, list):
         for number, element in enumerate(value if isinstance(value, list) else [value]):
-            yield from faults(element, shape[0], f"{where}[{number}]")
+            kind = RESTARTED if shape[0] is WORKLOAD and "down_ms" in element else shape[0]
+            yield from faults(element, kind, f"{where}[{number}]")
     else:
         for key in sorted(shape.keys() - value.keys()):
             yield f"{where} lacks {key}"
