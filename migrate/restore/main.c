@@ -164,30 +164,10 @@ static int begin(struct restore *restore, struct kho_err *err)
 	return r;
 }
 
-/* What CRIU doesn't restore; none in a dump of an older agent. */
-static int set_attributes(int dir, struct kho_err *err)
-{
-	struct kho_attributes attributes = {};
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, dir);
-	if (access(path, F_OK) < 0)
-		return 0;
-	r = kho_file_read(path, KHO_ATTRIBUTES_MAX, &text, NULL, err);
-	if (r >= 0)
-		r = kho_attributes_parse(text, &attributes, err);
-	if (r >= 0)
-		r = kho_attributes_set(&attributes, err);
-	kho_attributes_done(&attributes);
-	return r;
-}
-
 static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 {
 	/* a rehearsal's tasks have other PIDs, and never run */
-	int r = restore->rehearses ? 0 : set_attributes(restore->fds[0], err);
+	int r = restore->rehearses ? 0 : kho_attributes_set_from(restore->fds[0], err);
 
 	if (r < 0)
 		return r;
