@@ -165,7 +165,7 @@ static int hold_again(struct kho_mover *mover, uint32_t item, struct kho_err *er
 {
 	const struct kho_departure *d = departure(mover, item);
 
-	return kho_unit_hold(d->config->unit, &d->unit, err);
+	return kho_unit_hold(d->config->unit, d->unit.main_pid, err);
 }
 
 static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)

@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "migrate/criu/criu.h"
 #include "migrate/criu/repair.h"
+#include "migrate/net/hush.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
 #include "migrate/restore/rehearse.h"
@@ -46,6 +47,7 @@ struct restore {
 	struct kho_criu *criu;
 	struct kho_page_store *store;
 	struct kho_page_server *server;
+	struct kho_hush hush;		/* from before the restore until it runs */
 	bool served;			/* all memory is there */
 	bool rehearses;			/* it's a copy, in isolation, and never to run */
 	struct kho_rehearsal rehearsal;	/* that is under way, in a child */
@@ -107,6 +109,15 @@ static int open_server(struct restore *restore, struct kho_err *err)
 	return r < 0 ? r : kho_page_server_new(&config, &restore->server, err);
 }
 
+/* Most workloads have no connections to themselves: those do without. */
+static void hush(struct restore *restore)
+{
+	struct kho_err err;
+
+	if (kho_hush_begin(&restore->hush, &err) < 0)
+		fprintf(stderr, "connections within this kernel may be reset: %s\n", err.msg);
+}
+
 static int begin(struct restore *restore, struct kho_err *err)
 {
 	struct kho_criu_request request = {
@@ -121,35 +132,17 @@ static int begin(struct restore *restore, struct kho_err *err)
 	if (r >= 0)
 		r = kho_restore_read_external(restore->fds[0], &request, err);
 	if (r >= 0)
+		hush(restore);
+	if (r >= 0)
 		r = kho_criu_request(restore->criu, &request, err);
 	restore->state = STATE_RESTORING;
-	return r;
-}
-
-/* What CRIU doesn't restore; none in a dump of an older agent. */
-static int set_attributes(int dir, struct kho_err *err)
-{
-	struct kho_attributes attributes = {};
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, dir);
-	if (access(path, F_OK) < 0)
-		return 0;
-	r = kho_file_read(path, KHO_ATTRIBUTES_MAX, &text, NULL, err);
-	if (r >= 0)
-		r = kho_attributes_parse(text, &attributes, err);
-	if (r >= 0)
-		r = kho_attributes_set(&attributes, err);
-	kho_attributes_done(&attributes);
 	return r;
 }
 
 static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 {
 	/* a rehearsal's tasks have other PIDs, and never run */
-	int r = restore->rehearses ? 0 : set_attributes(restore->fds[0], err);
+	int r = restore->rehearses ? 0 : kho_attributes_set_from(restore->fds[0], err);
 
 	if (r < 0)
 		return r;
@@ -260,6 +253,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 		}
 		if (event.err.code < 0)
 			break;
+		kho_hush_end(&restore->hush);
 		resumed(restore, event.pid);
 		return 0;
 	case KHO_CRIU_DIED:
