@@ -16,6 +16,7 @@ check-all: check ## make check, then unit tests under ASan and UBSan, 20 reclaim
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)LAB_CYCLES=20 TESTS=reclaim mk/check.sh lab
 	$(Q)$(MAKE) --no-print-directory bench-spawn
+	$(Q)$(MAKE) --no-print-directory bench-blackout
 
 unit: tests ## unit tests (SAN=1: under ASan and UBSan)
 	$(Q)$(TIER_ENV) mk/check.sh unit

@@ -5,17 +5,20 @@
 
 LAB_GUEST := $(wildcard tests/lab/guest/*)
 
-.PHONY: lab lab-image demo bench-spawn
+.PHONY: lab lab-image demo bench-spawn bench-blackout
 lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 	$(Q)TESTS="$(TESTS)" mk/check.sh lab
 
 lab-image: build/lab/disk.img ## make the image that lab machines boot from
 
-demo: lab-image ## show one upgrade: 6.12 spawns 7.x, hands over, disappears
+demo: lab-image ## upgrade a machine that serves clients, under load, from 6.12 to 7.x
 	$(Q)tests/lab/run --prefix= demo
 
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
 	$(Q)tests/lab/run --prefix=bench_ spawn
+
+bench-blackout: lab-image ## how long workloads stand still, against their memory
+	$(Q)tests/lab/run --prefix=bench_ blackout
 
 # hang KDIR RELEASE: a module that hangs its kernel
 define hang
@@ -28,7 +31,7 @@ endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
 build/lab/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
-		build/lab/abmem build/lab/lab-pages build/lab/lab-net \
+		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)
@@ -41,7 +44,12 @@ build/lab/lab-shell: tests/lab/guest/lab-shell.c
 build/lab/abmem: tests/lab/guest/abmem.c
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -o $@ $<
+	$(Q)$(CC) $(CSTD) -O2 $(WARN) -static -pthread -o $@ $<
+
+build/lab/zoo: $(wildcard tests/lab/guest/zoo*.c) tests/lab/guest/zoo.h
+	$(call msg,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CSTD) -O2 $(WARN) -pthread -static -o $@ $(filter %.c,$^)
 
 build/lab/lab-%: tests/lab/guest/%.c $(B)/libkho.a
 	$(call msg,CC,$<)

@@ -236,7 +236,7 @@ static int method_reclaim(sd_varlink *link, sd_json_variant *parameters,
 		r = kho_fail(&err, -EINVAL, "this is the spawned kernel; reclaim from the other");
 	if (r >= 0 && kho_side_peer_owns(agent))
 		r = kho_fail(&err, -EBUSY, "the workloads run in the new kernel; khoctl rollback "
-			     "moves them back");
+			     "moves them back, khoctl failover gives them up");
 	if (r >= 0)
 		r = agent->mover ? kho_mover_fence(agent->mover, &err) : kho_reclaim(agent, &err);
 	if (r < 0)

@@ -37,6 +37,7 @@ struct kho_arrival {
 	uint32_t item;
 	char name[64];
 	char unit[KHO_UNIT_NAME];
+	char cgroup[KHO_UNIT_PATH];	/* where it was in the old kernel; "": not known */
 	char dir[128];			/* images */
 	enum arrival_state state;
 	enum kho_step asked;		/* to be answered when it's so far; 0: nothing */
@@ -46,6 +47,7 @@ struct kho_arrival {
 	sd_event_source *listen_source, *conn_source;
 	struct kho_command *start;	/* of the unit; ends when it's active, or has failed */
 	struct kho_command *health;
+	sd_event_source *server;	/* kho-restore of an agent that was killed; NULL: none */
 };
 
 static inline struct kho_arrival *arrival(struct kho_receiver *receiver, const Kho__MoveStep *step)
@@ -63,6 +65,26 @@ void kho_arrival_unrehearsed(struct kho_arrival *arrival, const char *why);
 
 /* receive_workload.c: it's over; whoever asked is told why. */
 void kho_arrival_failed(struct kho_arrival *arrival, const char *why);
+
+/* All memory is there; @numbers: "BYTES MS". */
+void kho_arrival_completed(struct kho_arrival *arrival, const char *numbers);
+
+/* Tasks whose memory isn't all there, and won't come, are killed. */
+void kho_arrival_lost(struct kho_arrival *arrival, const char *why);
+
+/*
+ * receive_adopt.c: one that an agent had which was killed since. NULL with err->code 0:
+ * there's none.
+ */
+struct kho_arrival *kho_arrival_adopt(struct kho_receiver *receiver, const Kho__MoveStep *step,
+				      struct kho_err *err);
+
+/* Of such a one: completed, or lost, is told later. */
+int kho_arrival_wait_server(struct kho_arrival *arrival, struct kho_err *err);
+
+/* Where images go to, by name of the workload. */
+void kho_arrival_set_dir(struct kho_arrival *arrival);
+bool kho_arrival_is_good_name(const char *name);
 
 /* kho-restore has come. @userdata is the arrival. */
 int kho_arrival_on_connect(sd_event_source *source, int fd, uint32_t revents, void *userdata);

@@ -17,6 +17,7 @@
 #define KHO_AGENT_DEPARTURE_H
 
 #include "agent/command.h"
+#include "agent/criu_ready.h"
 #include "agent/move.h"
 #include "agent/page_stream.h"
 #include "migrate/criu/criu.h"
@@ -51,11 +52,13 @@ struct kho_departure {
 	char pids[KHO_CPUS_TEXT];
 	struct kho_command *splitter;
 	struct kho_criu *criu;
+	struct kho_criu_ready ready;	/* for the next round */
 	sd_event_source *source;
 	struct kho_page_stream *memory;
 	struct kho_rounds rounds;	/* the final one included */
 	uint64_t predicted_ns;		/* of the freeze */
 	uint64_t round_began_ns;
+	uint64_t round_cpu_ns;		/* CPU time it had used by then */
 	uint64_t frozen_ns, runs_ns;	/* when it stood still here, when it ran there */
 	uint64_t lazy_bytes, lazy_ns;	/* that came after that */
 	int dir;			/* of the round under way, or the last one */

@@ -14,6 +14,7 @@
 #include "agent/take_back.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "migrate/workload/unit.h"
 #include "upgrade/failover.h"
 
 #define NOTE		KHO_RUN_DIR "/failover"
@@ -81,6 +82,21 @@ static void fail_over(struct kho_agent *agent, const struct kho_err *why)
 
 /* ---- what sets it off ---- */
 
+/* A kernel that went wild may have written over the record. A unit that runs here is ours. */
+static bool guess_owner(const struct kho_config *config, struct kho_owner *ret)
+{
+	struct kho_unit unit;
+	struct kho_err err;
+
+	for (unsigned int i = 0; i < config->nr_workloads; i++)
+		if (kho_unit_show(config->workloads[i].unit, &unit, &err) >= 0 &&
+		    strcmp(unit.active, "active") == 0) {
+			*ret = (struct kho_owner){};
+			return true;
+		}
+	return false;
+}
+
 static enum kho_answer decide(struct kho_agent *agent, enum kho_link_cause cause)
 {
 	_cleanup_free_ struct kho_config *config = NULL;
@@ -97,6 +113,7 @@ static enum kho_answer decide(struct kho_agent *agent, enum kho_link_cause cause
 	}
 	if (!config->nr_workloads)
 		return KHO_ANSWER_RECLAIM;
+	known = known || guess_owner(config, &owner);
 	return kho_failover_decide(known ? &owner : NULL, loss, config->stay);
 }
 

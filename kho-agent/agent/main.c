@@ -120,6 +120,7 @@ static int run(struct kho_agent *agent, struct kho_err *err)
 	int r = set_up(agent, err);
 
 	look_at_criu(agent);
+	kho_mover_tidy(agent);
 	if (r >= 0)
 		r = kho_agent_api_init(agent, err);
 	if (r >= 0)

@@ -7,6 +7,7 @@
 
 #include "agent/failpoint.h"
 #include "agent/move.h"
+#include "agent/move_nic.h"
 #include "agent/move_record.h"
 #include "agent/receive.h"
 #include "agent/side.h"
@@ -41,6 +42,7 @@ const struct kho_step_ops *kho_mover_ops(enum kho_step step)
 		[KHO_STEP_MUTE] = &kho_step_mute,
 		[KHO_STEP_DUMP] = &kho_step_dump,
 		[KHO_STEP_RELEASE] = &kho_step_release,
+		[KHO_STEP_DETACH] = &kho_step_detach,
 		[KHO_STEP_COMMIT] = &step_commit,
 		[KHO_STEP_FORWARD] = &kho_step_forward,
 		[KHO_STEP_DISCARD] = &kho_step_discard,
@@ -169,6 +171,7 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 	if (out.action == KHO_MOVE_BEGIN)
 		mover->times.begin_ns[out.step] = kho_now_ns();
 	set_deadline(mover, info->deadline_ms);
+	kho_mover_watch_budget(mover);
 	return do_all(mover, out);
 }
 
@@ -207,6 +210,7 @@ static void end(struct kho_mover *mover)
 {
 	kho_mover_forget();
 	set_deadline(mover, 0);
+	kho_mover_watch_budget(mover);
 	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
 				   LINGER_MS * 1000, 0, on_rest, mover);
 }
@@ -275,6 +279,7 @@ void kho_mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
 	kho_mover_end_check(mover);
+	sd_event_source_disable_unref(mover->budget_timer);
 	kho_mover_free_left(mover);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
@@ -282,6 +287,7 @@ void kho_mover_free(struct kho_mover *mover)
 	}
 	kho_mover_free_net(mover);
 	kho_mover_free_restarts(mover);
+	kho_mover_tidy(mover->agent);
 	free(mover->config);
 	free(mover->config_text);
 	free(mover->doomed);
@@ -309,10 +315,9 @@ static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
 	const struct kho_side *side = kho_side(agent);
 
 	if (!*agent->criu_version || !*peer->criu_version)
-		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it%s",
-				*agent->criu_version ? side->peer : side->self,
-				*agent->criu_version && !side->is_new ?
-				" and build the target image anew" : "");
+		return kho_fail(err, -ENOENT, "CRIU is missing in the %s; install it, also in the "
+				"target image",
+				*agent->criu_version ? side->peer : side->self);
 	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++) {
 		bool here = agent->abilities & 1u << i;
 

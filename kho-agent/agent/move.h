@@ -15,6 +15,7 @@
 #include "agent/session.h"
 #include "migrate/workload/config.h"
 #include "migrate/workload/inspect.h"
+#include "upgrade/budget.h"
 #include "upgrade/move.h"
 
 struct kho_mover;
@@ -61,6 +62,8 @@ struct kho_mover {
 	sd_event_source *deadline;
 	uint64_t began_ns;
 	struct kho_mover_times times;
+	struct kho_budget budget;
+	sd_event_source *budget_timer;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
@@ -125,6 +128,9 @@ int kho_mover_fence(struct kho_mover *mover, struct kho_err *err);
 /* What the pure machine wants, from outside of an event of the steps. */
 void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out);
 
+/* move_budget.c: after each change of the machine. */
+void kho_mover_watch_budget(struct kho_mover *mover);
+
 /* ---- what survives this agent: move_record.c, move_recover.c ---- */
 
 /* Notes what is under way, and may be undone; before it's begun. */
@@ -177,6 +183,12 @@ uint64_t kho_mover_down_ms(const struct kho_mover *mover);
 void kho_mover_free_restarts(struct kho_mover *mover);
 extern const struct kho_step_ops kho_step_sync, kho_step_release, kho_step_forget;
 extern const struct kho_step_ops kho_step_arm, kho_step_hold, kho_step_mute, kho_step_forward;
+
+/*
+ * move_rounds.c: what was set for the time of a move is as before. When a move is over,
+ * and after an agent that was killed in one.
+ */
+void kho_mover_tidy(struct kho_agent *agent);
 
 /* Around the steps on the new side. The last frees what is held of packets here. */
 int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *err);

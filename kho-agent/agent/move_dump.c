@@ -6,7 +6,9 @@
 
 #include "agent/departure.h"
 #include "base/file.h"
+#include "base/cleanup.h"
 #include "migrate/restore/restore.h"
+#include "migrate/workload/attributes.h"
 
 #define IMAGES_LIMIT	(1u << 30)
 
@@ -57,6 +59,30 @@ int kho_departure_write_external(struct kho_departure *d, struct kho_err *err)
 	whole.size = strlen(text);
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_RESTORE_EXTERNAL, d->dir);
 	return kho_file_write_atomic(path, &whole, err);
+}
+
+/* What CRIU loses, while it's at work: tasks stand still. */
+static int write_attributes(struct kho_departure *d, struct kho_err *err)
+{
+	struct kho_attributes attributes = {};
+	struct kho_pids pids = {};
+	_cleanup_free_ char *text = NULL;
+	struct kho_file_content content = { .mode = 0600 };
+	char path[64];
+	int r = kho_cgroup_pids(d->unit.cgroup, &pids, err);
+
+	if (r >= 0)
+		r = kho_attributes_read(&pids, &attributes, err);
+	if (r >= 0)
+		r = kho_attributes_format(&attributes, &text, err);
+	kho_attributes_done(&attributes);
+	kho_pids_done(&pids);
+	if (r < 0)
+		return r;
+	content.data = text;
+	content.size = strlen(text);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, d->dir);
+	return kho_file_write_atomic(path, &content, err);
 }
 
 static int send_images(struct kho_departure *d, struct kho_err *err)
@@ -123,6 +149,8 @@ void kho_departure_on_notify(struct kho_departure *d, const char *script)
 		r = kho_sample_on_post_dump(d, &err);
 	else
 		r = kho_criu_answer(d->criu, d->state != DEPARTURE_UNDOING, &err);
+	if (r >= 0 && d->state == DEPARTURE_DUMPING && strcmp(script, "pre-dump") == 0)
+		r = write_attributes(d, &err);
 	if (r < 0 && (d->state == DEPARTURE_SAMPLING || d->state == DEPARTURE_SAMPLED))
 		kho_sample_done(d, &err);
 	else if (r < 0 && d->state != DEPARTURE_COPYING)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/departure.h"
+#include "agent/move_nic.h"
 #include "agent/side.h"
 #include "migrate/net/clean.h"
 #include "migrate/net/hold.h"
@@ -73,6 +74,9 @@ int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *e
 	const struct kho_pci_addr *nic = kho_mover_spare_nic(mover, item);
 	int r;
 
+	/* the only one there is goes in the switch */
+	if (kho_mover_nic_moves(mover, item))
+		return 0;
 	if (!nic)
 		return kho_fail(err, -ENODEV, "none of its Functions= is free for the new kernel; "
 				"name a second NIC on the same network");

@@ -167,6 +167,7 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 					     SD_JSON_BUILD_STRING(mover->move.undo_err.msg)),
 		SD_JSON_BUILD_PAIR_STRING("old_release", name.release),
 		SD_JSON_BUILD_PAIR_STRING("new_release", peer ? peer->peer.kernel_release : ""),
+		SD_JSON_BUILD_PAIR_UNSIGNED("frozen_limit_ms", mover->config->max_frozen_ms),
 		SD_JSON_BUILD_PAIR_UNSIGNED("clock_ms", mover->began_ns / MS),
 		SD_JSON_BUILD_PAIR_CONDITION(!!phases.v, "phases",
 					     SD_JSON_BUILD_VARIANT(phases.v)),

@@ -11,8 +11,10 @@
 #include <unistd.h>
 
 #include "agent/departure.h"
+#include "agent/slow.h"
 #include "base/cleanup.h"
 #include "base/folder.h"
+#include "migrate/pages/huge.h"
 #include "migrate/pages/split.h"
 #include "migrate/workload/cgroup.h"
 
@@ -20,6 +22,17 @@
 #define PAGE		4096u
 #define SPLIT_MS	120000
 #define MS		1000000ull
+
+static const struct kho_huge huge = { .path = KHO_HUGE_SWITCH, .kept = KHO_RUN_DIR "/huge-pages" };
+
+void kho_mover_tidy(struct kho_agent *agent)
+{
+	struct kho_err err;
+
+	kho_slow_end_all(agent);
+	if (kho_huge_allow(&huge, &err) < 0)
+		kho_agent_progress(agent, "huge pages stay switched off: %s", err.msg);
+}
 
 void kho_departure_end_criu(struct kho_departure *d)
 {
@@ -142,7 +155,7 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 		.page_fd = page_fd,
 		.nr_external = d->nr_external,
 	};
-	int r = kho_criu_start(d->root, page_fd, &d->criu, err);
+	int r;
 
 	memcpy(request.external, d->external, sizeof(request.external));
 	snprintf(parent, sizeof(parent), "../%u", d->rounds.nr);
@@ -154,8 +167,7 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 	request.skip_in_flight = d->state == DEPARTURE_SAMPLING;
 	if (kind == KHO_CRIU_DUMP && !request.skip_in_flight)
 		request.freeze_cgroup = cgroup;
-	if (r >= 0)
-		r = kho_criu_request(d->criu, &request, err);
+	r = kho_criu_request(d->criu, &request, err);
 	if (r < 0)
 		return r;
 	r = sd_event_add_io(d->mover->agent->event, &d->source, kho_criu_fd(d->criu), EPOLLIN,
@@ -163,19 +175,35 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
 }
 
+/* The CRIU that waits gets its request, and the new side is told of its pages. */
+static int use_ready(struct kho_departure *d, enum kho_criu_kind kind, struct kho_err *err)
+{
+	struct kho_criu_ready ready = d->ready;
+	int r;
+
+	d->ready = (struct kho_criu_ready){};
+	d->criu = ready.criu;
+	r = kho_page_stream_begin(d->memory, ready.pages, err);
+	return r < 0 ? r : ask_criu(d, kind, ready.page_fd, err);
+}
+
 int kho_departure_begin_round(struct kho_departure *d, enum kho_criu_kind kind,
 			      struct kho_err *err)
 {
-	_cleanup_close_ int page_fd = -EBADF;
 	int r = open_round(d, d->rounds.nr + 1, err);
 
 	d->round_began_ns = kho_now_ns();
+	kho_slow_begin_round(d);
 	if (r >= 0)
-		r = kho_page_stream_begin(d->memory, &page_fd, err);
+		r = kho_criu_ready_make(&d->ready, d->root, err);
 	if (r >= 0)
-		r = ask_criu(d, kind, page_fd, err);
-	if (r >= 0)
+		r = use_ready(d, kind, err);
+	if (r >= 0) {
+		/* for the round after this one; if it can't be made now, it's made then */
+		if (kind == KHO_CRIU_PRE_DUMP)
+			kho_criu_ready_make(&d->ready, d->root, NULL);
 		return 0;
+	}
 	kho_departure_end_criu(d);
 	kho_page_stream_stop(d->memory);
 	return r;
@@ -199,6 +227,7 @@ void kho_departure_note_round(struct kho_departure *d)
 	kho_page_stream_stats(d->memory, &stats);
 	round.pages = stats.pages;
 	round.duration_ns = kho_now_ns() - d->round_began_ns;
+	round.cpu_ns = kho_slow_round_cpu_ns(d);
 	kho_rounds_add(&d->rounds, &round);
 	kho_agent_progress(d->mover->agent, "%s: round %u: %llu KiB in %llu ms", d->config->name,
 			   d->rounds.nr, (unsigned long long)(stats.pages * PAGE / 1024),
@@ -217,20 +246,33 @@ static int begin_copy(struct kho_departure *d, struct kho_err *err)
 	return 1;
 }
 
-/* Another round, or not: *err if it's to be given up. True: another one is under way. */
-static bool goes_on(struct kho_departure *d, struct kho_err *err)
+/* After a round of pre-copy: whether another one is to follow. *err if it's to be given up. */
+static bool wants_more(struct kho_departure *d, struct kho_err *err)
 {
 	const struct kho_rounds_policy policy = {
 		.max_rounds = d->config->max_rounds,
 		.max_blackout_ns = d->config->max_blackout_ms * MS,
 		.go_on = d->config->go_on,
+		.throttle = d->config->throttle,
 	};
 
-	if (d->mover->move.step != KHO_STEP_PRECOPY)
+	switch (kho_rounds_next(&d->rounds, &policy, err)) {
+	case KHO_ROUNDS_AGAIN:
+		return true;
+	case KHO_ROUNDS_SLOW:
+		return kho_slow_down(d, err) >= 0;
+	default:
 		return false;
-	if (kho_rounds_next(&d->rounds, &policy, err) != KHO_ROUNDS_AGAIN)
-		return false;
-	return begin_copy(d, err) > 0;
+	}
+}
+
+/* True: another one is under way. */
+static bool goes_on(struct kho_departure *d, struct kho_err *err)
+{
+	bool more = d->mover->move.step == KHO_STEP_PRECOPY ? wants_more(d, err) :
+		    kho_rounds_catch_up(&d->rounds);
+
+	return more && begin_copy(d, err) > 0;
 }
 
 static void end_copy(struct kho_departure *d, const struct kho_criu_event *event)
@@ -287,6 +329,8 @@ static int precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 
 	if (!d->config->max_rounds)
 		return 0;
+	/* rounds are larger with them; it works all the same */
+	kho_huge_stop(&huge, NULL);
 	r = kho_command_call(mover->agent->event, &work, on_split, d, &d->splitter, err);
 	return r < 0 ? r : 1;
 }
@@ -296,7 +340,9 @@ static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = mover->departures[item];
 
-	return d->config->max_rounds ? begin_copy(d, err) : 0;
+	if (d->config->max_rounds)
+		return begin_copy(d, err);
+	return kho_criu_ready_make(&d->ready, d->root, err);
 }
 
 static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
@@ -305,6 +351,7 @@ static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *
 
 	(void)err;
 	d->splitter = kho_command_free(d->splitter);
+	kho_slow_end(d);
 	return kho_departure_undo_round(mover->departures[item], KHO_STEP_PRECOPY);
 }
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/departure.h"
+#include "agent/slow.h"
 #include "migrate/criu/repair.h"
 
 #define FREEZE_MS	2000
@@ -104,6 +105,7 @@ void kho_departure_free(struct kho_departure *d)
 		return;
 	kho_command_free(d->splitter);
 	kho_departure_end_criu(d);
+	kho_criu_ready_drop(&d->ready);
 	kho_page_stream_free(d->memory);
 	if (d->dir >= 0)
 		close(d->dir);
@@ -114,6 +116,9 @@ void kho_departure_describe(const struct kho_departure *d, Kho__MoveWorkload *re
 {
 	ret->unit = (char *)d->config->unit;
 	ret->pids = (char *)d->pids;
+	ret->has_watchdog_usec = true;
+	ret->watchdog_usec = d->unit.watchdog_usec;
+	ret->cgroup = (char *)d->unit.cgroup + strlen(KHO_CGROUP_ROOT);
 	if (*d->config->health_command)
 		ret->health_command = (char *)d->config->health_command;
 	ret->has_health_timeout_ms = true;
@@ -147,12 +152,16 @@ static struct kho_departure *departure(struct kho_mover *mover, uint32_t item)
 
 static int let_go(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	return kho_unit_let_go(departure(mover, item)->config->unit, err);
+	const struct kho_departure *d = departure(mover, item);
+
+	return kho_unit_let_go(d->config->unit, &d->unit, err);
 }
 
 static int hold_again(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	return kho_unit_hold(departure(mover, item)->config->unit, err);
+	const struct kho_departure *d = departure(mover, item);
+
+	return kho_unit_hold(d->config->unit, &d->unit, err);
 }
 
 static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)
@@ -162,7 +171,10 @@ static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 
 	d->frozen_ns = kho_now_ns();
 	r = kho_cgroup_freeze(d->unit.cgroup, true, err);
-	return r < 0 ? r : kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+	if (r >= 0)
+		r = kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+	kho_slow_end(d);
+	return r;
 }
 
 int kho_departure_mend(struct kho_departure *d, struct kho_err *err)
@@ -190,6 +202,8 @@ int kho_departure_kill(struct kho_departure *d, struct kho_err *err)
 {
 	struct kho_err ignored;
 
+	/* a CRIU that died, or had to undo, may have left some of them speaking */
+	kho_criu_quiet(d->unit.cgroup, &ignored);
 	kho_cgroup_kill(d->unit.cgroup, &ignored);
 	/* systemd removes the folder once it's empty: then it's gone, too */
 	if (kho_cgroup_wait(d->unit.cgroup, "populated", 0, END_MS, err) == -ETIMEDOUT)

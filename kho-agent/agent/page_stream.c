@@ -153,12 +153,21 @@ static int on_pages(sd_event_source *source, int fd, uint32_t revents, void *use
 
 /* ---- a round ---- */
 
+int kho_page_stream_sockets(int ret_fds[2], struct kho_err *err)
+{
+	int size = SOCKET_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ret_fds) < 0)
+		return kho_fail_errno(err, -errno, "no socket for CRIU's pages");
+	for (int i = 0; i < 2; i++)
+		setsockopt(ret_fds[i], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	return 0;
+}
+
 static int open_round(struct kho_page_stream *stream, int fd, struct kho_err *err)
 {
-	int size = SOCKET_BYTES, r;
+	int r = kho_page_relay_begin(stream->relay, fd, err);
 
-	setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
-	r = kho_page_relay_begin(stream->relay, fd, err);
 	if (r < 0)
 		return r;
 	/* edges: while the lane is full, pages that wait are nothing new */
@@ -169,26 +178,22 @@ static int open_round(struct kho_page_stream *stream, int fd, struct kho_err *er
 	return kho_transfer_send(stream->session, stream->kind, &source_ops, stream, err);
 }
 
-int kho_page_stream_begin(struct kho_page_stream *stream, int *ret_fd, struct kho_err *err)
+int kho_page_stream_begin(struct kho_page_stream *stream, int fd, struct kho_err *err)
 {
-	int fds[2], r, size = SOCKET_BYTES;
+	int r;
 
-	if (stream->sending)
+	if (stream->sending) {
+		close(fd);
 		return kho_fail(err, -EBUSY, "the round before isn't over");
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
-		return kho_fail_errno(err, -errno, "no socket for CRIU's pages");
-	setsockopt(fds[1], SOL_SOCKET, SO_SNDBUFFORCE, &size, sizeof(size));
+	}
 	stream->err = (struct kho_err){};
 	stream->stopped = false;
-	r = open_round(stream, fds[0], err);
-	if (r < 0) {
+	r = open_round(stream, fd, err);
+	if (r < 0)
 		end_round(stream);
-		close(fds[1]);
-		return r;
-	}
-	stream->sending = true;
-	*ret_fd = fds[1];
-	return 0;
+	else
+		stream->sending = true;
+	return r;
 }
 
 const struct kho_err *kho_page_stream_error(const struct kho_page_stream *stream)

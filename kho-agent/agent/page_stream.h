@@ -27,11 +27,14 @@ int kho_page_stream_new(struct kho_session *session, const char *name,
 /* Ends what is under way. Takes NULL; returns NULL. */
 struct kho_page_stream *kho_page_stream_free(struct kho_page_stream *stream);
 
+/* The two ends of a round's socket: ours, and CRIU's (page_fd). The caller's to close. */
+int kho_page_stream_sockets(int ret_fds[2], struct kho_err *err);
+
 /*
- * A round begins. *@ret_fd is for CRIU (page_fd), and the caller's to close.
+ * A round begins: pages come from @fd, our end, which is taken over in any case.
  * -EBUSY: one is under way; else as kho_transfer_send().
  */
-int kho_page_stream_begin(struct kho_page_stream *stream, int *ret_fd, struct kho_err *err);
+int kho_page_stream_begin(struct kho_page_stream *stream, int fd, struct kho_err *err);
 
 /* The round ends, and CRIU fails. Without a round it does nothing. */
 void kho_page_stream_stop(struct kho_page_stream *stream);

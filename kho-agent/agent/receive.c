@@ -23,6 +23,7 @@ static const struct kho_receive_ops *ops_of(enum kho_step step)
 		[KHO_STEP_TAKE] = &kho_receive_take,
 		[KHO_STEP_KEEP] = &kho_receive_keep,
 		[KHO_STEP_ANNOUNCE] = &kho_receive_announce,
+		[KHO_STEP_ATTACH] = &kho_receive_attach,
 		[KHO_STEP_RESTORE] = &kho_receive_restore,
 		[KHO_STEP_RESUME] = &kho_receive_resume,
 		[KHO_STEP_HEALTH] = &kho_receive_health,

@@ -101,13 +101,16 @@ extern const struct kho_sink_ops kho_sink_images, kho_sink_sample, kho_sink_file
 /* Where the images for a rehearsal go to; made by the sink. */
 void kho_sample_path(const char *name, char ret[128]);
 
-/* receive_net.c, receive_volume.c, receive_restart.c */
-extern const struct kho_receive_ops kho_receive_address, kho_receive_announce;
+/* receive_net.c, receive_nic.c, receive_volume.c, receive_restart.c */
+extern const struct kho_receive_ops kho_receive_address, kho_receive_attach, kho_receive_announce;
 extern const struct kho_receive_ops kho_receive_expect, kho_receive_take, kho_receive_keep;
 extern const struct kho_receive_ops kho_receive_admit, kho_receive_start;
 bool kho_newcomer_expected(const struct kho_receiver *receiver, const char *name);
 void kho_newcomer_free(struct kho_newcomer *newcomer);
 void kho_anchor_free(struct kho_anchor *anchor);
 void kho_taken_free(struct kho_taken *taken);
+
+/* Volumes that were kept: done with the first workload that settles, when nobody waits. */
+void kho_taken_settle(struct kho_receiver *receiver);
 
 #endif

@@ -7,35 +7,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/anchor.h"
 #include "agent/pci.h"
-#include "agent/receive.h"
 #include "agent/side.h"
 #include "migrate/net/announce.h"
 #include "migrate/net/clean.h"
-#include "migrate/net/silence.h"
 
-#define NIC_TRIES	100
+#define NIC_MS		5000		/* a driver may take to bind */
 #define NIC_LOOK_MS	50
-
-struct kho_anchor {
-	struct kho_receiver *receiver;
-	uint32_t item;
-	struct kho_pci_addr function;
-	bool granted;
-	struct kho_service services[KHO_NET_ADDRESSES_MAX];
-	size_t count;
-	struct kho_nic nic;
-	struct kho_address gateway;
-	bool has_gateway;
-	struct kho_silence *silence;
-	sd_event_source *source, *timer;
-	unsigned int looks, bursts;
-};
-
-static struct kho_anchor *anchor(struct kho_receiver *receiver, const Kho__MoveStep *step)
-{
-	return receiver->anchors[step->item];
-}
 
 void kho_anchor_free(struct kho_anchor *a)
 {
@@ -44,6 +23,8 @@ void kho_anchor_free(struct kho_anchor *a)
 	sd_event_source_disable_unref(a->source);
 	sd_event_source_disable_unref(a->timer);
 	kho_silence_free(a->silence);
+	kho_command_free(a->modules);
+	free(a->state);
 	free(a);
 }
 
@@ -53,11 +34,13 @@ static int read_step(struct kho_anchor *a, const Kho__MoveAddress *address, stru
 {
 	int r = 0;
 
-	if (!address || !address->nic || !address->n_addresses ||
-	    address->n_addresses > KHO_NET_ADDRESSES_MAX)
-		return kho_fail(err, -EBADMSG, "the step names no address or NIC; update the "
-				"older agent");
-	r = kho_pci_read_grant(address->nic, &a->function, err);
+	if (!address || !address->n_addresses || address->n_addresses > KHO_NET_ADDRESSES_MAX)
+		return kho_fail(err, -EBADMSG, "the step names no address; update the older agent");
+	a->later = address->has_later && address->later;
+	if (!a->later && !address->nic)
+		return kho_fail(err, -EBADMSG, "the step names no NIC; update the older agent");
+	if (address->nic)
+		r = kho_pci_read_grant(address->nic, &a->function, err);
 	for (size_t i = 0; i < address->n_addresses && r >= 0; i++)
 		r = kho_address_parse(address->addresses[i], &a->services[i].address, err);
 	a->count = address->n_addresses;
@@ -105,14 +88,42 @@ static int set_up(struct kho_anchor *a, struct kho_err *err)
 		r = be_silent(a, err);
 	for (size_t i = 0; i < a->count && r >= 0; i++)
 		r = kho_address_add(&a->services[i], err);
+	if (r >= 0 && a->state)
+		r = kho_nic_state_apply(a->state, a->nic.ifindex, err);
 	if (r >= 0 && a->has_gateway)
 		r = kho_gateway_add(&a->gateway, a->nic.ifindex, err);
 	return r;
 }
 
+struct kho_anchor *kho_anchor_adopt(struct kho_receiver *receiver, const Kho__MoveStep *step,
+				    struct kho_err *err)
+{
+	struct kho_anchor *a = calloc(1, sizeof(*a));
+
+	if (!a) {
+		kho_fail(err, -ENOMEM, "no memory for an address");
+		return NULL;
+	}
+	if (read_step(a, step->address, err) < 0) {
+		free(a);
+		return NULL;
+	}
+	a->receiver = receiver;
+	a->item = step->item;
+	a->adopted = true;
+	/* one that comes later is named only by the step that it comes with */
+	a->granted = step->address->nic;
+	if (kho_nic_find("/sys", &a->function, &a->nic, NULL) < 0)
+		a->nic.ifindex = 0;
+	for (size_t i = 0; i < a->count; i++)
+		a->services[i].ifindex = a->nic.ifindex;
+	receiver->anchors[step->item] = a;
+	return a;
+}
+
 static void answer(struct kho_anchor *a, const struct kho_err *err)
 {
-	kho_receive_answer_mac(a->receiver, KHO_STEP_ADDRESS, a->item, a->nic.mac, err);
+	kho_receive_answer_mac(a->receiver, a->asked, a->item, a->nic.mac, err);
 }
 
 static int look_later(struct kho_anchor *a);
@@ -127,7 +138,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	a->timer = sd_event_source_disable_unref(a->timer);
-	if (r == -ENODEV && a->looks++ < NIC_TRIES)
+	if (r == -ENODEV && a->looks++ < NIC_MS / a->look_ms)
 		return look_later(a);
 	if (r >= 0) {
 		err = (struct kho_err){};
@@ -140,7 +151,39 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 static int look_later(struct kho_anchor *a)
 {
 	return sd_event_add_time_relative(a->receiver->agent->event, &a->timer, CLOCK_MONOTONIC,
-					  NIC_LOOK_MS * 1000, 0, on_look, a);
+					  a->look_ms * 1000, 0, on_look, a);
+}
+
+int kho_anchor_await(struct kho_anchor *a, enum kho_step step, unsigned int look_ms,
+		     struct kho_err *err)
+{
+	int r;
+
+	a->asked = step;
+	a->look_ms = look_ms;
+	a->looks = 0;
+	r = look_later(a);
+	return r < 0 ? kho_fail_errno(err, r, "event loop") : 1;
+}
+
+int kho_anchor_lift(struct kho_anchor *a, struct kho_err *err)
+{
+	int r = 0;
+
+	a->timer = sd_event_source_disable_unref(a->timer);
+	for (size_t i = 0; i < a->count && (a->silence || a->adopted); i++)
+		kho_address_remove(&a->services[i], NULL);
+	a->source = sd_event_source_disable_unref(a->source);
+	if (a->silence)
+		kho_silence_stop(a->silence, NULL);
+	else if (a->adopted)
+		kho_net_clean(KHO_CLEAN_SILENCE, NULL);
+	kho_silence_free(a->silence);
+	a->silence = NULL;
+	if (a->granted)
+		r = kho_side(a->receiver->agent)->give(a->receiver->agent, &a->function, err);
+	a->granted = r < 0;
+	return r < 0 ? r : 0;
 }
 
 static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
@@ -157,29 +200,25 @@ static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	a->item = step->item;
 	receiver->anchors[step->item] = a;
 	r = read_step(a, step->address, err);
+	if (r >= 0 && a->later)
+		return kho_anchor_expect(a, step->address, err);
 	if (r >= 0)
 		r = kho_side(receiver->agent)->take(receiver->agent, &a->function, err);
 	if (r < 0)
 		return r;
 	a->granted = r > 0;
-	r = look_later(a);
-	return r < 0 ? kho_fail_errno(err, r, "event loop") : 1;
+	return kho_anchor_await(a, KHO_STEP_ADDRESS, NIC_LOOK_MS, err);
 }
 
 static int undo_address(struct kho_receiver *receiver, const Kho__MoveStep *step,
 			struct kho_err *err)
 {
-	struct kho_anchor *a = anchor(receiver, step);
-	int r = 0;
+	struct kho_anchor *a = anchor(receiver, step) ?: kho_anchor_adopt(receiver, step, err);
+	int r;
 
 	if (!a)
-		return 0;
-	for (size_t i = 0; i < a->count && a->silence; i++)
-		kho_address_remove(&a->services[i], NULL);
-	if (a->silence)
-		kho_silence_stop(a->silence, NULL);
-	if (a->granted)
-		r = kho_side(receiver->agent)->give(receiver->agent, &a->function, err);
+		return err->code;
+	r = kho_anchor_lift(a, err);
 	receiver->anchors[step->item] = NULL;
 	kho_anchor_free(a);
 	return r < 0 ? r : 0;
@@ -215,12 +254,17 @@ static int on_burst(sd_event_source *source, uint64_t usec, void *userdata)
 
 static int announce(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
-	struct kho_anchor *a = anchor(receiver, step);
-	int r;
+	struct kho_anchor *a = anchor(receiver, step) ?:
+			       kho_anchor_adopt(receiver, step, err);
+	int r = 0;
 
-	if (!a || !a->silence)
+	if (!a || (!a->silence && !a->nic.ifindex))
 		return kho_fail(err, -EPROTO, "the address isn't here");
-	r = kho_silence_end(a->silence, err);
+	/* what waited is lost with the agent that held it, and is sent again */
+	if (a->adopted)
+		r = kho_net_clean(KHO_CLEAN_SILENCE, err);
+	else if (!a->bursts)
+		r = kho_silence_end(a->silence, err);
 	if (r >= 0)
 		r = kho_announce(a->services, a->count, err);
 	a->bursts = 1;

@@ -16,6 +16,7 @@
 #include "migrate/workload/config.h"
 
 #define MOVE_DIR	KHO_RUN_DIR "/move"
+#define SOCKET_PATH	100	/* bytes; what sun_path has room for */
 #define WARM_MS		60000
 #define START_MS	(24 * 3600 * 1000)	/* as long as the move */
 
@@ -44,7 +45,7 @@ static int check_pids(const char *pids, struct kho_err *err)
 	return 0;
 }
 
-static bool is_good_name(const char *name)
+bool kho_arrival_is_good_name(const char *name)
 {
 	if (!name || !*name || strlen(name) >= 64)
 		return false;
@@ -71,12 +72,17 @@ static int listen_at(struct kho_arrival *a, const char *path, struct kho_err *er
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
 }
 
+void kho_arrival_set_dir(struct kho_arrival *a)
+{
+	snprintf(a->dir, sizeof(a->dir), MOVE_DIR "/%s/images", a->name);
+}
+
 static int make_dirs(struct kho_arrival *a, struct kho_err *err)
 {
 	char path[128];
 
 	snprintf(path, sizeof(path), MOVE_DIR "/%s", a->name);
-	snprintf(a->dir, sizeof(a->dir), MOVE_DIR "/%s/images", a->name);
+	kho_arrival_set_dir(a);
 	if ((mkdir(MOVE_DIR, 0700) < 0 && errno != EEXIST) ||
 	    (mkdir(path, 0700) < 0 && errno != EEXIST) ||
 	    (mkdir(a->dir, 0700) < 0 && errno != EEXIST))
@@ -84,6 +90,11 @@ static int make_dirs(struct kho_arrival *a, struct kho_err *err)
 	/* what another move left */
 	kho_folder_clear(a->dir);
 	return 0;
+}
+
+static void socket_path(const struct kho_arrival *a, char ret[SOCKET_PATH])
+{
+	snprintf(ret, SOCKET_PATH, MOVE_DIR "/%s/s", a->name);
 }
 
 static void on_start(void *ctx, const struct kho_err *err)
@@ -97,9 +108,10 @@ static void on_start(void *ctx, const struct kho_err *err)
 
 static int start_unit(struct kho_arrival *a, struct kho_err *err)
 {
-	char line[KHO_UNIT_NAME + 32];
+	char line[KHO_UNIT_LINE], socket[SOCKET_PATH];
 
-	snprintf(line, sizeof(line), "/usr/bin/systemctl start -- %s", a->unit);
+	socket_path(a, socket);
+	kho_unit_start_line(a->unit, a->cgroup, socket, line);
 	return kho_command_run(a->receiver->agent->event, line, START_MS, on_start, a, &a->start,
 			       err);
 }
@@ -128,10 +140,15 @@ static int warm_up(struct kho_arrival *a, struct kho_err *err)
 static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workload,
 			   struct kho_err *err)
 {
-	char path[100];
+	char path[SOCKET_PATH];
+	const struct kho_unit_stub stub = {
+		.socket = path,
+		.has_watchdog = workload->has_watchdog_usec,
+		.watchdog_usec = workload->watchdog_usec,
+	};
 	int r = check_pids(workload->pids, err);
 
-	snprintf(path, sizeof(path), MOVE_DIR "/%s/s", a->name);
+	socket_path(a, path);
 	if (r >= 0)
 		r = kho_arrival_pages_new(&a->pages, err);
 	if (r >= 0)
@@ -139,7 +156,7 @@ static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workl
 	if (r >= 0)
 		r = listen_at(a, path, err);
 	if (r >= 0)
-		r = kho_unit_stub(a->unit, path, err);
+		r = kho_unit_stub(a->unit, &stub, err);
 	if (r >= 0)
 		r = warm_up(a, err);
 	return r;
@@ -151,7 +168,7 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	struct kho_arrival *a;
 	int r;
 
-	if (!workload || !workload->unit || !is_good_name(step->name))
+	if (!workload || !workload->unit || !kho_arrival_is_good_name(step->name))
 		return kho_fail(err, -EBADMSG, "the step names no workload; update the older agent");
 	r = kho_unit_check_name(workload->unit, err);
 	/* this kernel's own is older; the old kernel's is what the operator has given */
@@ -169,6 +186,7 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	a->listener = a->conn = -EBADF;
 	snprintf(a->name, sizeof(a->name), "%s", step->name);
 	snprintf(a->unit, sizeof(a->unit), "%s", workload->unit);
+	snprintf(a->cgroup, sizeof(a->cgroup), "%s", workload->cgroup ?: "");
 	receiver->arrivals[step->item] = a;
 	a->asked = KHO_STEP_PREPARE;
 	r = prepare_arrival(a, workload, err);
@@ -180,11 +198,11 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 static int undo_prepare(struct kho_receiver *receiver, const Kho__MoveStep *step,
 			struct kho_err *err)
 {
-	struct kho_arrival *a = arrival(receiver, step);
+	struct kho_arrival *a = arrival(receiver, step) ?: kho_arrival_adopt(receiver, step, err);
 	int r;
 
 	if (!a)
-		return 0;
+		return err->code;
 	a->asked = KHO_STEP_NONE;
 	r = kho_unit_drop(a->unit, err);
 	receiver->arrivals[step->item] = NULL;

@@ -23,7 +23,9 @@ struct kho_taken {
 	uint32_t partition;
 	char disk[KHO_VOLUME_PATH];
 	struct kho_command *modules;
+	struct kho_volume_store store;
 	bool granted;
+	bool kept;			/* and not settled yet */
 	sd_event_source *timer;
 	unsigned int looks;
 };
@@ -39,6 +41,7 @@ void kho_taken_free(struct kho_taken *t)
 		return;
 	sd_event_source_disable_unref(t->timer);
 	kho_command_free(t->modules);
+	kho_volume_end_store(&t->store);
 	free(t);
 }
 
@@ -72,6 +75,28 @@ static int read_step(struct kho_taken *t, const Kho__MoveStep *step, struct kho_
 				volume->options ?: "", err);
 }
 
+/* One that another agent had, which was killed: the step and the kernel tell all of it. */
+static struct kho_taken *adopt(struct kho_receiver *receiver, const Kho__MoveStep *step,
+			       struct kho_err *err)
+{
+	struct kho_taken *t = calloc(1, sizeof(*t));
+
+	if (!t) {
+		kho_fail(err, -ENOMEM, "no memory for a volume");
+		return NULL;
+	}
+	if (read_step(t, step, err) < 0) {
+		free(t);
+		return NULL;
+	}
+	t->receiver = receiver;
+	t->item = step->item;
+	t->store.fd = -EBADF;
+	t->granted = true;
+	receiver->volumes[step->item] = t;
+	return t;
+}
+
 static int look_later(struct kho_taken *t, unsigned int ms);
 
 static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
@@ -87,7 +112,7 @@ static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
 		return look_later(t, LOOK_MS);
 	if (r >= 0) {
 		err = (struct kho_err){};
-		kho_volume_take(&t->volume, t->disk, &err);
+		kho_volume_take(&t->volume, t->disk, &t->store, &err);
 	}
 	kho_receive_answer(t->receiver, KHO_STEP_TAKE, false, t->item, &err);
 	return 0;
@@ -102,12 +127,13 @@ static int look_later(struct kho_taken *t, unsigned int ms)
 /* What's missing shows when it's wanted: not every disk needs all of them. */
 static void on_modules(void *ctx, const struct kho_err *ignored)
 {
-	const struct kho_err none = {};
+	struct kho_err err = {};
 	struct kho_taken *t = ctx;
 
 	(void)ignored;
 	t->modules = kho_command_free(t->modules);
-	kho_receive_answer(t->receiver, KHO_STEP_EXPECT, false, t->item, &none);
+	kho_volume_make_store(&t->volume, &t->store, &err);
+	kho_receive_answer(t->receiver, KHO_STEP_EXPECT, false, t->item, &err);
 }
 
 static int expect(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
@@ -123,6 +149,7 @@ static int expect(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 		return kho_fail(err, -ENOMEM, "no memory for a volume");
 	t->receiver = receiver;
 	t->item = step->item;
+	t->store.fd = -EBADF;
 	receiver->volumes[step->item] = t;
 	r = read_step(t, step, err);
 	if (r < 0)
@@ -154,11 +181,11 @@ static int take(struct kho_receiver *receiver, const Kho__MoveStep *step, struct
 static int undo_take(struct kho_receiver *receiver, const Kho__MoveStep *step,
 		     struct kho_err *err)
 {
-	struct kho_taken *t = taken(receiver, step);
+	struct kho_taken *t = taken(receiver, step) ?: adopt(receiver, step, err);
 	int r;
 
 	if (!t)
-		return 0;
+		return err->code;
 	r = kho_volume_drop(&t->volume, err);
 	if (r >= 0 && t->granted)
 		r = kho_side(receiver->agent)->give(receiver->agent, &t->function, err);
@@ -171,11 +198,30 @@ static int undo_take(struct kho_receiver *receiver, const Kho__MoveStep *step,
 
 static int keep(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
-	struct kho_taken *t = taken(receiver, step);
+	struct kho_taken *t = taken(receiver, step) ?: adopt(receiver, step, err);
+	int r;
 
-	if (!t)
-		return kho_fail(err, -EPROTO, "the volume isn't here");
-	return kho_volume_keep(&t->volume, t->disk, err);
+	if (!t || kho_volume_disk(&t->function, t->partition, t->disk, err) < 0)
+		return kho_wrap(err, err->code, "the volume isn't here");
+	r = kho_volume_keep(&t->volume, err);
+	t->kept = r >= 0;
+	return r;
+}
+
+void kho_taken_settle(struct kho_receiver *receiver)
+{
+	struct kho_err err;
+
+	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
+		struct kho_taken *t = receiver->volumes[i];
+
+		if (!t || !t->kept)
+			continue;
+		t->kept = false;
+		if (kho_volume_settle(&t->volume, t->disk, &err) < 0)
+			kho_agent_progress(receiver->agent, "%s", err.msg);
+		kho_volume_end_store(&t->store);
+	}
 }
 
 const struct kho_receive_ops kho_receive_expect = { .begin = expect };

@@ -11,6 +11,7 @@
 #include "agent/arrival.h"
 #include "base/cleanup.h"
 #include "base/parse.h"
+#include "migrate/criu/repair.h"
 #include "migrate/restore/restore.h"
 #include "migrate/workload/cgroup.h"
 
@@ -44,6 +45,7 @@ static void close_all(struct kho_arrival *a)
 {
 	a->listen_source = sd_event_source_disable_unref(a->listen_source);
 	a->conn_source = sd_event_source_disable_unref(a->conn_source);
+	a->server = sd_event_source_disable_unref(a->server);
 	if (a->listener >= 0)
 		close(a->listener);
 	if (a->conn >= 0)
@@ -94,7 +96,7 @@ void kho_arrival_failed(struct kho_arrival *a, const char *why)
 }
 
 /* Tasks whose memory isn't all there mustn't run on without who serves it. */
-static void lost(struct kho_arrival *a, const char *why)
+void kho_arrival_lost(struct kho_arrival *a, const char *why)
 {
 	struct kho_err err;
 	struct kho_unit unit;
@@ -114,7 +116,7 @@ static void settle_now(struct kho_arrival *a)
 				a->lazy_ms * NS_PER_MS, &err);
 }
 
-static void completed(struct kho_arrival *a, const char *numbers)
+void kho_arrival_completed(struct kho_arrival *a, const char *numbers)
 {
 	char *end;
 
@@ -135,13 +137,13 @@ static void on_line(struct kho_arrival *a, const char *line)
 	else if (a->state == ARRIVAL_RESUMING && strncmp(line, "resumed ", 8) == 0)
 		reached(a, ARRIVAL_RUNS);
 	else if (a->state == ARRIVAL_RUNS && strncmp(line, "complete ", 9) == 0)
-		completed(a, line + 9);
+		kho_arrival_completed(a, line + 9);
 	else if (a->state == ARRIVAL_READY && strncmp(line, "rehearsed ", 10) == 0)
 		kho_arrival_rehearsed(a, line + 10);
 	else if (a->state == ARRIVAL_READY && strncmp(line, "unrehearsed ", 12) == 0)
 		kho_arrival_unrehearsed(a, line + 12);
 	else if (strncmp(line, "failed ", 7) == 0)
-		lost(a, line + 7);
+		kho_arrival_lost(a, line + 7);
 }
 
 static int on_conn(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -157,7 +159,7 @@ static int on_conn(sd_event_source *source, int fd, uint32_t revents, void *user
 	if (n <= 0) {
 		a->conn_source = sd_event_source_disable_unref(a->conn_source);
 		if (a->state != ARRIVAL_COMPLETE && a->state != ARRIVAL_FAILED)
-			lost(a, "kho-restore ended");
+			kho_arrival_lost(a, "kho-restore ended");
 		return 0;
 	}
 	line[n] = '\0';
@@ -239,6 +241,7 @@ static int restore(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	r = kho_arrival_pages_compose(a->pages, dir, &data, &index, err);
 	if (r < 0)
 		return r;
+	unlinkat(dir, KHO_RESTORE_COMPLETE, 0);
 	a->state = ARRIVAL_RESTORING;
 	a->asked = KHO_STEP_RESTORE;
 	r = kho_arrival_tell_with(a, "restore", (int[KHO_RESTORE_FDS]){ dir, data, index }, err);
@@ -261,15 +264,20 @@ static int resume(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 /* Whatever is in the unit ends, CRIU and kho-restore with it. */
 static int kill_all(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
-	struct kho_arrival *a = arrival(receiver, step);
+	struct kho_arrival *a = arrival(receiver, step) ?: kho_arrival_adopt(receiver, step, err);
 	struct kho_unit unit;
 
 	if (!a)
-		return 0;
+		return err->code;
 	a->asked = KHO_STEP_NONE;
 	a->state = ARRIVAL_FAILED;
 	if (kho_unit_show(a->unit, &unit, err) < 0)
 		return err->code;
+	/* what can't be made quiet is killed all the same */
+	if (*unit.cgroup && kho_cgroup_freeze(unit.cgroup, true, err) >= 0 &&
+	    kho_cgroup_wait(unit.cgroup, "frozen", 1, KILL_MS, err) >= 0)
+		kho_criu_quiet(unit.cgroup, err);
+	*err = (struct kho_err){};
 	if (!*unit.cgroup || kho_cgroup_kill(unit.cgroup, err) == -ENOENT) {
 		*err = (struct kho_err){};
 		return 0;
@@ -311,14 +319,26 @@ static int health(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 
 static int settle(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
-	struct kho_arrival *a = arrival(receiver, step);
+	struct kho_arrival *a = arrival(receiver, step) ?: kho_arrival_adopt(receiver, step, err);
+	int r;
 
+	if (!a && !err->code)
+		return 0;	/* it is settled */
+	if (a && !a->pages && a->state == ARRIVAL_RUNS && kho_arrival_wait_server(a, err) < 0)
+		return err->code;
 	if (!a || a->state < ARRIVAL_RUNS || a->state == ARRIVAL_FAILED)
 		return kho_fail(err, -EPROTO, "the workload doesn't run");
 	a->asked = KHO_STEP_SETTLE;
-	if (a->state == ARRIVAL_COMPLETE)
+	kho_taken_settle(receiver);
+	if (a->state == ARRIVAL_COMPLETE) {
 		settle_now(a);
-	return 1;
+		return 1;
+	}
+	/* one that an agent before had asked begins by itself */
+	if (a->conn < 0)
+		return 1;
+	r = tell(a, "fetch", err);
+	return r < 0 ? r : 1;
 }
 
 const struct kho_receive_ops kho_receive_restore = { .begin = restore, .undo = kill_all };

@@ -223,6 +223,8 @@ static int check(struct kho_agent *agent, struct kho_err *err)
 	if (!kho_link_is_up(kho_channel_link(agent->session->channel)))
 		return kho_fail(err, -ENOTCONN, "the new kernel's agent is silent; wait for it, or "
 				"khoctl reclaim");
+	if (agent->mover || agent->session->rolling_back)
+		return kho_fail(err, -EBUSY, "a move is under way; wait for its end");
 	if (agent->session->retiring)
 		return kho_fail(err, -EALREADY, "this kernel is about to retire");
 	return 0;

@@ -66,7 +66,9 @@ enum kho_step {
 	KHO_STEP_MUTE,		/* nothing leaves from the addresses any more */
 	KHO_STEP_DUMP,		/* what is left of the memory, and all state, goes over */
 	KHO_STEP_RELEASE,	/* the volume's function is held still */
+	KHO_STEP_DETACH,	/* so is an address's only NIC */
 	KHO_STEP_TAKE,		/* mounted in the new kernel; writes stay in memory */
+	KHO_STEP_ATTACH,	/* that NIC is there, silent, with all that was configured on it */
 	KHO_STEP_RESTORE,	/* tasks stand in the new kernel, and haven't run */
 	KHO_STEP_RESUME,	/* they run */
 	KHO_STEP_HEALTH,	/* they're well */

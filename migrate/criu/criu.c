@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,8 +50,11 @@ static void tell_score(const char *text)
 		close(fd);
 }
 
-/* Namespaces that systemd makes for a service; CRIU joins them, so it sees none of them. */
-static const char *const joined[] = { "mnt", "uts", "ipc", "net", "cgroup" };
+/*
+ * Namespaces that systemd makes for a service; CRIU joins them, so it sees none of them.
+ * Not that of IPC (PrivateIPC=): what is in there is the workload's, and goes with it.
+ */
+static const char *const joined[] = { "mnt", "uts", "net", "cgroup" };
 
 #define NR_JOINED (sizeof(joined) / sizeof(joined[0]))
 
@@ -149,7 +153,7 @@ static int spawn(struct kho_criu *criu, const int ns[NR_JOINED], int keep_fd, st
 int kho_criu_start(pid_t ns_pid, int keep_fd, struct kho_criu **ret, struct kho_err *err)
 {
 	struct kho_criu *criu = calloc(1, sizeof(*criu));
-	int ns[NR_JOINED] = { -1, -1, -1, -1, -1 };
+	int ns[NR_JOINED] = { -1, -1, -1, -1 };
 	int r;
 
 	if (!criu)
@@ -182,6 +186,23 @@ struct kho_criu *kho_criu_free(struct kho_criu *criu)
 		close(criu->images_fd);
 	free(criu);
 	return NULL;
+}
+
+struct kho_criu *kho_criu_leave(struct kho_criu *criu, int timeout_ms)
+{
+	struct pollfd end = { .events = POLLIN };
+
+	if (!criu)
+		return NULL;
+	if (criu->fd >= 0)
+		close(criu->fd);
+	criu->fd = -EBADF;
+	end.fd = criu->pid > 0 ? (int)syscall(SYS_pidfd_open, criu->pid, 0) : -EBADF;
+	if (end.fd >= 0) {
+		poll(&end, 1, timeout_ms);
+		close(end.fd);
+	}
+	return kho_criu_free(criu);
 }
 
 int kho_criu_fd(const struct kho_criu *criu)
@@ -234,7 +255,8 @@ static void fill_opts(const struct kho_criu_request *request, CriuOpts *opts)
 	opts->images_dir_fd = request->images_fd;
 	SET(opts, work_dir_fd, request->images_fd);
 	opts->log_file = (char *)request->log;
-	SET(opts, log_level, 4);
+	/* one more, and each page has three lines: a tenth of the dump's time */
+	SET(opts, log_level, 3);
 	SET(opts, tcp_established, true);
 	SET(opts, network_lock, CRIU_NETWORK_LOCK_METHOD__SKIP);
 	SET(opts, file_locks, true);
@@ -316,11 +338,15 @@ static void find_reason(struct kho_criu *criu, char *ret, size_t size)
 	_cleanup_free_ char *text = NULL;
 	char path[128];
 	const char *at, *last = NULL;
+	size_t length, i;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", criu->images_fd, criu->log);
 	snprintf(ret, size, "see its log");
-	if (kho_file_read(path, LOG_MAX, &text, NULL, NULL) < 0)
+	if (kho_file_read(path, LOG_MAX, &text, &length, NULL) < 0)
 		return;
+	/* names of abstract sockets are in it as they are */
+	for (i = 0; i < length; i++)
+		text[i] = text[i] ?: '@';
 	for (at = text; (at = strstr(at, "Error (")); at += strcspn(at, "\n"))
 		if (!memmem(at, strcspn(at, "\n"), "FAILED", 6))
 			last = at;

@@ -11,9 +11,10 @@
  *
  * One child for one request, started ahead of time: starting and probing the kernel
  * takes longer than many a dump. It runs in the namespaces of a task of the workload
- * (all but user and PID), so that the sandbox that systemd made for a service
+ * (all but user, PID and IPC), so that the sandbox that systemd made for a service
  * (PrivateTmp=, ProtectHostname= and the like) is nothing to dump: CRIU sees those
- * mounts as its own.
+ * mounts as its own. An IPC namespace of its own is dumped with all that's in it: so
+ * System V shared memory moves if the unit says PrivateIPC=yes.
  *
  * Hooks. With notify set CRIU asks before it goes on ("post-dump", "pre-resume", ...):
  * each is an event of process(), and CRIU waits until it's answered, for as long as
@@ -111,6 +112,12 @@ int kho_criu_check_namespaces(pid_t pid, struct kho_err *err);
 
 /* Kills the child if it lives. Takes NULL; returns NULL. */
 struct kho_criu *kho_criu_free(struct kho_criu *criu);
+
+/*
+ * As above, but it's let undo what it has begun, as it does when its caller is gone: at
+ * most @timeout_ms, then it's killed. Blocks.
+ */
+struct kho_criu *kho_criu_leave(struct kho_criu *criu, int timeout_ms);
 
 /* Readable when there's an event. */
 int kho_criu_fd(const struct kho_criu *criu);

@@ -165,6 +165,21 @@ static int look_at_file(const struct look *look, const char *fd, const char *lin
 	return add(ret, nr, key, key, err);
 }
 
+/* That it's a semaphore can't be said to a restored one, so each read would take all. */
+static int look_at_eventfd(const struct look *look, const char *fd, struct kho_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[320];
+
+	snprintf(path, sizeof(path), "/proc/%d/fdinfo/%s", look->pid, fd);
+	if (kho_file_read(path, FDINFO_MAX, &text, NULL, NULL) < 0 ||
+	    !strstr(text, "eventfd-semaphore: 1"))
+		return 0;
+	return kho_fail(err, -EOPNOTSUPP, "descriptor %s of process %d is an eventfd of "
+			"EFD_SEMAPHORE, which CRIU doesn't restore; stop the unit for the upgrade",
+			fd, look->pid);
+}
+
 static int look_at(const struct look *look, const char *fd, struct kho_criu_external *ret,
 		   size_t *nr, struct kho_err *err)
 {
@@ -177,6 +192,8 @@ static int look_at(const struct look *look, const char *fd, struct kho_criu_exte
 	link[n] = '\0';
 	if (link[0] == '/')
 		return look_at_file(look, fd, link, ret, nr, err);
+	if (strcmp(link, "anon_inode:[eventfd]") == 0)
+		return look_at_eventfd(look, fd, err);
 	if (sscanf(link, "socket:[%u]", &inode) != 1 || !leads_to_journal(look->diag, inode))
 		return 0;
 	snprintf(dump, sizeof(dump), "unix[%u]", inode);

@@ -24,87 +24,6 @@ static int pidfd_open(pid_t pid)
 	return (int)syscall(SYS_pidfd_open, pid, 0);
 }
 
-/* ---- sockets ---- */
-
-static bool is_socket(const char *dir, const char *name)
-{
-	char path[96], target[16];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "%s/%.16s", dir, name);
-	n = readlink(path, target, sizeof(target));
-	return n > 7 && memcmp(target, "socket:", 7) == 0;
-}
-
-/* 1: it was in repair mode. What isn't a TCP socket is none of ours. */
-static int mend(int fd)
-{
-	int protocol, repair, off = 0;
-	socklen_t size = sizeof(protocol);
-
-	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 ||
-	    protocol != IPPROTO_TCP)
-		return 0;
-	size = sizeof(repair);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repair, &size) < 0 || !repair)
-		return 0;
-	/* the peer is sent a window probe, and so learns that we are there */
-	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)) < 0 ? -errno : 1;
-}
-
-static int mend_fd(int pidfd, int number)
-{
-	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
-
-	return fd < 0 ? -errno : mend(fd);
-}
-
-static int mend_task(pid_t pid, struct kho_err *err)
-{
-	_cleanup_close_ int pidfd = pidfd_open(pid);
-	_cleanup_closedir_ DIR *dir = NULL;
-	struct dirent *entry;
-	char path[64];
-	int mended = 0, r;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = pidfd < 0 ? NULL : opendir(path);
-	if (!dir)
-		return errno == ESRCH || errno == ENOENT ? 0 :
-		       kho_fail_errno(err, -errno, "files of process %d", pid);
-	while ((entry = readdir(dir))) {
-		if (entry->d_name[0] == '.' || !is_socket(path, entry->d_name))
-			continue;
-		r = mend_fd(pidfd, (int)strtol(entry->d_name, NULL, 10));
-		if (r < 0 && r != -EBADF && r != -ESRCH)
-			return kho_fail_errno(err, r, "socket %s of process %d", entry->d_name,
-					      pid);
-		mended += r > 0;
-	}
-	return mended;
-}
-
-int kho_criu_clear_repair(const char *cgroup, struct kho_err *err)
-{
-	struct kho_err one = {};
-	struct kho_pids pids;
-	int r = kho_cgroup_pids(cgroup, &pids, err), mended = 0, first = 0;
-
-	if (r < 0)
-		return r;
-	for (size_t i = 0; i < pids.nr; i++) {
-		r = mend_task(pids.pids[i], &one);
-		if (r > 0)
-			mended += r;
-		if (r < 0 && first == 0)
-			first = kho_fail(err, r, "%s", one.msg);
-	}
-	kho_pids_done(&pids);
-	return first < 0 ? first : mended;
-}
-
-/* ---- CRIUs ---- */
-
 /* Of version 2: one line, "0::/system.slice/kho-agent.service". */
 static int own_cgroup(char ret[OWN_CGROUP_MAX], struct kho_err *err)
 {
@@ -121,6 +40,112 @@ static int own_cgroup(char ret[OWN_CGROUP_MAX], struct kho_err *err)
 	snprintf(ret, OWN_CGROUP_MAX, "/sys/fs/cgroup%.*s", (int)strcspn(at + 3, "\n"), at + 3);
 	return 0;
 }
+
+/* ---- sockets ---- */
+
+static bool is_socket(const char *dir, const char *name)
+{
+	char path[96], target[16];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "%s/%.16s", dir, name);
+	n = readlink(path, target, sizeof(target));
+	return n > 7 && memcmp(target, "socket:", 7) == 0;
+}
+
+static bool is_connection(int fd)
+{
+	struct tcp_info info;
+	socklen_t size = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0 &&
+	       info.tcpi_state != TCP_LISTEN && info.tcpi_state != TCP_CLOSE;
+}
+
+/*
+ * 1: it was in the other mode. What isn't a TCP connection is none of ours. One whose
+ * repair mode ends sends a window probe, by which its peer learns that it's there.
+ */
+static int set_repair(int fd, int on)
+{
+	int protocol, repair;
+	socklen_t size = sizeof(protocol);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 ||
+	    protocol != IPPROTO_TCP)
+		return 0;
+	size = sizeof(repair);
+	if (getsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repair, &size) < 0 || repair == on ||
+	    (on && !is_connection(fd)))
+		return 0;
+	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0 ? -errno : 1;
+}
+
+static int set_repair_of(int pidfd, int number, int on)
+{
+	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+
+	return fd < 0 ? -errno : set_repair(fd, on);
+}
+
+static int do_task(pid_t pid, int on, struct kho_err *err)
+{
+	_cleanup_close_ int pidfd = pidfd_open(pid);
+	_cleanup_closedir_ DIR *dir = NULL;
+	struct dirent *entry;
+	char path[64];
+	int done = 0, r;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = pidfd < 0 ? NULL : opendir(path);
+	if (!dir)
+		return errno == ESRCH || errno == ENOENT ? 0 :
+		       kho_fail_errno(err, -errno, "files of process %d", pid);
+	while ((entry = readdir(dir))) {
+		if (entry->d_name[0] == '.' || !is_socket(path, entry->d_name))
+			continue;
+		r = set_repair_of(pidfd, (int)strtol(entry->d_name, NULL, 10), on);
+		if (r < 0 && r != -EBADF && r != -ESRCH)
+			return kho_fail_errno(err, r, "socket %s of process %d", entry->d_name,
+					      pid);
+		done += r > 0;
+	}
+	return done;
+}
+
+static int do_cgroup(const char *cgroup, int on, struct kho_err *err)
+{
+	struct kho_err one = {};
+	struct kho_pids pids;
+	int r = kho_cgroup_pids(cgroup, &pids, err), done = 0, first = 0;
+
+	if (r < 0)
+		return r;
+	for (size_t i = 0; i < pids.nr; i++) {
+		r = do_task(pids.pids[i], on, &one);
+		if (r > 0)
+			done += r;
+		if (r < 0 && first == 0)
+			first = kho_fail(err, r, "%s", one.msg);
+	}
+	kho_pids_done(&pids);
+	return first < 0 ? first : done;
+}
+
+int kho_criu_clear_repair(const char *cgroup, struct kho_err *err)
+{
+	return do_cgroup(cgroup, 0, err);
+}
+
+int kho_criu_quiet(const char *cgroup, struct kho_err *err)
+{
+	char own[OWN_CGROUP_MAX];
+	int r = cgroup ? 0 : own_cgroup(own, err);
+
+	return r < 0 ? r : do_cgroup(cgroup ?: own, 1, err);
+}
+
+/* ---- CRIUs ---- */
 
 static bool is_criu(pid_t pid, const struct stat *criu)
 {

@@ -22,6 +22,14 @@
  */
 int kho_criu_clear_repair(const char *cgroup, struct kho_err *err);
 
+/*
+ * The other way round, of tasks that are to be killed: TCP sockets are put in repair mode,
+ * in which they vanish with their task. Otherwise each would say goodbye to its peer, and
+ * stay for minutes if nobody hears it, in the way of the same connection restored here.
+ * Returns of how many. @cgroup as above; NULL: the caller's own.
+ */
+int kho_criu_quiet(const char *cgroup, struct kho_err *err);
+
 /* CRIUs that run in the caller's own cgroup, as pidfds. *@ret is to be freed. */
 struct kho_criu_left {
 	int *fds;

@@ -298,8 +298,11 @@ int kho_hold_release_local(struct kho_hold *hold, struct kho_err *err)
 static int send_on(const struct kho_service *service, const uint8_t mac[KHO_MAC_SIZE],
 		   struct kho_err *err)
 {
+	static const uint8_t none[KHO_MAC_SIZE];
 	int r;
 
+	if (memcmp(mac, none, KHO_MAC_SIZE) == 0)
+		return 0;
 	r = kho_address_remove(service, err);
 	if (r >= 0)
 		r = kho_neighbour_add(service, mac, err);

@@ -99,7 +99,8 @@ int kho_hold_mute(struct kho_hold *hold, bool on, struct kho_err *err);
 int kho_hold_release_local(struct kho_hold *hold, struct kho_err *err);
 
 /*
- * @macs[i] is the MAC address of the new kernel's NIC for services[i]. Steps
+ * @macs[i] is the MAC address of the new kernel's NIC for services[i]; all zero: its
+ * NIC has gone there itself, and nothing is to be done about it here. Steps
  * that fail are reported, yet the others are done: there's no way back.
  */
 int kho_hold_release_forward(struct kho_hold *hold, const uint8_t (*macs)[KHO_MAC_SIZE],

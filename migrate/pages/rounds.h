@@ -12,7 +12,13 @@
  *
  *	AGAIN ---> ... ---> FREEZE	the prediction is within the budget, or the
  *	      \			operator said to go on in any case
+ *	       +----------> SLOW	it isn't, and the operator allows to take CPU time from
+ *	       |			the workload: half of what it used, then half of that,
+ *	       |			with a round after each step
  *	       `----------> ABORT	it isn't
+ *
+ * Then other things are done that take a while (the system manager is told), and one
+ * round or a few more catch up with what was written meanwhile.
  *
  * The prediction: the final dump does what the last round did, and the restore takes
  * about as long again. It's compared with what was measured in the report of a move.
@@ -27,27 +33,35 @@
 
 #define KHO_ROUNDS_MAX		32u
 #define KHO_ROUND_SMALL		256u		/* pages; next to nothing */
+#define KHO_ROUNDS_SLOW_MAX	5u		/* steps: to a 32nd of the CPU time */
+#define KHO_ROUNDS_CATCH_UP	3u		/* at most */
 
 struct kho_round {
 	uint64_t pages;				/* that were sent */
 	uint64_t duration_ns;
+	uint64_t cpu_ns;			/* that the workload used; 0: not known */
 };
 
 /* All zero: none yet. */
 struct kho_rounds {
 	struct kho_round rounds[KHO_ROUNDS_MAX];
 	unsigned int nr;
+	unsigned int caught_up;			/* of these: rounds to catch up */
+	unsigned int slowed;			/* steps */
+	uint32_t usual;				/* 1/1000 CPUs that it used before the first */
 };
 
 struct kho_rounds_policy {
 	uint32_t max_rounds;			/* at most KHO_ROUNDS_MAX - 2 count */
 	uint64_t max_blackout_ns;
 	bool go_on;				/* also if the budget doesn't do */
+	bool throttle;				/* it may be slowed down */
 };
 
 enum kho_rounds_verdict {
 	KHO_ROUNDS_AGAIN = 0,
 	KHO_ROUNDS_FREEZE,
+	KHO_ROUNDS_SLOW,
 	KHO_ROUNDS_ABORT,
 };
 
@@ -61,5 +75,11 @@ uint64_t kho_rounds_predict_ns(const struct kho_rounds *rounds);
 enum kho_rounds_verdict kho_rounds_next(const struct kho_rounds *rounds,
 					const struct kho_rounds_policy *policy,
 					struct kho_err *err);
+
+/* After SLOW: one step more. How much of a CPU it may use now, in 1/1000. */
+uint32_t kho_rounds_slow(struct kho_rounds *rounds);
+
+/* After each round of catching up, which was added: whether another one pays off. */
+bool kho_rounds_catch_up(struct kho_rounds *rounds);
 
 #endif

@@ -5,7 +5,7 @@
  * The kernel notes a write to a transparent huge page for the page as a whole: a task
  * that writes a byte here and there would have all of its memory sent in each round.
  * The kernel splits them on demand, by a file of debugfs (split_huge_pages,
- * mm/huge_memory.c). A split page stays split until khugepaged finds it, minutes later.
+ * mm/huge_memory.c). A split page stays split until khugepaged finds it: see huge.h.
  */
 #ifndef KHO_PAGES_SPLIT_H
 #define KHO_PAGES_SPLIT_H

@@ -17,16 +17,21 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/criu/criu.h"
+#include "migrate/criu/repair.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
 #include "migrate/restore/rehearse.h"
 #include "migrate/restore/restore.h"
+#include "migrate/workload/attributes.h"
 
 #define OUTPUT_FD	100		/* where CRIU finds our standard output */
 #define NULL_FD		101		/* and /dev/null */
 #define EXTERNAL_MAX	4096
 #define PAGE		4096u
+#define NS_PER_MS	1000000u
 #define BARRIER_USEC	10000000
+#define LEAVE_MS	20000
+#define FETCH_MS	5000		/* after which memory comes whatever the agent does */
 
 enum state {
 	STATE_READY,			/* waits for "restore" */
@@ -47,6 +52,8 @@ struct restore {
 	bool served;			/* all memory is there */
 	bool rehearses;			/* it's a copy, in isolation, and never to run */
 	struct kho_rehearsal rehearsal;	/* that is under way, in a child */
+	bool alone;			/* the agent is gone, and nothing has run */
+	bool fetching;			/* it's brought in, not just served */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
@@ -70,11 +77,16 @@ static void tell(struct restore *restore, const char *fmt, ...)
 
 static void fail(struct restore *restore, const struct kho_err *err)
 {
+	struct kho_err quiet;
+
 	fprintf(stderr, "%s\n", err->msg);
 	tell(restore, "failed %s", err->msg);
 	/* once it's gone, what isn't there yet would read as zeroes: the agent ends us all */
 	while (restore->state == STATE_SERVING)
 		pause();
+	/* or else their peers would hear of the end of tasks that never ran */
+	if (restore->state == STATE_STOPPED && kho_criu_quiet(NULL, &quiet) < 0)
+		fprintf(stderr, "%s\n", quiet.msg);
 	restore->state = STATE_OVER;
 	restore->status = 1;
 }
@@ -139,11 +151,38 @@ static int begin(struct restore *restore, struct kho_err *err)
 	return r;
 }
 
-/* What systemd is told has reached it before we end: or else we'd be the main process still. */
-static void tell_systemd(pid_t pid)
+/* What CRIU doesn't restore; none in a dump of an older agent. */
+static int set_attributes(int dir, struct kho_err *err)
 {
-	sd_notifyf(0, "MAINPID=%d\nREADY=1", pid);
-	sd_notify_barrier(0, BARRIER_USEC);
+	struct kho_attributes attributes = {};
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, dir);
+	if (access(path, F_OK) < 0)
+		return 0;
+	r = kho_file_read(path, KHO_ATTRIBUTES_MAX, &text, NULL, err);
+	if (r >= 0)
+		r = kho_attributes_parse(text, &attributes, err);
+	if (r >= 0)
+		r = kho_attributes_set(&attributes, err);
+	kho_attributes_done(&attributes);
+	return r;
+}
+
+static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
+{
+	/* a rehearsal's tasks have other PIDs, and never run */
+	int r = restore->rehearses ? 0 : set_attributes(restore->fds[0], err);
+
+	if (r < 0)
+		return r;
+	restore->state = STATE_STOPPED;
+	if (restore->alone)
+		return kho_fail(err, -ECONNRESET, "the agent has gone away");
+	tell(restore, "stopped %d", pid);
+	return restore->rehearses ? kho_criu_answer(restore->criu, false, err) : 0;
 }
 
 static uint64_t now_ns(void)
@@ -154,16 +193,47 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* For an agent that was started again, and will find us gone. */
+static void leave_word(const struct restore *restore, const char *numbers)
+{
+	_cleanup_close_ int fd = openat(restore->fds[0], KHO_RESTORE_COMPLETE,
+					O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	if (fd < 0 || write(fd, numbers, strlen(numbers)) < 0)
+		fprintf(stderr, KHO_RESTORE_COMPLETE ": %s\n", strerror(errno));
+}
+
 static void end_if_served(struct restore *restore)
 {
 	struct kho_page_server_stats stats;
+	char numbers[64];
 
 	if (restore->state != STATE_SERVING || !restore->served)
 		return;
+	/* what systemd was told has reached it before we end: or we'd be the main process still */
+	sd_notify_barrier(0, BARRIER_USEC);
 	kho_page_server_stats(restore->server, &stats);
-	tell(restore, "complete %llu %llu", (unsigned long long)stats.done * PAGE,
-	     (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	snprintf(numbers, sizeof(numbers), "%llu %llu", (unsigned long long)stats.done * PAGE,
+		 (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+	leave_word(restore, numbers);
+	tell(restore, "complete %s", numbers);
 	restore->state = STATE_OVER;
+}
+
+/* What doesn't have to be done before clients are answered waits for "fetch". */
+static void resumed(struct restore *restore, pid_t pid)
+{
+	restore->resumed_ns = now_ns();
+	restore->state = STATE_SERVING;
+	sd_notifyf(0, "MAINPID=%d\nREADY=1", pid);
+	tell(restore, "resumed %d", pid);
+	end_if_served(restore);
+}
+
+static void fetch(struct restore *restore)
+{
+	restore->fetching = true;
+	kho_page_server_go(restore->server);
 }
 
 static int on_pages(struct restore *restore, struct kho_err *err)
@@ -186,9 +256,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	case KHO_CRIU_NOTIFY:
 		if (strcmp(event.script, "pre-resume") != 0)
 			return kho_criu_answer(restore->criu, true, err);
-		restore->state = STATE_STOPPED;
-		tell(restore, "stopped %d", event.pid);
-		return restore->rehearses ? kho_criu_answer(restore->criu, false, err) : 0;
+		return on_stopped(restore, event.pid, err);
 	case KHO_CRIU_DONE:
 		if (restore->rehearses && restore->state == STATE_STOPPED) {
 			restore->state = STATE_OVER;
@@ -196,12 +264,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 		}
 		if (event.err.code < 0)
 			break;
-		tell_systemd(event.pid);
-		restore->resumed_ns = now_ns();
-		restore->state = STATE_SERVING;
-		tell(restore, "resumed %d", event.pid);
-		kho_page_server_go(restore->server);
-		end_if_served(restore);
+		resumed(restore, event.pid);
 		return 0;
 	case KHO_CRIU_DIED:
 		break;
@@ -295,10 +358,19 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	};
 	ssize_t n = recvmsg(restore->agent, &message, MSG_CMSG_CLOEXEC);
 
-	if (n <= 0 && restore->state == STATE_SERVING) {
-		/* it's being started again; memory has to come all the same */
+	if (n <= 0 && (restore->state == STATE_SERVING || restore->state == STATE_RESUMING)) {
+		/* it's being started again; they run, and memory has to come all the same */
 		close(restore->agent);
 		restore->agent = -EBADF;
+		if (restore->state == STATE_SERVING)
+			fetch(restore);
+		return 0;
+	}
+	if (n <= 0 && restore->state == STATE_RESTORING) {
+		/* until CRIU asks: then all that is restored can be taken down quietly */
+		close(restore->agent);
+		restore->agent = -EBADF;
+		restore->alone = true;
 		return 0;
 	}
 	if (n <= 0)
@@ -314,9 +386,24 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 		restore->state = STATE_RESUMING;
 		return kho_criu_answer(restore->criu, true, err);
 	}
+	if (restore->state == STATE_SERVING && strcmp(line, "fetch") == 0) {
+		fetch(restore);
+		return 0;
+	}
 	if (strcmp(line, "abort") == 0)
 		return kho_fail(err, -ECANCELED, "the agent wants it to end");
 	return kho_fail(err, -EPROTO, "the agent said '%.40s' out of turn", line);
+}
+
+/* How long the agent may still take to say "fetch"; -1: that isn't waited for. */
+static int patience_ms(const struct restore *restore)
+{
+	uint64_t passed;
+
+	if (restore->state != STATE_SERVING || restore->fetching)
+		return -1;
+	passed = (now_ns() - restore->resumed_ns) / NS_PER_MS;
+	return passed < FETCH_MS ? (int)(FETCH_MS - passed) : 0;
 }
 
 static int run(struct restore *restore, struct kho_err *err)
@@ -337,8 +424,10 @@ static int run(struct restore *restore, struct kho_err *err)
 			  .events = POLLIN },
 		};
 
-		if (poll(fds, 4, busy ? 0 : -1) < 0)
+		if (poll(fds, 4, busy ? 0 : patience_ms(restore)) < 0)
 			return kho_fail_errno(err, -errno, "poll");
+		if (patience_ms(restore) == 0)
+			fetch(restore);
 		if (fds[3].revents)
 			on_rehearsal(restore);
 		if (busy || fds[2].revents)
@@ -396,6 +485,7 @@ int main(void)
 	}
 	if (r < 0)
 		fail(&restore, &err);
-	kho_criu_free(restore.criu);
+	/* what it has restored so far is taken down by itself, and not left half made */
+	kho_criu_leave(restore.criu, r < 0 ? LEAVE_MS : 0);
 	return restore.status;
 }

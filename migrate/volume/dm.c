@@ -157,6 +157,26 @@ int kho_dm_table(const char *name, char ret[KHO_DM_TEXT], uint64_t *ret_sectors,
 	return ask(DM_DEVICE_TABLE, name, ret, ret_sectors, err);
 }
 
+int kho_dm_type(const char *name, char ret[KHO_DM_TYPE], struct kho_err *err)
+{
+	struct dm_task *task = new_task(DM_DEVICE_TABLE, name);
+	char *target = NULL, *parameters;
+	uint64_t start, length;
+
+	if (!task)
+		return no_memory(err);
+	if (!dm_task_run(task)) {
+		int code = dm_task_get_errno(task) ?: EIO;
+
+		dm_task_destroy(task);
+		return kho_fail_errno(err, -code, "device-mapper: table of %s", name);
+	}
+	dm_get_next_target(task, NULL, &start, &length, &target, &parameters);
+	snprintf(ret, KHO_DM_TYPE, "%s", target ?: "");
+	dm_task_destroy(task);
+	return 0;
+}
+
 int kho_dm_device_size(const char *path, uint64_t *ret_sectors, struct kho_err *err)
 {
 	_cleanup_close_ int fd = open(path, O_RDONLY | O_CLOEXEC);

@@ -8,6 +8,7 @@
 #include "base/err.h"
 
 #define KHO_DM_TEXT	256
+#define KHO_DM_TYPE	32
 
 struct kho_dm_target {
 	uint64_t sectors;
@@ -28,6 +29,9 @@ int kho_dm_replace(const char *name, const struct kho_dm_target *target, struct 
 
 /* Status of its target, as text of the kernel's: "16/512 16". */
 int kho_dm_status(const char *name, char ret[KHO_DM_TEXT], struct kho_err *err);
+
+/* "linear", "snapshot", ...; -ENXIO: there's no such device. */
+int kho_dm_type(const char *name, char ret[KHO_DM_TYPE], struct kho_err *err);
 
 /* Parameters of its target, as they were given (devices as "major:minor"), and its size. */
 int kho_dm_table(const char *name, char ret[KHO_DM_TEXT], uint64_t *ret_sectors,

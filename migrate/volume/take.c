@@ -81,6 +81,34 @@ static int attach(int file, char ret[KHO_VOLUME_PATH], int *ret_fd, struct kho_e
 	return kho_fail_errno(err, -errno, "no loop device for what is written before commit");
 }
 
+int kho_volume_make_store(const struct kho_volume *volume, struct kho_volume_store *ret,
+			  struct kho_err *err)
+{
+	struct kho_volume_store store = { .fd = -EBADF };
+	char path[KHO_VOLUME_PATH];
+	_cleanup_close_ int file = -EBADF;
+	int r;
+
+	store_path(volume, path);
+	r = file = make_file(path, err);
+	if (r < 0)
+		return kho_wrap(err, r, "volume %s", volume->name);
+	r = attach(file, store.loop, &store.fd, err);
+	/* it lives as long as it's open */
+	unlink(path);
+	if (r < 0)
+		return kho_wrap(err, r, "volume %s", volume->name);
+	*ret = store;
+	return 0;
+}
+
+void kho_volume_end_store(struct kho_volume_store *store)
+{
+	if (store->fd >= 0)
+		close(store->fd);
+	store->fd = -EBADF;
+}
+
 /* ---- steps ---- */
 
 static int create_snapshot(const struct kho_volume *volume, const char *disk, const char *loop,
@@ -95,27 +123,18 @@ static int create_snapshot(const struct kho_volume *volume, const char *disk, co
 	return r < 0 ? r : kho_dm_create(name, &target, err);
 }
 
-int kho_volume_take(const struct kho_volume *volume, const char *disk, struct kho_err *err)
+int kho_volume_take(const struct kho_volume *volume, const char *disk,
+		    const struct kho_volume_store *store, struct kho_err *err)
 {
-	char path[KHO_VOLUME_PATH], loop[KHO_VOLUME_PATH], name[KHO_VOLUME_PATH];
-	_cleanup_close_ int file = -EBADF;
-	_cleanup_close_ int loop_fd = -EBADF;
-	int r;
+	char name[KHO_VOLUME_PATH];
+	int r = create_snapshot(volume, disk, store->loop, err);
 
-	store_path(volume, path);
 	kho_volume_dm_name(volume, name);
-	r = file = make_file(path, err);
-	if (r >= 0)
-		r = attach(file, loop, &loop_fd, err);
-	if (r >= 0)
-		r = create_snapshot(volume, disk, loop, err);
 	if (r >= 0) {
 		r = kho_volume_mount(volume, err);
 		if (r < 0)
 			kho_dm_remove(name, NULL);
 	}
-	/* it lives as long as it's open */
-	unlink(path);
 	return r < 0 ? kho_wrap(err, r, "volume %s", volume->name) : 0;
 }
 
@@ -167,17 +186,37 @@ static int begin_merge(const char *name, struct kho_err *err)
 	return r < 0 ? r : kho_dm_replace(name, &target, err);
 }
 
-int kho_volume_keep(const struct kho_volume *volume, const char *disk, struct kho_err *err)
+int kho_volume_keep(const struct kho_volume *volume, struct kho_err *err)
+{
+	char name[KHO_VOLUME_PATH];
+	char type[KHO_DM_TYPE];
+	int r;
+
+	kho_volume_dm_name(volume, name);
+	r = kho_dm_type(name, type, err);
+	/* an agent that was killed may have begun, or ended, with it */
+	if (r >= 0 && strcmp(type, "linear") == 0)
+		return 0;
+	if (r >= 0 && strcmp(type, "snapshot-merge") != 0)
+		r = begin_merge(name, err);
+	if (r >= 0)
+		r = wait_merged(name, err);
+	return r < 0 ? kho_wrap(err, r, "volume %s", volume->name) : 0;
+}
+
+int kho_volume_settle(const struct kho_volume *volume, const char *disk, struct kho_err *err)
 {
 	char name[KHO_VOLUME_PATH], text[KHO_DM_TEXT];
 	struct kho_dm_target linear;
+	char type[KHO_DM_TYPE];
 	int r = kho_volume_linear(disk, text, &linear, err);
 
 	kho_volume_dm_name(volume, name);
 	if (r >= 0)
-		r = begin_merge(name, err);
-	if (r >= 0)
-		r = wait_merged(name, err);
+		r = kho_dm_type(name, type, err);
+	/* an agent that was killed may have got this far */
+	if (r >= 0 && strcmp(type, "linear") == 0)
+		return 0;
 	if (r >= 0)
 		r = kho_dm_replace(name, &linear, err);
 	return r < 0 ? kho_wrap(err, r, "volume %s", volume->name) : 0;
@@ -185,16 +224,15 @@ int kho_volume_keep(const struct kho_volume *volume, const char *disk, struct kh
 
 int kho_volume_drop(const struct kho_volume *volume, struct kho_err *err)
 {
-	char name[KHO_VOLUME_PATH];
-	int r;
+	char name[KHO_VOLUME_PATH], type[KHO_DM_TYPE];
 
 	kho_volume_dm_name(volume, name);
+	/* it was never taken: what's mounted there is somebody else's */
+	if (kho_dm_type(name, type, err) == -ENXIO) {
+		*err = (struct kho_err){};
+		return 0;
+	}
 	if (umount2(volume->mount_point, 0) < 0 && errno != EINVAL && errno != ENOENT)
 		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
-	r = kho_dm_remove(name, err);
-	if (r != -ENXIO)
-		return r;
-	/* it was never taken */
-	*err = (struct kho_err){};
-	return 0;
+	return kho_dm_remove(name, err);
 }

@@ -13,10 +13,8 @@
 
 #include "base/cleanup.h"
 #include "migrate/volume/dm.h"
+#include "migrate/volume/options.h"
 #include "migrate/volume/volume_private.h"
-#include "system/proc.h"
-
-#define COMMAND_MS	60000
 
 /* ext4 and xfs, and others by now: all I/O of the file system ends, unwritten */
 #define GOING_DOWN		_IOR('X', 125, uint32_t)
@@ -76,17 +74,33 @@ int kho_volume_disk(const struct kho_pci_addr *function, uint32_t partition,
 
 int kho_volume_mount(const struct kho_volume *volume, struct kho_err *err)
 {
+	struct kho_volume_options options;
 	char device[KHO_VOLUME_PATH + 16];
-	const char *const argv[] = {
-		"mount", "-t", volume->file_system, "-o",
-		*volume->options ? volume->options : "defaults", device, volume->mount_point, NULL
-	};
-	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = COMMAND_MS };
+	int r = kho_volume_parse_options(volume->options, &options, err);
 
+	if (r < 0)
+		return r;
 	snprintf(device, sizeof(device), "/dev/mapper/kho-%s", volume->name);
 	if (mkdir(volume->mount_point, 0755) < 0 && errno != EEXIST)
 		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
-	return kho_proc_check(&spec, err);
+	if (mount(device, volume->mount_point, volume->file_system, options.flags,
+		  options.data) < 0)
+		return kho_fail_errno(err, -errno, "mounting %s at %s, as %s with options \"%s\" "
+				      "(see the kernel's log)", device, volume->mount_point,
+				      volume->file_system, volume->options);
+	return 0;
+}
+
+/* Or else it would be done to what its mount point is on. */
+static bool is_mounted(const struct kho_volume *volume, int fd)
+{
+	char name[KHO_VOLUME_PATH], path[KHO_VOLUME_PATH + 16];
+	struct stat mounted, device;
+
+	kho_volume_dm_name(volume, name);
+	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	return fstat(fd, &mounted) == 0 && stat(path, &device) == 0 &&
+	       mounted.st_dev == device.st_rdev;
 }
 
 static int on_file_system(const struct kho_volume *volume, unsigned long request, void *arg,
@@ -94,6 +108,9 @@ static int on_file_system(const struct kho_volume *volume, unsigned long request
 {
 	_cleanup_close_ int fd = open(volume->mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	if (fd >= 0 && !is_mounted(volume, fd))
+		return kho_fail(err, -ENODEV, "%s: the volume isn't mounted there; start "
+				"kho-volume@%s.service", volume->mount_point, volume->name);
 	if (fd < 0 || ioctl(fd, request, arg) < 0)
 		return kho_fail_errno(err, -errno, "%s: can't be %s", volume->mount_point, what);
 	return 0;
@@ -176,17 +193,27 @@ int kho_volume_forget(const struct kho_volume *volume, struct kho_err *err)
 	const struct kho_dm_target nowhere = { .sectors = 1, .type = "error", .parameters = "" };
 	struct kho_dm_target target = nowhere;
 	uint32_t how = GOING_DOWN_NO_LOG;
-	char name[KHO_VOLUME_PATH], path[KHO_VOLUME_PATH + 16];
+	char name[KHO_VOLUME_PATH], path[KHO_VOLUME_PATH + 16], type[KHO_DM_TYPE];
 	int r;
 
 	kho_volume_dm_name(volume, name);
 	snprintf(path, sizeof(path), "/dev/mapper/%s", name);
+	/* an agent that was killed may have got this far */
+	if (kho_dm_type(name, type, err) == -ENXIO) {
+		*err = (struct kho_err){};
+		return 0;
+	}
 	/* the disk is another kernel's: from here on nothing can reach it, nor waits for it */
 	r = kho_dm_device_size(path, &target.sectors, err);
 	if (r >= 0)
 		r = kho_dm_replace(name, &target, err);
 	if (r >= 0)
 		r = on_file_system(volume, GOING_DOWN, &how, "shut down", err);
+	/* likewise */
+	if (r == -ENODEV) {
+		*err = (struct kho_err){};
+		return kho_dm_remove(name, err);
+	}
 	if (r < 0)
 		return r;
 	on_file_system(volume, FITHAW, NULL, "thawed", NULL);

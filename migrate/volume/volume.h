@@ -13,14 +13,16 @@
  *	start     linear, mounted
  *	release   frozen, suspended
  *	   (the disk's PCI function moves)
- *	                                     take   snapshot, mounted: writes go to memory
+ *	                                     take   snapshot, mounted: writes go to a store
  *	reattach  linear again, thawed       drop   unmounted; the disk is as it was
  *	or
- *	forget    gone, nothing written      keep   what's in memory goes to the disk
+ *	forget    gone, nothing written      keep   what's in the store goes to the disk
+ *	                                     settle linear
  *
- * The new side's snapshot keeps all writes in a file in memory until commit, so that
- * the old side's file system, with what it holds in its caches, stays true to the
- * disk. From "keep" on the disk is written, by the new side alone.
+ * The new side's snapshot keeps all writes in a store, a file in memory, until commit,
+ * so that the old side's file system, with what it holds in its caches, stays true to
+ * the disk. From "keep" on the disk is written, by the new side alone, through what
+ * was the snapshot; "settle" takes that out of the way, and can be done at leisure.
  *
  * All return 0 or a negative errno and may block for as long as the disk takes.
  */
@@ -55,8 +57,20 @@ int kho_volume_release(const struct kho_volume *volume, struct kho_err *err);
 int kho_volume_reattach(const struct kho_volume *volume, const char *disk, struct kho_err *err);
 int kho_volume_forget(const struct kho_volume *volume, struct kho_err *err);
 
-int kho_volume_take(const struct kho_volume *volume, const char *disk, struct kho_err *err);
-int kho_volume_keep(const struct kho_volume *volume, const char *disk, struct kho_err *err);
+/* A block device in memory. It's there until it's ended and the snapshot is gone. */
+struct kho_volume_store {
+	int fd;				/* negative: none */
+	char loop[KHO_VOLUME_PATH];
+};
+
+int kho_volume_make_store(const struct kho_volume *volume, struct kho_volume_store *ret,
+			  struct kho_err *err);
+void kho_volume_end_store(struct kho_volume_store *store);
+
+int kho_volume_take(const struct kho_volume *volume, const char *disk,
+		    const struct kho_volume_store *store, struct kho_err *err);
+int kho_volume_keep(const struct kho_volume *volume, struct kho_err *err);
+int kho_volume_settle(const struct kho_volume *volume, const char *disk, struct kho_err *err);
 int kho_volume_drop(const struct kho_volume *volume, struct kho_err *err);
 
 #endif

@@ -19,6 +19,7 @@
 #define LIST_MAX	(1u << 20)
 #define MAX_DEPTH	16
 #define MS_PER_SEC	1000
+#define LOOK_MS		50
 
 static int write_file(const char *path, const char *name, const char *text, struct kho_err *err)
 {
@@ -81,7 +82,8 @@ int kho_cgroup_wait(const char *path, const char *key, int value, unsigned int t
 		if (now >= end)
 			return kho_fail(err, -ETIMEDOUT, "%s is not \"%s %d\" after %u ms; see its "
 					"tasks' stacks in /proc", path, key, value, timeout_ms);
-		poll(&change, 1, (int)(end - now));
+		/* if the folder goes, which is the end of it as well, nobody is told */
+		poll(&change, 1, (int)(end - now < LOOK_MS ? end - now : LOOK_MS));
 	}
 }
 

@@ -16,6 +16,8 @@
 
 #include "base/err.h"
 
+#define KHO_CGROUP_ROOT	"/sys/fs/cgroup"
+
 /* Begins to freeze, or thaws; frozen is when kho_cgroup_wait() says so. */
 int kho_cgroup_freeze(const char *path, bool freeze, struct kho_err *err);
 

@@ -14,6 +14,7 @@
 #define DEFAULT_BLACKOUT_MS	1000
 #define DEFAULT_ROUNDS		8
 #define DEFAULT_HEALTH_MS	5000
+#define DEFAULT_FROZEN_MS	2000
 
 /* ---- values ---- */
 
@@ -80,8 +81,9 @@ static int set_convergence(struct kho_config_workload *workload, const char *val
 			   struct kho_err *err)
 {
 	workload->go_on = strcmp(value, "go-on") == 0;
-	if (!workload->go_on && strcmp(value, "abort") != 0)
-		return kho_fail(err, -EINVAL, "abort or go-on, not \"%.20s\"", value);
+	workload->throttle = strcmp(value, "throttle") == 0;
+	if (!workload->go_on && !workload->throttle && strcmp(value, "abort") != 0)
+		return kho_fail(err, -EINVAL, "abort, throttle or go-on, not \"%.20s\"", value);
 	return 0;
 }
 
@@ -225,6 +227,10 @@ static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_er
 {
 	struct kho_config *config = item;
 
+	if (strcmp(ini->key, "MaxFrozenSec") == 0) {
+		config->has_max_frozen = true;
+		return set_seconds(&config->max_frozen_ms, ini->value, err);
+	}
 	if (strcmp(ini->key, "NewKernelFailure") != 0)
 		return -ENOKEY;
 	config->stay = strcmp(ini->value, "stay") == 0;
@@ -370,6 +376,8 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err)
 {
 	int r = 0;
 
+	if (!config->has_max_frozen)
+		config->max_frozen_ms = DEFAULT_FROZEN_MS;
 	for (unsigned int i = 0; i < config->nr_workloads && r >= 0; i++) {
 		r = finish_workload(config, &config->workloads[i], err);
 		if (r < 0)

@@ -9,7 +9,7 @@
  *	Files=/run/redis/redis.pid	files that go with it, by pattern
  *	MaxBlackoutSec=0.5		what the freeze may take, as predicted; default 1
  *	MaxRounds=8			of copying memory before the freeze; default 8, 0: none
- *	NoConvergence=abort		or go-on, if MaxRounds don't get there
+ *	NoConvergence=abort		or throttle, or go-on, if MaxRounds don't get there
  *	HealthCommand=/usr/bin/true	run in the new kernel; words, no shell
  *	HealthTimeoutSec=5
  *	CannotMove=refuse		or restart: what can't move is stopped before and
@@ -18,7 +18,7 @@
  *
  *	[Address vip]
  *	Address=10.77.0.10/24 fd77::10/64
- *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it
+ *	Functions=0000:00:05.0 0000:00:06.0	the NICs that may have it; one: it moves
  *	Gateway=10.77.0.1			NIC of the new kernel: its default route
  *
  *	[Volume data]
@@ -32,6 +32,7 @@
  *	NewKernelFailure=restart	the new kernel fails after the workloads have moved and
  *					before this one retires: start them anew here; or stay:
  *					leave it to the operator (khoctl failover)
+ *	MaxFrozenSec=2			workloads stand still no longer: or else it's undone
  *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
@@ -61,7 +62,7 @@ struct kho_config_workload {
 	unsigned int nr_files;
 	uint32_t max_blackout_ms;
 	uint32_t max_rounds;
-	bool go_on;			/* NoConvergence=go-on */
+	bool go_on, throttle;		/* NoConvergence=; neither: abort */
 	char health_command[KHO_CONFIG_TEXT];	/* "": none */
 	uint32_t health_timeout_ms;
 	bool restart;			/* CannotMove=restart */
@@ -91,6 +92,8 @@ struct kho_config_volume {
 };
 
 struct kho_config {
+	bool has_max_frozen;
+	uint32_t max_frozen_ms;		/* 0: no limit */
 	struct kho_config_workload workloads[KHO_CONFIG_ITEMS];
 	unsigned int nr_workloads;
 	struct kho_config_address addresses[KHO_CONFIG_ITEMS];

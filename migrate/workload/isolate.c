@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "migrate/net/address.h"
 #include "migrate/net/nl.h"
 #include "migrate/workload/isolate.h"
@@ -58,6 +59,17 @@ static int own_all(struct kho_nl *nl, unsigned char family, struct kho_err *err)
 	return r < 0 ? kho_fail_errno(err, r, "a route of its own") : 0;
 }
 
+/* For IPv6 a route isn't enough to bind to an address. A kernel without IPv6 needs nothing. */
+static int bind_any(struct kho_err *err)
+{
+	int r = kho_file_write_string("/proc/sys/net/ipv6/ip_nonlocal_bind", "1", err);
+
+	if (r != -ENOENT)
+		return r;
+	*err = (struct kho_err){};
+	return 0;
+}
+
 int kho_isolate_network(struct kho_err *err)
 {
 	struct kho_nl nl;
@@ -72,5 +84,5 @@ int kho_isolate_network(struct kho_err *err)
 	if (r >= 0)
 		r = own_all(&nl, AF_INET6, err);
 	kho_nl_close(&nl);
-	return r;
+	return r < 0 ? r : bind_any(err);
 }

@@ -8,9 +8,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/cleanup.h"
 #include "base/file.h"
 #include "base/parse.h"
+#include "migrate/workload/cgroup.h"
 #include "migrate/workload/unit.h"
+#include "migrate/workload/watchdog.h"
 #include "system/proc.h"
 
 #define TIMEOUT_MS	30000
@@ -30,6 +33,13 @@ int kho_unit_check_name(const char *name, struct kho_err *err)
 		if (!isalnum((unsigned char)name[i]) && !strchr(":-_.\\@", name[i]))
 			return kho_fail(err, -EINVAL, "\"%.64s\" is no name of a unit", name);
 	return 0;
+}
+
+static bool is_scope(const char *name)
+{
+	size_t size = strlen(name);
+
+	return size > 6 && strcmp(name + size - 6, ".scope") == 0;
 }
 
 /* ---- systemctl ---- */
@@ -61,16 +71,18 @@ static void take_field(const char *line, struct kho_unit *unit, bool *found)
 	else if (strncmp(line, "MainPID", name) == 0)
 		unit->main_pid = strtol(value, NULL, 10);
 	else if (strncmp(line, "ControlGroup", name) == 0 && *value)
-		snprintf(unit->cgroup, sizeof(unit->cgroup), "/sys/fs/cgroup%s", value);
+		snprintf(unit->cgroup, sizeof(unit->cgroup), KHO_CGROUP_ROOT "%s", value);
 	else if (strncmp(line, "PIDFile", name) == 0)
 		snprintf(unit->pid_file, sizeof(unit->pid_file), "%s", value);
+	else if (strncmp(line, "WatchdogUSec", name) == 0)
+		kho_watchdog_parse(value, &unit->watchdog_usec, NULL);
 }
 
 int kho_unit_show(const char *name, struct kho_unit *ret, struct kho_err *err)
 {
 	const char *const argv[] = {
 		"systemctl", "show", "-pLoadState", "-pActiveState", "-pMainPID",
-		"-pControlGroup", "-pPIDFile", "--", name, NULL
+		"-pControlGroup", "-pPIDFile", "-pWatchdogUSec", "--", name, NULL
 	};
 	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
 	struct kho_proc_result result;
@@ -127,31 +139,78 @@ static int remove_drop_in(const char *name, struct kho_err *err)
 }
 
 /* SIGKILL counts as success, so that the unit is left inactive, not failed. */
-int kho_unit_let_go(const char *name, struct kho_err *err)
+int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_err *err)
 {
-	return write_drop_in(name,
-			     "# The workload moves to another kernel (kho-agent)\n"
-			     "[Service]\n"
-			     "Restart=no\n"
-			     "SuccessExitStatus=SIGKILL\n"
-			     "ExecStop=\n"
-			     "ExecStopPost=\n"
-			     "WatchdogSec=0\n", err);
+	int r;
+
+	if (is_scope(name))
+		return 0;
+	r = write_drop_in(name,
+			  "# The workload moves to another kernel (kho-agent)\n"
+			  "[Service]\n"
+			  "Restart=no\n"
+			  "SuccessExitStatus=SIGKILL\n"
+			  "ExecStop=\n"
+			  "ExecStopPost=\n", err);
+	return r < 0 || !unit->watchdog_usec ? r : kho_watchdog_set(unit->main_pid, 0, err);
 }
 
-int kho_unit_hold(const char *name, struct kho_err *err)
+int kho_unit_hold(const char *name, const struct kho_unit *unit, struct kho_err *err)
 {
-	return remove_drop_in(name, err);
+	int r = remove_drop_in(name, err);
+
+	if (r < 0 || !unit->watchdog_usec)
+		return r;
+	return kho_watchdog_set(unit->main_pid, unit->watchdog_usec, err);
+}
+
+/*
+ * What its lines in the journal are called by: what the unit says, or the name of its
+ * program. kho-restore, whose stream the restored tasks have, would be called by its own.
+ */
+static int find_identifier(const char *name, char ret[KHO_UNIT_NAME], struct kho_err *err)
+{
+	const char *const argv[] = {
+		"systemctl", "show", "-pSyslogIdentifier", "-pExecStart", "--", name, NULL
+	};
+	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
+	struct kho_proc_result result;
+	const char *at, *end;
+	int r = kho_proc_run(&spec, &result, err);
+
+	if (r < 0)
+		return r;
+	at = strstr(result.out, "SyslogIdentifier=");
+	end = at ? at + strcspn(at, "\n") : NULL;
+	at = at ? at + strlen("SyslogIdentifier=") : NULL;
+	if (!at || at == end) {
+		at = strstr(result.out, "path=");
+		end = at ? at + strcspn(at, " \n") : NULL;
+		while (at && memchr(at, '/', (size_t)(end - at)))
+			at = (const char *)memchr(at, '/', (size_t)(end - at)) + 1;
+	}
+	snprintf(ret, KHO_UNIT_NAME, "%.*s", at ? (int)(end - at) : 0, at ?: "");
+	kho_proc_result_done(&result);
+	return 0;
 }
 
 /*
  * Capabilities and system calls that are taken from the workload's tasks are restored
  * with them; kho-restore itself needs all. Mounts and limits are the unit's own.
  */
-int kho_unit_stub(const char *name, const char *socket, struct kho_err *err)
+int kho_unit_stub(const char *name, const struct kho_unit_stub *stub, struct kho_err *err)
 {
-	char text[2048];
+	char text[2048], identifier[KHO_UNIT_NAME], watchdog[48] = "";
+	int r;
 
+	if (is_scope(name))
+		return 0;
+	r = find_identifier(name, identifier, err);
+	if (r < 0)
+		return r;
+	if (stub->has_watchdog)
+		snprintf(watchdog, sizeof(watchdog), "WatchdogSec=%lluus\n",
+			 (unsigned long long)stub->watchdog_usec);
 	snprintf(text, sizeof(text),
 		 "# The workload comes from another kernel (kho-agent)\n"
 		 "[Service]\n"
@@ -159,7 +218,8 @@ int kho_unit_stub(const char *name, const char *socket, struct kho_err *err)
 		 "NotifyAccess=all\n"
 		 "PIDFile=\n"
 		 "Restart=no\n"
-		 "WatchdogSec=0\n"
+		 "SyslogIdentifier=%s\n"
+		 "%s"
 		 "TimeoutStartSec=infinity\n"
 		 "User=\n"
 		 "Group=\n"
@@ -186,8 +246,54 @@ int kho_unit_stub(const char *name, const char *socket, struct kho_err *err)
 		 "ExecStart=\n"
 		 "ExecStart=/usr/libexec/kho-agent/kho-restore\n"
 		 "ExecStartPost=\n"
-		 "Environment=KHO_RESTORE_SOCKET=%s\n", socket);
+		 "Environment=KHO_RESTORE_SOCKET=%s\n", identifier, watchdog, stub->socket);
 	return write_drop_in(name, text, err);
+}
+
+/* The last folder above it whose name says that it's a slice. */
+static void find_slice(const char *cgroup, char ret[KHO_UNIT_NAME])
+{
+	const char *at, *end;
+
+	snprintf(ret, KHO_UNIT_NAME, "system.slice");
+	for (at = cgroup; (at = strchr(at, '/')); at = end) {
+		at++;
+		end = at + strcspn(at, "/");
+		if (end - at > 6 && end - at < KHO_UNIT_NAME && memcmp(end - 6, ".slice", 6) == 0)
+			snprintf(ret, KHO_UNIT_NAME, "%.*s", (int)(end - at), at);
+	}
+}
+
+static bool is_word(const char *text)
+{
+	return text[strcspn(text, " \t\n")] == '\0';
+}
+
+/* Through systemd-cat, so that there's a stream to the journal to be had. */
+void kho_unit_start_line(const char *name, const char *cgroup, const char *socket,
+			 char ret[KHO_UNIT_LINE])
+{
+	char slice[KHO_UNIT_NAME];
+
+	if (!is_scope(name)) {
+		snprintf(ret, KHO_UNIT_LINE, "/usr/bin/systemctl start -- %s", name);
+		return;
+	}
+	find_slice(is_word(cgroup) ? cgroup : "", slice);
+	snprintf(ret, KHO_UNIT_LINE, "/usr/bin/systemd-run --quiet --scope --collect --unit=%s "
+		 "--slice=%s --setenv=KHO_RESTORE_SOCKET=%s --setenv=NOTIFY_SOCKET= "
+		 "/usr/bin/systemd-cat --identifier=%.60s /usr/libexec/kho-agent/kho-restore", name,
+		 slice, socket, name);
+}
+
+bool kho_unit_is_stub(const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[KHO_UNIT_PATH];
+
+	drop_in_path(name, false, path);
+	return kho_file_read(path, 4096, &text, NULL, NULL) >= 0 &&
+	       strstr(text, "KHO_RESTORE_SOCKET=");
 }
 
 int kho_unit_settle(const char *name, struct kho_err *err)

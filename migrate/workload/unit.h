@@ -10,7 +10,12 @@
  * cgroup, mount namespace, limits and standard output are made by systemd itself, from
  * the unit's own definition, and the restored tasks have them as its children. When
  * they run, settle() takes the drop-in away: an ordinary unit again, whose main PID is
- * the restored one. drop() ends it instead.
+ * the restored one. drop() ends it instead. Its lines in the journal have the same
+ * identifier as before, and its watchdog the same time (watchdog.h).
+ *
+ * A scope has no definition that it could be started from: kho-restore starts it by
+ * systemd-run(1), with the same name and in the same slice, and all else that was set
+ * for it is lost. Its output is the journal's, if it was before.
  *
  * All talk to systemd by systemctl(1) and take as long as that takes, some 100 ms, at
  * most the deadline of 30 s each.
@@ -19,6 +24,7 @@
 #define KHO_MIGRATE_UNIT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -31,6 +37,7 @@ struct kho_unit {
 	pid_t main_pid;			/* 0: none */
 	char cgroup[KHO_UNIT_PATH];	/* folder under /sys/fs/cgroup; "": none */
 	char pid_file[KHO_UNIT_PATH];	/* "": none */
+	uint64_t watchdog_usec;		/* that's in force; 0: none */
 };
 
 /* -EINVAL: not the name of a service or scope. */
@@ -39,11 +46,30 @@ int kho_unit_check_name(const char *name, struct kho_err *err);
 /* -ENOENT: systemd knows no such unit. */
 int kho_unit_show(const char *name, struct kho_unit *ret, struct kho_err *err);
 
-int kho_unit_let_go(const char *name, struct kho_err *err);
-int kho_unit_hold(const char *name, struct kho_err *err);
+/* @unit is what show() said before. */
+int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_err *err);
+int kho_unit_hold(const char *name, const struct kho_unit *unit, struct kho_err *err);
 
-/* @socket: where kho-restore finds the agent. The unit is then to be started. */
-int kho_unit_stub(const char *name, const char *socket, struct kho_err *err);
+struct kho_unit_stub {
+	const char *socket;		/* where kho-restore finds the agent */
+	bool has_watchdog;
+	uint64_t watchdog_usec;		/* as it was; 0: none. Else as the unit says */
+};
+
+/* The unit is then to be started. */
+int kho_unit_stub(const char *name, const struct kho_unit_stub *stub, struct kho_err *err);
+
+#define KHO_UNIT_LINE	1024
+
+/*
+ * The words that start it, for kho_command_run(). @cgroup is its path on the old side,
+ * "/system.slice/x.scope"; "": not known. Those that start a scope end when kho-restore
+ * does, others when the unit is active.
+ */
+void kho_unit_start_line(const char *name, const char *cgroup, const char *socket,
+			 char ret[KHO_UNIT_LINE]);
+/* Whether stub() was called for it, by whichever agent, and neither of these two. */
+bool kho_unit_is_stub(const char *name);
 int kho_unit_settle(const char *name, struct kho_err *err);
 
 /* Kills what runs of it, and forgets that it ever did. */

@@ -2,30 +2,26 @@
 """Failures in the middle of a move: the workload runs on, no client is reset, nothing is
 lost, and the next move works. The numbers are those of the table in docs/moving.md."""
 
-from lib.faults import CLIENTS, Faults
-from lib.upgrade import move, retire
+from lib.faults import Fault, Faults
+
+FAULTS = (
+    Fault(13, "the old agent is killed while memory is copied", old="pre-copy after kill 200",
+          says="killed"),
+    Fault(14, "the old agent is killed while CRIU dumps", old="dump after kill 100", says="killed"),
+    Fault(14, "the old agent is killed while the volume is away", old="restore after kill 100",
+          says="killed"),
+    Fault(15, "the old agent is killed just before commit", old="commit before kill", says="killed"),
+    Fault(16, "the new agent is killed while CRIU restores", new="restore after kill 100",
+          says="started again"),
+    Fault(16, "the new agent is killed when tasks run there", new="health before kill",
+          says="started again"),
+    Fault(18, "CRIU is killed while it dumps", old="dump after kill-criu 250", says="criu"),
+    Fault(20, "CRIU can't restore", new="restore before spoil", says="restore"),
+    Fault(21, "the frozen budget is spent", new="restore before late", frozen=2,
+          says="MaxFrozenSec="),
+)
 
 
 def test(lab):
     """One failure after the other, then a move that succeeds."""
-    faults = Faults(lab)
-    with faults.machine.boot("old") as old:
-        faults.set_up(old)
-        try:
-            faults.need_new()
-            lab.step("14: the old agent is killed while CRIU dumps")
-            faults.arm("old", "dump after kill 100")
-            assert faults.move().rc != 0
-            faults.check_stays()
-            assert "killed" in faults.report()["result"]
-            faults.need_new()
-            move(lab, old, faults.new)
-        except Exception:
-            faults.trouble()
-            raise
-        retire(lab, old, faults.new)
-        seen = faults.load.settle()
-        lab.step(f"clients: {seen}")
-        assert seen["opened"] == seen["kept"] == CLIENTS and seen["reset"] == 0, seen
-        assert seen["lost"] == 0 and seen["wrong"] == 0, seen
-        assert faults.machine.resets() == 0
+    Faults(lab).run(FAULTS)

@@ -185,9 +185,22 @@ START_TEST(what_is_not_said)
 	ck_assert_uint_eq(w->max_rounds, 8);
 	ck_assert_uint_eq(w->health_timeout_ms, 5000);
 	ck_assert(!config.stay);
-	ck_assert(!w->go_on && !*w->health_command && !w->nr_files);
+	ck_assert(!w->go_on && !w->throttle && !*w->health_command && !w->nr_files);
 	ck_assert(!w->volumes && !w->addresses);
 	ck_assert_uint_eq(config.nr_addresses + config.nr_volumes, 0);
+	ck_assert_uint_eq(config.max_frozen_ms, 2000);
+}
+END_TEST
+
+START_TEST(of_the_move)
+{
+	ck_assert_int_eq(parse("[Upgrade]\nMaxFrozenSec=0.25\n"), 0);
+	good("[Workload a]\nUnit=a.scope\n");
+	ck_assert_uint_eq(config.max_frozen_ms, 250);
+	good("[Upgrade]\nMaxFrozenSec=0\n");
+	ck_assert_uint_eq(config.max_frozen_ms, 0);
+	ck_assert_int_eq(parse("[Upgrade]\nUnit=a.scope\n"), -EINVAL);
+	ck_assert_str_eq(err.msg, "f:2: [Upgrade] has no key Unit=");
 }
 END_TEST
 
@@ -233,7 +246,7 @@ static const struct bad {
 	{ "[Workload a]\nMaxBlackoutSec=1e999", "MaxBlackoutSec=: " },
 	{ "[Workload a]\nMaxRounds=many", "MaxRounds=: " },
 	{ "[Workload a]\nMaxRounds=4294967296", "MaxRounds=: " },
-	{ "[Workload a]\nNoConvergence=goon", "abort or go-on" },
+	{ "[Workload a]\nNoConvergence=goon", "abort, throttle or go-on" },
 	{ "[Workload a]\nHealthCommand=true", "is no absolute path" },
 	{ "[Workload a]\nFiles=/a b", "is no absolute path" },
 	{ "[Workload a]\nFiles=/a/../b", "is no absolute path" },
@@ -347,6 +360,7 @@ static Suite *config_suite(void)
 	tcase_add_checked_fixture(keys, setup, NULL);
 	tcase_add_test(keys, all_keys);
 	tcase_add_test(keys, what_is_not_said);
+	tcase_add_test(keys, of_the_move);
 	tcase_add_test(keys, files_add_up);
 	tcase_add_loop_test(keys, bad_value, 0, (int)KHO_ARRAY_SIZE(bad_values));
 	tcase_add_test(keys, long_values);

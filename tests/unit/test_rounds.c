@@ -17,7 +17,7 @@ static enum kho_rounds_verdict after(const uint64_t *pages, unsigned int nr,
 	struct kho_rounds rounds = {};
 
 	for (unsigned int i = 0; i < nr; i++)
-		kho_rounds_add(&rounds, &(struct kho_round){ pages[i], 100 * MS });
+		kho_rounds_add(&rounds, &(struct kho_round){ .pages = pages[i], .duration_ns = 100 * MS });
 	return kho_rounds_next(&rounds, policy, err);
 }
 
@@ -78,14 +78,89 @@ START_TEST(most_rounds)
 	policy.max_rounds = 3;
 	ck_assert_int_eq(after(pages, 3, &policy, &err), KHO_ROUNDS_FREEZE);
 	policy.max_rounds = 1000;
-	for (unsigned int i = 0; i < KHO_ROUNDS_MAX - 2; i++) {
+	for (unsigned int i = 0; i < KHO_ROUNDS_MAX - KHO_ROUNDS_CATCH_UP - 1; i++) {
 		ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_AGAIN);
-		kho_rounds_add(&rounds, &(struct kho_round){ 1ull << (60 - i), 100 * MS });
+		kho_rounds_add(&rounds, &(struct kho_round){ .pages = 1ull << (60 - i) });
 	}
 	ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_FREEZE);
 	for (unsigned int i = 0; i < 10; i++)
-		kho_rounds_add(&rounds, &(struct kho_round){ 1, 1 });
+		kho_rounds_add(&rounds, &(struct kho_round){ .pages = 1 });
 	ck_assert_uint_eq(rounds.nr, KHO_ROUNDS_MAX);
+}
+END_TEST
+
+/* Half of what it used, and again, and in the end it's given up. */
+START_TEST(slower_and_slower)
+{
+	struct kho_rounds_policy policy = plain;
+	struct kho_round round = { .pages = 90000, .duration_ns = 1000 * MS,
+				   .cpu_ns = 1600 * MS };
+	struct kho_rounds rounds = {};
+	struct kho_err err = {};
+
+	policy.throttle = true;
+	kho_rounds_add(&rounds, &round);
+	kho_rounds_add(&rounds, &round);
+	for (unsigned int i = 1; i <= KHO_ROUNDS_SLOW_MAX; i++) {
+		ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_SLOW);
+		ck_assert_uint_eq(kho_rounds_slow(&rounds), 1600 >> i);
+		/* it's really slower, and still writes as much */
+		round.cpu_ns /= 2;
+		kho_rounds_add(&rounds, &round);
+	}
+	ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_ABORT);
+	ck_assert_ptr_nonnull(strstr(err.msg, "1/32 of its CPU time"));
+	ck_assert_ptr_null(strstr(err.msg, "throttle"));
+	policy.go_on = true;
+	ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_FREEZE);
+}
+END_TEST
+
+START_TEST(slow_enough)
+{
+	struct kho_rounds_policy policy = plain;
+	struct kho_rounds rounds = {};
+	struct kho_err err = {};
+
+	policy.throttle = true;
+	for (int i = 0; i < 2; i++)
+		kho_rounds_add(&rounds, &(struct kho_round){ .pages = 9000,
+							     .duration_ns = 300 * MS });
+	ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_SLOW);
+	/* what it used isn't known: one CPU, then */
+	ck_assert_uint_eq(kho_rounds_slow(&rounds), 500);
+	kho_rounds_add(&rounds, &(struct kho_round){ .pages = 5000, .duration_ns = 260 * MS });
+	/* it shrinks, though it's still too much */
+	ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_AGAIN);
+	kho_rounds_add(&rounds, &(struct kho_round){ .pages = 4500, .duration_ns = 240 * MS });
+	ck_assert_int_eq(kho_rounds_next(&rounds, &policy, &err), KHO_ROUNDS_FREEZE);
+	/* never none at all */
+	rounds.usual = 3;
+	ck_assert_uint_eq(kho_rounds_slow(&rounds), 1);
+}
+END_TEST
+
+START_TEST(catching_up)
+{
+	static const struct {
+		uint64_t pages[4];
+		unsigned int rounds;
+	} cases[] = {
+		{ { 9000, 4000, 3500 }, 3 }, { { 9000, 8000 }, 2 },
+		{ { 9000, 4000, 2000, 500 }, 3 }, { { 256 }, 1 },
+		{ { 9000, 200 }, 2 }, { { 5000, 5000 }, 2 },
+	};
+
+	for (size_t n = 0; n < sizeof(cases) / sizeof(cases[0]); n++) {
+		struct kho_rounds rounds = { .rounds = { { .pages = 3000 } }, .nr = 1 };
+		unsigned int done = 0;
+
+		do
+			kho_rounds_add(&rounds, &(struct kho_round){
+				       .pages = cases[n].pages[done++] });
+		while (kho_rounds_catch_up(&rounds));
+		ck_assert_msg(done == cases[n].rounds, "case %zu: %u rounds", n, done);
+	}
 }
 END_TEST
 
@@ -141,6 +216,9 @@ static Suite *rounds_suite(void)
 	tcase_add_test(tc, next_to_nothing_freezes);
 	tcase_add_test(tc, budget);
 	tcase_add_test(tc, most_rounds);
+	tcase_add_test(tc, slower_and_slower);
+	tcase_add_test(tc, slow_enough);
+	tcase_add_test(tc, catching_up);
 	tcase_add_test(tc, huge_mappings);
 	tcase_add_test(tc, not_smaps);
 	suite_add_tcase(suite, tc);

@@ -2,7 +2,7 @@
 /*
  * abmem: a task whose whole memory proves that nothing of it was lost or mixed up.
  *
- *	abmem BEAT_FILE MIB DIRTY_MIB_PER_SECOND [SHARED_MIB [tricks]]
+ *	abmem BEAT_FILE MIB DIRTY_MIB_PER_SECOND [SHARED_MIB [tricks|plain [THREADS]]]
  *
  * Each page has its number, a counter and a sum of both all over. The counters
  * that are expected are kept in a table of their own, so a page of an earlier
@@ -14,12 +14,17 @@
  * "tricks": on each beat also fork a child that checks all pages, move memory by
  * mremap(), give memory back by madvise() and see zeroes, split mappings.
  *
+ * With THREADS memory and rate are shared out among so many, of which the first is as
+ * above and the others change and check what's theirs.
+ *
  * Once every 100 ms a line is written over BEAT_FILE: "beat N rounds R changes C
  * longest U us", U being the longest time between two steps since the last beat
- * that was written. A failure is "BAD ..." there, and the end.
+ * that was written, R and C those of the thread that has done least. A failure is
+ * "BAD ..." there, and the end.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -34,6 +39,7 @@
 #define WORDS	(PAGE / 8)
 #define BEAT_NS	100000000ull
 #define STEP	64		/* pages checked in a step */
+#define THREADS	64ul		/* at most */
 
 struct memory {
 	uint64_t *pages;
@@ -224,18 +230,37 @@ struct work {
 	struct memory mine, shared;
 	uint64_t rate;			/* pages a second */
 	uint64_t changes, checked, beats, longest;
-	bool tricks;
+	bool tricks, quiet;		/* quiet: another thread beats */
 };
+
+static struct work works[THREADS];
+static unsigned long nr_works = 1;
+
+/* Of the thread that has done least. */
+static void least(uint64_t *ret_rounds, uint64_t *ret_changes)
+{
+	*ret_rounds = *ret_changes = UINT64_MAX;
+	for (unsigned long i = 0; i < nr_works; i++) {
+		uint64_t changes = __atomic_load_n(&works[i].changes, __ATOMIC_RELAXED);
+		uint64_t rounds = __atomic_load_n(&works[i].checked, __ATOMIC_RELAXED) /
+			works[i].mine.nr;
+
+		*ret_rounds = rounds < *ret_rounds ? rounds : *ret_rounds;
+		*ret_changes = changes < *ret_changes ? changes : *ret_changes;
+	}
+}
 
 static void beat(struct work *w)
 {
+	uint64_t rounds, changes;
 	char text[160];
 
 	if (w->tricks && w->mine.nr > 64)
 		do_tricks(&w->mine, w->beats);
+	least(&rounds, &changes);
 	snprintf(text, sizeof(text), "beat %llu rounds %llu changes %llu longest %llu us\n",
-		 (unsigned long long)++w->beats, (unsigned long long)(w->checked / w->mine.nr),
-		 (unsigned long long)w->changes, (unsigned long long)w->longest / 1000);
+		 (unsigned long long)++w->beats, (unsigned long long)rounds,
+		 (unsigned long long)changes, (unsigned long long)w->longest / 1000);
 	say(text);
 	w->longest = 0;
 }
@@ -271,7 +296,7 @@ static void run(struct work *w)
 		credit += w->rate * (passed > 10000000 ? 10000000 : passed);
 		step(w, w->changes + credit / 1000000000);
 		credit %= 1000000000;
-		if (now >= next_beat) {
+		if (!w->quiet && now >= next_beat) {
 			beat(w);
 			next_beat = now + BEAT_NS;
 		}
@@ -279,22 +304,48 @@ static void run(struct work *w)
 	}
 }
 
+static void *run_thread(void *arg)
+{
+	run(arg);
+	return NULL;
+}
+
+static void start_threads(void)
+{
+	pthread_t thread;
+
+	for (unsigned long i = 1; i < nr_works; i++)
+		if (pthread_create(&thread, NULL, run_thread, &works[i]) != 0) {
+			perror("abmem: thread");
+			_exit(1);
+		}
+}
+
 int main(int argc, char **argv)
 {
-	static struct work w;
+	struct work *first = &works[0];
 
 	if (argc < 4) {
-		fprintf(stderr, "abmem BEAT_FILE MIB DIRTY_MIB_PER_SECOND [SHARED_MIB [tricks]]\n");
+		fprintf(stderr, "abmem BEAT_FILE MIB DIRTY_MIB_PER_SECOND [SHARED_MIB "
+			"[tricks|plain [THREADS]]]\n");
 		return 2;
 	}
 	snprintf(beat_path, sizeof(beat_path), "%s", argv[1]);
-	make(&w.mine, strtoull(argv[2], NULL, 0), MAP_PRIVATE);
-	w.rate = strtoull(argv[3], NULL, 0) * 256;
-	w.tricks = argc > 5 && strcmp(argv[5], "tricks") == 0;
-	if (argc > 4 && strtoull(argv[4], NULL, 0)) {
-		make(&w.shared, strtoull(argv[4], NULL, 0), MAP_SHARED);
-		if (fork() == 0)
-			run_shared_child(&w.shared);
+	if (argc > 6)
+		nr_works = strtoul(argv[6], NULL, 0);
+	if (nr_works < 1 || nr_works > THREADS)
+		return 2;
+	for (unsigned long i = 0; i < nr_works; i++) {
+		make(&works[i].mine, strtoull(argv[2], NULL, 0) / nr_works, MAP_PRIVATE);
+		works[i].rate = strtoull(argv[3], NULL, 0) * 256 / nr_works;
+		works[i].quiet = i > 0;
 	}
-	run(&w);
+	first->tricks = argc > 5 && strcmp(argv[5], "tricks") == 0;
+	if (argc > 4 && strtoull(argv[4], NULL, 0)) {
+		make(&first->shared, strtoull(argv[4], NULL, 0), MAP_SHARED);
+		if (fork() == 0)
+			run_shared_child(&first->shared);
+	}
+	start_threads();
+	run(first);
 }

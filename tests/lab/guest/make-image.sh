@@ -29,19 +29,22 @@ install_ours() {
 	make --no-print-directory -s install-built DESTDIR="$1"
 	# the one with failpoints, which do nothing until a test asks for one
 	install build/test/kho-agent "$1/usr/sbin/"
-	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/lab-pages \
-		build/lab/lab-net "$here/traffic.py" "$here/stuck.py"
+	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/zoo \
+		build/lab/lab-pages build/lab/lab-net "$here/traffic.py" "$here/stuck.py"
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"
 	install -m 644 "$here/lab-serial.service" "$here/lab-abmem.service" \
-		"$here/lab-stuck.service" "$1/etc/systemd/system/"
+		"$here"/lab-zoo*.service "$here/lab-stuck.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/kho-new.target.wants"
 	ln -sf ../lab-serial.service "$1/etc/systemd/system/kho-new.target.wants/"
 	for role in old new; do
 		install -D -m 644 "build/lab/hang/$(<"/opt/kernels/$role/release")/lab_hang.ko" \
 			"$1/usr/lib/kho-lab/$role/lab_hang.ko"
 	done
+	# everything takes ten times as long under emulation
+	mkdir -p "$1/usr/lib/kho-agent/kho-agent.conf.d"
+	printf '[Upgrade]\nMaxFrozenSec=60\n' >"$1/usr/lib/kho-agent/kho-agent.conf.d/lab.conf"
 	install -D -m 644 "$here/image-hook.sh" "$1/etc/kho-agent/init.d/lab.sh"
 	ln -sf /usr/lib/systemd/system/kho-agent.service "$1/etc/systemd/system/multi-user.target.wants/"
 	for role in old new; do

@@ -4,18 +4,23 @@
 connections to it, and what has to hold after each failure."""
 
 import json
+from dataclasses import dataclass
 
 from lib.load import Load
 from lib.net import Network
 from lib.qemu import Disk, Nic
 from lib.service import REDIS_ON_VOLUME, give_address, make_file_system, mount_for_redis, \
     nic_functions, start_redis
-from lib.upgrade import spawn, status, wait_status
+from lib.upgrade import move, retire, spawn, status, wait_status
 
 ADDRESS = "10.77.0.10"
 CLIENTS = 10
+HEALTH = f"/usr/bin/redis-cli -h {ADDRESS} ping"
 
 CONFIG = """
+[Upgrade]
+MaxFrozenSec={frozen}
+
 [Workload redis]
 Unit=redis-server.service
 Addresses=vip
@@ -43,6 +48,29 @@ systemctl is-active redis-server
 findmnt -no SOURCE /srv/data | grep -q kho-data
 ip address | grep -q {ADDRESS}/
 """
+# and in a new kernel that it didn't get to
+CLEAN_NEW = f"""
+! nft list tables | grep -q kho_
+! test -e /run/systemd/system/redis-server.service.d/50-kho-agent.conf
+! pgrep redis-server
+! findmnt /srv/data
+! dmsetup info kho-data
+! ip address | grep -q {ADDRESS}/
+"""
+
+
+@dataclass
+class Fault:
+    """A failure; number is that of the table in docs/moving.md."""
+
+    number: int
+    what: str
+    old: str = "" # failpoints of the old side's agent
+    new: str = "" # and of the new side's
+    says: str = "" # part of the move's result
+    frozen: int = 60 # MaxFrozenSec=
+    health: str = HEALTH
+    lost: bool = False # the new kernel has to go
 
 
 class Faults:
@@ -71,49 +99,91 @@ class Faults:
         self.load = Load(self.lab, self.client, "--redis", f"{ADDRESS}:6379",
                          "--connections", str(CLIENTS))
 
-    def configure(self, health=f"/usr/bin/redis-cli -h {ADDRESS} ping"):
+    def configure(self, frozen=60, health=HEALTH):
         """What moves."""
         self.old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
-            health=health, address=ADDRESS, functions=" ".join(self.functions),
-            disk=self.disk).encode())
+            frozen=frozen, health=health, address=ADDRESS,
+            functions=" ".join(self.functions), disk=self.disk).encode())
 
     def need_new(self):
         """A new kernel, unless the one there is still well."""
-        if self.new and status(self.old)["phase"] == "sync":
-            wait_status(self.lab, self.new, 60, phase="sync", connected=True)
+        if self.new and status(self.old)["phase"] != "idle":
+            wait_status(self.lab, self.old, 60, phase="sync", connected=True)
             return
         self.new = spawn(self.machine, self.old, "new-system", "ttyS1",
                          "--cpus=2-3 --memory=1536M")
         self.new.wait_until("systemctl is-active kho-new.target", 60)
 
-    def arm(self, side, *lines):
-        """What's to go wrong, on "old" or "new"."""
-        shell = self.old if side == "old" else self.new
-        shell.write_file("/run/kho-agent/failpoints", "".join(f"{line}\n" for line in lines).encode())
-
-    def move(self):
-        """Returns how khoctl saw it; an agent that's killed ends its call."""
-        return self.old.call("khoctl move", 180)
+    @staticmethod
+    def _arm(shell, text):
+        shell.write_file("/run/kho-agent/failpoints", f"{text}\n".encode())
 
     def idle(self):
-        """Waits until the old agent is there and has nothing under way."""
-        self.old.wait_until("khoctl status >/dev/null && ! test -e /run/kho-agent/move-record", 90)
+        """Waits until the old agent is there, and has told how the move ended."""
+        self.old.wait_until("test -e /run/kho-agent/report.json && khoctl status >/dev/null", 120)
 
     def report(self):
         """Of the last move, also one that the next agent has ended."""
         return json.loads(self.old.run("khoctl --json report"))
 
-    def check_stays(self):
-        """The workload runs on where it was, nothing is left, every client is answered."""
+    @staticmethod
+    def _all_hold(shell, lines):
+        for line in lines.strip().splitlines():
+            shell.wait_until(line, 20)
+
+    def fail(self, fault):
+        """The failure, and all that has to hold after it."""
+        self.need_new()
+        self.configure(fault.frozen, fault.health)
+        if fault.old:
+            self._arm(self.old, fault.old)
+        if fault.new:
+            self._arm(self.new, fault.new)
+        self.old.run("rm -f /run/kho-agent/report.json")
+        self.lab.step(f"{fault.number}: {fault.what}")
+        moved = self.old.call("khoctl move", 180)
         self.idle()
-        for line in CLEAN.strip().splitlines():
-            self.old.wait_until(line, 20)
-        answered = self.load.settle_on()
-        self.lab.step(f"all clients are answered: {answered}")
+        result = self.report()["result"]
+        self.lab.step(f"   {result}")
+        assert moved.rc != 0 and fault.says in result, (moved.out, result)
+        self._all_hold(self.old, CLEAN)
+        if fault.lost:
+            wait_status(self.lab, self.old, 60, phase="idle")
+            assert self.old.run("cat /sys/devices/system/cpu/online") == "0-3"
+        else:
+            self._all_hold(self.new, CLEAN_NEW)
+        self.load.settle_on()
+
+    def finish(self):
+        """A move that succeeds; nothing was lost from the first to the last."""
+        self.need_new()
+        self.configure()
+        move(self.lab, self.old, self.new)
+        retire(self.lab, self.old, self.new)
+        seen = self.load.settle()
+        self.lab.step(f"clients: {seen}")
+        assert seen["opened"] == seen["kept"] == CLIENTS and seen["reset"] == 0, seen
+        assert seen["lost"] == 0 and seen["wrong"] == 0, seen
+        self.new.run("systemctl kill -s KILL redis-server; umount /srv/data; sync")
+        self.new.run("e2fsck -fn /dev/mapper/kho-data")
+        assert self.machine.resets() == 0
+
+    def run(self, faults):
+        """One after the other, then a move that succeeds."""
+        with self.machine.boot("old") as old:
+            self.set_up(old)
+            try:
+                for fault in faults:
+                    self.fail(fault)
+                self.finish()
+            except Exception:
+                self.trouble()
+                raise
 
     def trouble(self):
         """What both kernels know."""
-        for shell, logs in ((self.new, "move/*/images/restore.log"), (self.old, "dump/*/*/dump.log")):
+        logs = "tail -n 15 /run/kho-agent/move/*/images/restore.log /run/kho-agent/dump/*/*/dump.log"
+        for shell in (self.new, self.old):
             if shell:
-                self.lab.step(shell.call("journalctl --no-pager -b -n 80 -u kho-agent; "
-                                         f"tail -n 15 /run/kho-agent/{logs}").out)
+                self.lab.step(shell.call("journalctl --no-pager -b -n 100 -u kho-agent "
+                                         f"-u redis-server; {logs}", 60).out)

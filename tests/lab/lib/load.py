@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The load client (client/load.py) in a client's namespace."""
+"""The load clients (client/load.py, client/stream.py) in a client's namespace."""
 
 import json
 import signal
 import subprocess
 from pathlib import Path
 
-PROGRAM = Path(__file__).parent.parent / "client" / "load.py"
+CLIENTS = Path(__file__).parent.parent / "client"
 
 
 class Load:
     """Runs from start() to stop(), which returns what the clients have seen."""
 
+    program, went_on = "load.py", "all answered"
     _number = 0
 
     def __init__(self, lab, client, *arguments):
@@ -19,7 +20,7 @@ class Load:
         Load._number += 1
         self._path = lab.out / f"load{Load._number}.log"
         self._log = self._path.open("w+")
-        self._process = client.start("python3", str(PROGRAM), *arguments, text=True,
+        self._process = client.start("python3", str(CLIENTS / self.program), *arguments, text=True,
                                      stdin=subprocess.PIPE, stdout=self._log, stderr=self._log)
         lab.reactor.wait(lambda: "ready" in self._text() or self._process.poll() is not None, 60,
                          "connections of the load client")
@@ -35,18 +36,25 @@ class Load:
         self.settle_on()
         return self.stop()
 
-    def settle_on(self):
-        """Waits until every connection has had an answer from now on."""
-        seen = self._text().count("all answered")
+    def settle_on(self, seconds=60):
+        """Waits until every connection has had an answer, or bytes, from now on."""
+        seen = self._text().count(self.went_on)
         self._process.send_signal(signal.SIGUSR1)
-        self._lab.reactor.wait(lambda: self._text().count("all answered") > seen or
-                               self._process.poll() is not None, 60, "an answer to every client")
+        self._lab.reactor.wait(lambda: self._text().count(self.went_on) > seen or
+                               self._process.poll() is not None, seconds,
+                               "an answer to every client")
 
     def stop(self):
         """Ends the load; returns its summary."""
         self._process.stdin.close()
-        self._lab.reactor.wait(lambda: self._process.poll() is not None, 60, "the load's end")
+        self._lab.reactor.wait(lambda: self._process.poll() is not None, 150, "the load's end")
         lines = self._text().splitlines()
         if self._process.returncode != 0:
             raise AssertionError("the load client failed:\n" + "\n".join(lines[-20:]))
         return json.loads(lines[-1])
+
+
+class Streams(Load):
+    """Connections that are full both ways."""
+
+    program, went_on = "stream.py", "all went on"

@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The zoo (guest/zoo.c): tasks that know whether all that they have is whole."""
+
+ZOO = "/usr/lib/kho-lab/zoo"
+ADDRESSES = ("10.99.0.10", "fd99::10")
+
+
+def give_loopback(shell):
+    """Addresses as of a service, on a NIC that each kernel has."""
+    for address in ADDRESSES:
+        shell.run(f"ip address add {address} dev lo {'nodad' if ':' in address else ''}")
+
+
+def start_zoo(shell):
+    """The task with one of everything."""
+    shell.run("mkdir -p /etc/systemd/system/lab-zoo.service.d")
+    shell.write_file("/etc/systemd/system/lab-zoo.service.d/addresses.conf",
+                     f"[Service]\nEnvironment='ADDRESSES={' '.join(ADDRESSES)}'\n".encode())
+    shell.run("systemctl daemon-reload")
+    start(shell, "lab-zoo", "zoo")
+
+
+def start(shell, unit, folder):
+    """A unit of the zoo; waits until it can be asked."""
+    shell.run(f"systemctl start {unit}")
+    shell.wait_until(f"test -S /run/{folder}/control", 30)
+
+
+def ask(shell, folder, words="how are you"):
+    """What it says; raises if that isn't "ok"."""
+    answer = shell.call(f"{ZOO} ask /run/{folder} '{words}'")
+    assert answer.rc == 0 and answer.out.startswith("ok"), f"{folder}:\n{answer.out}"
+    return answer.out.strip()

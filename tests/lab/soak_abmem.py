@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Twenty moves of tasks whose every page proves itself: none is torn, stale or lost.
+
+Two tasks: eight threads with 256 MiB that are written to all the time, and one that shares memory
+with a child and forks, remaps, splits and gives back what it has. They move there and back again.
+"""
+
+from lib.upgrade import move, report, rollback, spawn
+
+TIME_LIMIT = 2400
+MOVES = 20
+
+UNITS = {
+    "threads": "[Service]\nExecStart=/usr/lib/kho-lab/abmem /run/threads 256 4 0 plain 8\n",
+    "tricks": "[Service]\nExecStart=/usr/lib/kho-lab/abmem /run/tricks 32 1 8 tricks\n",
+}
+CONFIG = b"""
+[Workload threads]
+Unit=lab-threads.service
+MaxBlackoutSec=60
+
+[Workload tricks]
+Unit=lab-tricks.service
+MaxBlackoutSec=60
+"""
+
+
+def add_units(shell):
+    """To that kernel's systemd."""
+    for name, text in UNITS.items():
+        shell.write_file(f"/etc/systemd/system/lab-{name}.service", text)
+    shell.run("systemctl daemon-reload")
+
+
+def go_on(shell):
+    """Both have checked all their pages once from now on, and found nothing."""
+    for name in UNITS:
+        rounds = shell.run(f"! grep BAD /run/{name} && awk '{{print $4}}' /run/{name}")
+        shell.wait_until(f"grep -q BAD /run/{name} || "
+                         f"awk '{{exit !($4 > {rounds} + 1)}}' /run/{name}", 120)
+        text = shell.run(f"cat /run/{name}")
+        assert text.startswith("beat"), text
+
+
+def test(lab):
+    """There and back, until it's enough."""
+    machine = lab.machine(memory="5G")
+    with machine.boot("old") as old:
+        old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG)
+        add_units(old)
+        old.run("systemctl start lab-threads lab-tricks")
+        old.wait_until("grep -q beat /run/threads && grep -q beat /run/tricks", 90)
+        new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=2G")
+        new.wait_until("systemctl is-active kho-new.target", 60)
+        add_units(new)
+        for number in range(MOVES):
+            if number % 2 == 0:
+                move(lab, old, new)
+            else:
+                rollback(lab, old, new)
+            go_on(old if number % 2 else new)
+            lab.step(f"move {number + 1}: " + ", ".join(
+                f"{w['name']} frozen {w['frozen_ms']} ms" for w in report(old)["workloads"]))
+        assert machine.resets() == 0
