@@ -12,9 +12,10 @@ TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" FUZZ_PROGS="$(FUZZ_PROGS)" \
 check: all tests fuzzers $(if $(SAN),,lab-image) ## build, lint, unit tests, short fuzz, lab (SAN=1: no lab)
 	$(Q)$(TIER_ENV) TESTS="$(TESTS)" mk/check.sh lint unit fuzz $(if $(SAN),,lab)
 
-check-all: check ## make check, then unit tests under ASan and UBSan, 20 reclaims, the benches
+check-all: check ## make check, then unit tests under ASan and UBSan, 20 reclaims, long lab tests, the benches
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)LAB_CYCLES=20 TESTS=reclaim mk/check.sh lab
+	$(Q)$(MAKE) --no-print-directory soak
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
 

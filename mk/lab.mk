@@ -5,9 +5,12 @@
 
 LAB_GUEST := $(wildcard tests/lab/guest/*)
 
-.PHONY: lab lab-image demo bench-spawn bench-blackout
+.PHONY: lab lab-image soak demo bench-spawn bench-blackout
 lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 	$(Q)TESTS="$(TESTS)" mk/check.sh lab
+
+soak: lab-image ## long tests in emulated machines (tests/lab/soak_*.py); TESTS="faults" picks some
+	$(Q)tests/lab/run --prefix=soak_ $(TESTS)
 
 lab-image: build/lab/disk.img ## make the image that lab machines boot from
 

@@ -18,6 +18,7 @@
 #include "agent/failover.h"
 #include "agent/join.h"
 #include "agent/move.h"
+#include "agent/rollback.h"
 #include "agent/session.h"
 #include "agent/side.h"
 #include "agent/spawn.h"
@@ -54,6 +55,7 @@ void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	va_end(args);
 	fprintf(stderr, SD_INFO "%s\n", text);
 	sd_notifyf(0, "STATUS=%s: %s", kho_agent_phase_name(agent), text);
+	kho_rollback_progress(agent, text);
 	if (!agent->waiter)
 		return;
 	/* to clients that didn't ask for more this is an error; they get the answer */

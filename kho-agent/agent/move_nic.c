@@ -34,9 +34,9 @@ bool kho_mover_nic_moves(struct kho_mover *mover, uint32_t item)
 
 /* ---- what was configured ---- */
 
-static void state_path(const struct kho_mover *mover, uint32_t item, char path[128])
+static void state_path(const struct kho_config_address *config, char path[128])
 {
-	snprintf(path, 128, KHO_RUN_DIR "/nic-%s", config_of(mover, item)->name);
+	snprintf(path, 128, KHO_RUN_DIR "/nic-%s", config->name);
 }
 
 static int write_state(const struct kho_mover *mover, uint32_t item,
@@ -49,12 +49,12 @@ static int write_state(const struct kho_mover *mover, uint32_t item,
 	};
 	char path[128];
 
-	state_path(mover, item, path);
+	state_path(config_of(mover, item), path);
 	return kho_file_write_atomic(path, &content, err);
 }
 
 /* -ENOENT: its NIC was never given up. */
-static int read_state(const struct kho_mover *mover, uint32_t item, struct kho_nic_state *ret,
+static int read_state(const struct kho_config_address *config, struct kho_nic_state *ret,
 		      struct kho_err *err)
 {
 	const size_t head = offsetof(struct kho_nic_state, messages);
@@ -63,7 +63,7 @@ static int read_state(const struct kho_mover *mover, uint32_t item, struct kho_n
 	size_t size;
 	int r;
 
-	state_path(mover, item, path);
+	state_path(config, path);
 	r = kho_file_read(path, sizeof(*ret), &data, &size, err);
 	if (r < 0)
 		return r;
@@ -95,7 +95,23 @@ int kho_mover_describe_alias(struct kho_mover *mover, uint32_t item, char ret[KH
 int kho_mover_describe_nic(struct kho_mover *mover, uint32_t item, struct kho_nic_state *ret,
 			   struct kho_err *err)
 {
-	return read_state(mover, item, ret, err);
+	return read_state(config_of(mover, item), ret, err);
+}
+
+int kho_nic_set_again(const struct kho_config_address *config, unsigned int ifindex,
+		      struct kho_err *err)
+{
+	_cleanup_free_ struct kho_nic_state *state = calloc(1, sizeof(*state));
+	int r;
+
+	if (!state)
+		return kho_fail(err, -ENOMEM, "no memory for the state of a NIC");
+	r = read_state(config, state, err);
+	if (r >= 0)
+		return kho_nic_state_apply(state, ifindex, err);
+	if (r == -ENOENT)
+		*err = (struct kho_err){};
+	return r == -ENOENT ? 0 : r;
 }
 
 /* ---- steps ---- */
@@ -143,7 +159,7 @@ static void forget_state(const struct kho_mover *mover, uint32_t item)
 {
 	char path[128];
 
-	state_path(mover, item, path);
+	state_path(config_of(mover, item), path);
 	unlink(path);
 }
 
@@ -154,7 +170,7 @@ static int undo_detach(struct kho_mover *mover, uint32_t item, struct kho_err *e
 
 	if (!state)
 		return kho_fail(err, -ENOMEM, "no memory for the state of a NIC");
-	r = read_state(mover, item, state, err);
+	r = read_state(config_of(mover, item), state, err);
 	if (r == -ENOENT) {
 		*err = (struct kho_err){};
 		return 0;

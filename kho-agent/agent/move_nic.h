@@ -19,6 +19,13 @@ int kho_mover_describe_alias(struct kho_mover *mover, uint32_t item, char ret[KH
 int kho_mover_describe_nic(struct kho_mover *mover, uint32_t item, struct kho_nic_state *ret,
 			   struct kho_err *err);
 
+/*
+ * What was configured on an address's NIC when it went, set again on the NIC that has the
+ * function now. Nothing is known of one that never went: that's no error.
+ */
+int kho_nic_set_again(const struct kho_config_address *config, unsigned int ifindex,
+		      struct kho_err *err);
+
 extern const struct kho_step_ops kho_step_detach;
 
 #endif

@@ -22,8 +22,7 @@
 
 #include "agent/departure.h"
 #include "agent/move_record.h"
-#include "agent/move_report.h"
-#include "agent/spawn.h"
+#include "agent/rollback.h"
 #include "migrate/criu/repair.h"
 #include "migrate/net/clean.h"
 
@@ -156,19 +155,6 @@ static int watch(struct kho_left *left, struct kho_err *err)
 
 /* ---- at the start ---- */
 
-static void over(struct kho_mover *mover)
-{
-	struct kho_agent *agent = mover->agent;
-	struct kho_err err = mover->move.err, unwritten;
-
-	if (mover->move.undo_err.code)
-		kho_agent_progress(agent, "not all went well: %s", mover->move.undo_err.msg);
-	agent->last = err;
-	if (kho_move_report_write(mover, &unwritten) < 0)
-		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
-	kho_agent_progress(agent, "%s", err.code ? err.msg : "the move is over");
-}
-
 static int set_up(struct kho_mover *mover, struct kho_err *err)
 {
 	struct kho_left *left = calloc(1, sizeof(*left));
@@ -205,7 +191,7 @@ int kho_mover_recover(struct kho_agent *agent, struct kho_err *err)
 	if (!mover)
 		return kho_fail(err, -ENOMEM, "no memory for a move");
 	mover->agent = agent;
-	mover->over = over;
+	mover->over = kho_move_is_over;
 	mover->recovered = true;
 	mover->began_ns = kho_now_ns();
 	r = set_up(mover, err);

@@ -111,8 +111,11 @@ struct kho_anchor *kho_anchor_adopt(struct kho_receiver *receiver, const Kho__Mo
 	a->receiver = receiver;
 	a->item = step->item;
 	a->adopted = true;
-	/* one that comes later is named only by the step that it comes with */
-	a->granted = step->address->nic;
+	/*
+	 * One that comes later is named only by the step that it comes with. Of two, the old
+	 * kernel's is its own, whoever has the addresses.
+	 */
+	a->granted = step->address->nic && (a->later || kho_side(receiver->agent)->is_new);
 	if (kho_nic_find("/sys", &a->function, &a->nic, NULL) < 0)
 		a->nic.ifindex = 0;
 	for (size_t i = 0; i < a->count; i++)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <syslog.h>
 
 #include "agent/checkup.h"
 #include "agent/failover.h"
@@ -39,7 +40,7 @@ static void send_over(struct kho_agent *agent, const struct kho_err *how)
 }
 
 /* Tells the waiting client and the other side, keeps the report. */
-static void is_over(struct kho_mover *mover)
+void kho_move_is_over(struct kho_mover *mover)
 {
 	struct kho_agent *agent = mover->agent;
 	const struct kho_err *trouble = &mover->move.undo_err;
@@ -55,7 +56,8 @@ static void is_over(struct kho_mover *mover)
 	send_over(agent, &err);
 	kho_agent_answer(agent, &err);
 	/* it's not known what became of them there, and old tasks are gone */
-	if (mover->move.peer_lost && kho_move_committed(&mover->move) && !kho_side(agent)->is_new)
+	if (mover->move.peer_lost && kho_move_committed(&mover->move) && agent->session &&
+	    !kho_side(agent)->is_new)
 		kho_failover_on_loss(agent, kho_channel_link(agent->session->channel)->cause,
 				     trouble);
 }
@@ -86,7 +88,7 @@ int kho_move_there(struct kho_agent *agent, struct kho_err *err)
 	if (kho_side(agent)->is_new)
 		return kho_fail(err, -EINVAL, "this is the spawned kernel; khoctl rollback moves "
 				"workloads back from it");
-	return kho_mover_begin(agent, is_over, err);
+	return kho_mover_begin(agent, kho_move_is_over, err);
 }
 
 /* ---- asking for it, old side ---- */
@@ -128,7 +130,7 @@ int kho_rollback(struct kho_agent *agent, struct kho_err *err)
 
 	if (r < 0)
 		return r;
-	return kho_side(agent)->is_new ? kho_mover_begin(agent, is_over, err) : ask(agent, err);
+	return kho_side(agent)->is_new ? kho_mover_begin(agent, kho_move_is_over, err) : ask(agent, err);
 }
 
 void kho_rollback_drop(struct kho_session *session)
@@ -166,6 +168,34 @@ static void on_asked(struct kho_session *session)
 		kho_session_set_deadline(session, 1, on_go, NULL);
 }
 
+/* ---- how it goes ---- */
+
+void kho_rollback_progress(struct kho_agent *agent, const char *text)
+{
+	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
+	Kho__Log log = KHO__LOG__INIT;
+
+	if (!agent->mover || !agent->session || !kho_side(agent)->is_new)
+		return;
+	log.has_level = true;
+	log.level = LOG_INFO;
+	log.text = (char *)text;
+	envelope.body_case = KHO__ENVELOPE__BODY_LOG;
+	envelope.log = &log;
+	/* it's in this kernel's log in any case */
+	(void)kho_session_send(agent->session, &envelope, NULL);
+}
+
+static void on_log(struct kho_session *session, const Kho__Log *log)
+{
+	char text[TEXT_MAX];
+
+	if (!session->rolling_back || !log->text)
+		return;
+	kho_text_clean(text, sizeof(text), log->text);
+	kho_agent_progress(session->agent, "%s: %s", kho_side(session->agent)->peer, text);
+}
+
 /* ---- messages ---- */
 
 bool kho_move_on_message(struct kho_session *session, const Kho__Envelope *envelope)
@@ -185,6 +215,9 @@ bool kho_move_on_message(struct kho_session *session, const Kho__Envelope *envel
 		return true;
 	case KHO__ENVELOPE__BODY_MOVE_BACK:
 		on_asked(session);
+		return true;
+	case KHO__ENVELOPE__BODY_LOG:
+		on_log(session, envelope->log);
 		return true;
 	case KHO__ENVELOPE__BODY_MOVE_OVER:
 		on_over(session, envelope->move_over);

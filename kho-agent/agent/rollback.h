@@ -26,8 +26,14 @@ int kho_move_there(struct kho_agent *agent, struct kho_err *err);
  */
 int kho_rollback(struct kho_agent *agent, struct kho_err *err);
 
+/* New side: how a move back goes, for whoever waits in the old kernel. */
+void kho_rollback_progress(struct kho_agent *agent, const char *text);
+
 /* Old side: the new one's agent was started again. */
 void kho_rollback_drop(struct kho_session *session);
+
+/* When a move from here has ended, this agent's or one that it has taken up (move.h). */
+void kho_move_is_over(struct kho_mover *mover);
 
 /* Whether it was one of a move. Inside the channel. */
 bool kho_move_on_message(struct kho_session *session, const Kho__Envelope *envelope);

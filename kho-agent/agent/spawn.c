@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "agent/clock.h"
 #include "agent/dmesg.h"
@@ -381,6 +382,9 @@ int kho_spawn_reopen(struct kho_agent *agent, struct kho_err *err)
 
 	if (!find_lent_region(agent, &region))
 		return kho_fail(err, -ENOTCONN, "no memory is lent to another kernel");
+	/* as of a new start: to an agent that only stood still, the old session is void too */
+	if (getrandom(&agent->nonce, sizeof(agent->nonce), 0) != sizeof(agent->nonce))
+		agent->nonce++;
 	kho_session_close(agent);
 	return reopen(agent, &region, err);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "agent/command.h"
+#include "agent/move_nic.h"
 #include "agent/receive.h"
 #include "agent/take_back.h"
 #include "migrate/net/announce.h"
@@ -118,6 +119,9 @@ static void take_address(struct take_back *t, const struct kho_config_address *c
 		r = kho_nic_up(nic.ifindex, &err);
 	for (unsigned int i = 0; i < config->nr_addresses && r >= 0; i++)
 		r = add_address(t, config->addresses[i], &nic, &err);
+	/* if it's the only one, all that was on it is gone */
+	if (r >= 0 && config->nr_functions == 1)
+		r = kho_nic_set_again(config, nic.ifindex, &err);
 	if (r >= 0 && *config->gateway) {
 		r = kho_address_parse(config->gateway, &gateway, &err);
 		if (r >= 0)

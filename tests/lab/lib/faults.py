@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from lib.load import Load
 from lib.net import Network
 from lib.qemu import Disk, Nic
+from lib.reactor import LabTimeout
 from lib.service import REDIS_ON_VOLUME, give_address, make_file_system, mount_for_redis, \
     nic_functions, start_redis
+from lib.shell import CommandFailed
 from lib.upgrade import move, retire, spawn, status, wait_status
 
 ADDRESS = "10.77.0.10"
 CLIENTS = 10
+FAILED_MAX = 3
+LEFT = "cat /run/kho-agent/failpoints 2>/dev/null; rm -f /run/kho-agent/failpoints"
 HEALTH = f"/usr/bin/redis-cli -h {ADDRESS} ping"
 
 CONFIG = """
@@ -39,9 +43,11 @@ FileSystem=ext4
 """
 
 # what no failure may leave in a kernel whose workload runs on
-CLEAN = f"""
-test "$(cat /sys/fs/cgroup/system.slice/redis-server.service/cgroup.freeze)" = 0
+CLEAN = """
 ! nft list tables | grep -q kho_
+"""
+RUNS = f"""
+test "$(cat /sys/fs/cgroup/system.slice/redis-server.service/cgroup.freeze)" = 0
 ! test -e /run/systemd/system/redis-server.service.d/50-kho-agent.conf
 ! test -e /run/kho-agent/move-record
 systemctl is-active redis-server
@@ -76,16 +82,16 @@ class Fault:
 class Faults:
     """The machine, its two kernels, and the clients."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, number=0):
         self.lab = lab
         network = Network()
-        client = network.client("outside", "10.77.0.2/24")
+        client = network.client(f"outside{number}", "10.77.0.2/24")
         self.machine = lab.machine(
             nics=[Nic(network.tap(), "52:54:00:00:00:01"),
                   Nic(network.tap(), "52:54:00:00:00:02")],
             disks=[Disk("data", "128M")])
         self.client, self.old, self.new, self.load = client, None, None, None
-        self.functions, self.disk = [], ""
+        self.functions, self.disk, self.failed = [], "", []
 
     def set_up(self, old):
         """Everything but the new kernel."""
@@ -145,8 +151,10 @@ class Faults:
         self.idle()
         result = self.report()["result"]
         self.lab.step(f"   {result}")
+        for shell in (self.old, self.new) if not fault.lost else (self.old,):
+            assert not shell.run(LEFT), "a failpoint wasn't met"
         assert moved.rc != 0 and fault.says in result, (moved.out, result)
-        self._all_hold(self.old, CLEAN)
+        self._all_hold(self.old, CLEAN + RUNS)
         if fault.lost:
             wait_status(self.lab, self.old, 60, phase="idle")
             assert self.old.run("cat /sys/devices/system/cpu/online") == "0-3"
@@ -154,11 +162,31 @@ class Faults:
             self._all_hold(self.new, CLEAN_NEW)
         self.load.settle_on()
 
-    def finish(self):
+    def commit_with(self, fault):
+        """A failure after commit: the move goes on to its end."""
+        self.lab.step(f"{fault.number}: {fault.what}")
+        self._arm(self.old, fault.old)
+        self._arm(self.new, fault.new)
+        self.old.run("rm -f /run/kho-agent/report.json")
+        self.old.call("khoctl move", 180)
+        self.idle()
+        report = self.report()
+        self.lab.step(f"   {report['result']}, {report.get('trouble')}")
+        assert report["result"] == "committed", report
+        for shell in (self.old, self.new):
+            wait_status(self.lab, shell, 60, connected=True)
+            assert not shell.run(LEFT), "a failpoint wasn't met"
+        assert not self.old.call("pgrep redis-server").out
+        self._all_hold(self.new, RUNS)
+
+    def finish(self, fault=None):
         """A move that succeeds; nothing was lost from the first to the last."""
         self.need_new()
         self.configure()
-        move(self.lab, self.old, self.new)
+        if fault:
+            self.commit_with(fault)
+        else:
+            move(self.lab, self.old, self.new)
         retire(self.lab, self.old, self.new)
         seen = self.load.settle()
         self.lab.step(f"clients: {seen}")
@@ -168,16 +196,24 @@ class Faults:
         self.new.run("e2fsck -fn /dev/mapper/kho-data")
         assert self.machine.resets() == 0
 
-    def run(self, faults):
-        """One after the other, then a move that succeeds."""
+    def run(self, faults, last=None):
+        """One after the other, then a move that succeeds; last fails after commit."""
         with self.machine.boot("old") as old:
             self.set_up(old)
-            try:
-                for fault in faults:
-                    self.fail(fault)
-                self.finish()
-            except Exception:
-                self.trouble()
+            for fault in faults:
+                self._guarded(fault.what, lambda fault=fault: self.fail(fault))
+            self._guarded("the last move", lambda: self.finish(last))
+        assert not self.failed, self.failed
+
+    def _guarded(self, what, step):
+        """A failure is told, and the next one tried all the same: it may tell more."""
+        try:
+            step()
+        except (AssertionError, LabTimeout, CommandFailed) as error:
+            self.lab.step(f"FAILED: {error}"[:2000])
+            self.trouble()
+            self.failed.append(what)
+            if len(self.failed) == FAILED_MAX:
                 raise
 
     def trouble(self):

@@ -58,6 +58,6 @@ def move(lab, old, new, to=""):
     return _command(lab, old, f"khoctl move {to}", new, old)
 
 
-def rollback(lab, old, new):
+def rollback(lab, old, new, given_in=None):
     """Moves all workloads back."""
-    return _command(lab, old, "khoctl rollback", old, new)
+    return _command(lab, given_in or old, "khoctl rollback", old, new)
