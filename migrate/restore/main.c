@@ -404,7 +404,9 @@ static int run(struct restore *restore, struct kho_err *err)
 	int r = 0;
 
 	while (r >= 0 && restore->state != STATE_OVER) {
-		bool serving = restore->server && !restore->served;
+		/* a copy that's told "no" drops its memory, and the connection for it */
+		bool dropped = restore->rehearses && restore->state == STATE_STOPPED;
+		bool serving = restore->server && !restore->served && !dropped;
 		bool busy = serving && kho_page_server_busy(restore->server);
 		/* CRIU's child is of no use any more once it has said that it's done */
 		struct pollfd fds[4] = {
