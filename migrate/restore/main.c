@@ -16,6 +16,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "migrate/criu/canary_tree.h"
 #include "migrate/criu/criu.h"
 #include "migrate/criu/repair.h"
 #include "migrate/pages/serve.h"
@@ -468,12 +469,15 @@ static int prepare_fds(struct kho_err *err)
 	return 0;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct restore restore = { .agent = -EBADF };
 	struct kho_err err = {};
-	int r = connect_agent(&restore, &err);
+	int r;
 
+	if (argc == 3 && strcmp(argv[1], KHO_CANARY_OPTION) == 0)
+		kho_canary_be_tree(argv[2]);
+	r = connect_agent(&restore, &err);
 	signal(SIGPIPE, SIG_IGN);
 	if (r >= 0)
 		r = prepare_fds(&err);
