@@ -9,8 +9,9 @@ TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" FUZZ_PROGS="$(FUZZ_PROGS)" \
 
 .PHONY: check check-all unit lint fuzz fuzzers
 # Guests have no sanitizer runtime: SAN=1 is for the tiers on this machine
+# Two machines at a time keep two CPUs busy; one alone waits a good part of the time
 check: all tests fuzzers $(if $(SAN),,lab-image) ## build, lint, unit tests, short fuzz, lab (SAN=1: no lab)
-	$(Q)$(TIER_ENV) TESTS="$(TESTS)" mk/check.sh lint unit fuzz $(if $(SAN),,lab)
+	$(Q)$(TIER_ENV) LAB_JOBS=$${LAB_JOBS:-2} TESTS="$(TESTS)" mk/check.sh lint unit fuzz $(if $(SAN),,lab)
 
 check-all: check ## make check, then unit tests under ASan and UBSan, 20 reclaims, long lab tests, the benches
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit

@@ -4,7 +4,7 @@
 # Runs tiers of tests (lint, unit, fuzz, lab), each to its end whatever the one
 # before did, and closes with one line that sums up all. A tier that breaks
 # without having recorded a failure counts as one. UNIT_PROGS, FUZZ_PROGS and
-# TESTS are lists of names.
+# TESTS are lists of names; LAB_JOBS is how many machines run at the same time.
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
 mkdir -p build/logs
@@ -18,7 +18,7 @@ tier() {
 	lint) mk/lint.py ;;
 	unit) mk/unit.py ${UNIT_PROGS:-} ;;
 	fuzz) mk/fuzz.py ${FUZZ_PROGS:-} ;;
-	lab) tests/lab/run ${TESTS:-} ;;
+	lab) tests/lab/run --jobs="${LAB_JOBS:-1}" ${TESTS:-} ;;
 	esac
 }
 

@@ -6,12 +6,15 @@
  * Between prepare and restore a copy may be rehearsed (receive_rehearse.c), which leaves
  * it READY.
  *
- *	prepare           restore              resume              settle
- *	  | stub starts     | "restore"          | "resume"          |
- *	  v                 v                    v                   v
- *	WAITING -ready-> READY -stopped-> STOPPED -resumed-> RUNS -complete-> drop-in gone
+ *	prepare       images, files      restore              resume            settle
+ *	  | stub starts  | "restore"       | "go"               | "resume"        |
+ *	  v              v                 v                    v                 v
+ *	WAITING -ready-> READY ...> LOADING ...> RESTORING -stopped-> STOPPED -resumed-> RUNS
  *	                                    undo of restore, of resume: killed
  *	                                    undo of prepare: unit dropped
+ *
+ * As soon as all of it is here, images of its memory are made and CRIU reads them; it
+ * waits before it makes tasks, for these may need a volume that isn't here yet.
  */
 #ifndef KHO_AGENT_ARRIVAL_H
 #define KHO_AGENT_ARRIVAL_H
@@ -24,6 +27,7 @@
 enum arrival_state {
 	ARRIVAL_WAITING = 0,		/* for kho-restore */
 	ARRIVAL_READY,
+	ARRIVAL_LOADING,		/* CRIU reads images */
 	ARRIVAL_RESTORING,
 	ARRIVAL_STOPPED,
 	ARRIVAL_RESUMING,
@@ -31,6 +35,11 @@ enum arrival_state {
 	ARRIVAL_COMPLETE,		/* all memory is there */
 	ARRIVAL_FAILED,
 };
+
+/* What has to be here. */
+#define ARRIVAL_IMAGES	1u
+#define ARRIVAL_FILES	2u
+#define ARRIVAL_ALL	(ARRIVAL_IMAGES | ARRIVAL_FILES)
 
 struct kho_arrival {
 	struct kho_receiver *receiver;
@@ -41,6 +50,9 @@ struct kho_arrival {
 	char dir[128];			/* images */
 	enum arrival_state state;
 	enum kho_step asked;		/* to be answered when it's so far; 0: nothing */
+	unsigned int here;		/* ARRIVAL_... */
+	sd_event_source *load;
+	struct kho_err failed;		/* why, in that state */
 	struct kho_arrival_pages *pages;
 	uint64_t lazy_bytes, lazy_ms;
 	int listener, conn;

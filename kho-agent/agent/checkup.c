@@ -213,8 +213,11 @@ static int begin_all(struct kho_checkup *checkup, struct kho_err *err)
 
 static bool has_peer(const struct kho_agent *agent)
 {
-	return agent->phase == KHO_PHASE_SYNC && agent->session &&
-	       kho_link_is_up(kho_channel_link(agent->session->channel));
+	const struct kho_link *link = agent->session ?
+		kho_channel_link(agent->session->channel) : NULL;
+
+	return agent->phase == KHO_PHASE_SYNC && link && kho_link_is_up(link) &&
+	       kho_features_has(&link->agreement.features, KHO_FEATURE_LOOK);
 }
 
 int kho_checkup_begin(struct kho_agent *agent, const struct kho_config *config,

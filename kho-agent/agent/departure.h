@@ -23,6 +23,7 @@
 #include "migrate/criu/criu.h"
 #include "migrate/pages/rounds.h"
 #include "migrate/workload/carry.h"
+#include "migrate/workload/mapped.h"
 #include "migrate/workload/unit.h"
 
 enum departure_state {
@@ -50,6 +51,7 @@ struct kho_departure {
 	struct kho_criu_external external[KHO_CRIU_EXTERNALS];
 	size_t nr_external;
 	char pids[KHO_CPUS_TEXT];
+	char mapped[KHO_MAPPED_LIST];	/* files */
 	struct kho_command *splitter;
 	struct kho_criu *criu;
 	struct kho_criu_ready ready;	/* for the next round */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/departure.h"
+#include "agent/parcel.h"
 #include "base/file.h"
 #include "base/cleanup.h"
 #include "migrate/restore/restore.h"
@@ -17,34 +18,27 @@ static void told(struct kho_departure *d, const struct kho_err *err)
 	kho_mover_done(d->mover, KHO_STEP_DUMP, d->item, err);
 }
 
-/* One of the streams has arrived, or hasn't. */
-static void stream_done(void *ctx, uint64_t bytes, const struct kho_err *err)
+/* One of the streams has arrived, or hasn't. The new side waits for both by itself. */
+static void on_arrived(struct kho_mover *mover, uint32_t item, const struct kho_err *err)
 {
-	struct kho_departure *d = ctx;
+	struct kho_departure *d = mover->departures[item];
+	struct kho_err why = *err;
 
-	(void)bytes;
-	if (d->state != DEPARTURE_SENDING)
+	if (!d || d->state != DEPARTURE_SENDING)
 		return;
-	d->streams--;
-	if (err->code == 0 && d->streams)
-		return;
-	if (err->code == 0)
+	if (err->code < 0) {
+		kho_wrap(&why, why.code, "images of %s", d->config->name);
+		kho_mover_abort(mover, &why);
+	} else if (--d->streams == 0) {
 		d->state = DEPARTURE_DUMPED;
-	told(d, err);
+	}
 }
 
 static int send_archive(struct kho_departure *d, const char *sort, struct kho_archive *archive,
 			struct kho_err *err)
 {
-	struct kho_block block = {
-		.data = archive->data, .size = archive->size, .done = stream_done, .ctx = d,
-	};
-	char kind[KHO_STREAM_KIND];
-
-	snprintf(kind, sizeof(kind), "%s:%s", sort, d->config->name);
-	*archive = (struct kho_archive){};
 	d->streams++;
-	return kho_transfer_send_block(d->mover->agent->session, kind, &block, err);
+	return kho_parcel_send(d->mover, d->item, sort, archive, on_arrived, err);
 }
 
 int kho_departure_write_external(struct kho_departure *d, struct kho_err *err)
@@ -129,6 +123,7 @@ static int on_post_dump(struct kho_departure *d, struct kho_err *err)
 	int r = kho_cgroup_freeze(d->unit.cgroup, true, err);
 
 	d->state = DEPARTURE_SENDING;
+	d->streams = 0;
 	kho_departure_note_round(d);
 	if (r >= 0)
 		r = send_images(d, err);
@@ -143,9 +138,12 @@ void kho_departure_on_notify(struct kho_departure *d, const char *script)
 	struct kho_err err = {};
 	int r;
 
-	if (d->state == DEPARTURE_DUMPING && strcmp(script, "post-dump") == 0)
-		r = on_post_dump(d, &err);
-	else if (d->state == DEPARTURE_SAMPLING && strcmp(script, "post-dump") == 0)
+	if (d->state == DEPARTURE_DUMPING && strcmp(script, "post-dump") == 0) {
+		on_post_dump(d, &err);
+		told(d, &err);
+		return;
+	}
+	if (d->state == DEPARTURE_SAMPLING && strcmp(script, "post-dump") == 0)
 		r = kho_sample_on_post_dump(d, &err);
 	else
 		r = kho_criu_answer(d->criu, d->state != DEPARTURE_UNDOING, &err);

@@ -200,7 +200,7 @@ int kho_departure_begin_round(struct kho_departure *d, enum kho_criu_kind kind,
 		r = use_ready(d, kind, err);
 	if (r >= 0) {
 		/* for the round after this one; if it can't be made now, it's made then */
-		if (kind == KHO_CRIU_PRE_DUMP)
+		if (kind == KHO_CRIU_PRE_DUMP || d->state == DEPARTURE_SAMPLING)
 			kho_criu_ready_make(&d->ready, d->root, NULL);
 		return 0;
 	}

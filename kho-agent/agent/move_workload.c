@@ -60,6 +60,9 @@ static int look(struct kho_departure *d, struct kho_err *err)
 	if (r < 0)
 		return r;
 	d->resident = kho_cgroup_resident(d->unit.cgroup);
+	r = kho_mapped_find(d->unit.cgroup, d->mapped, err);
+	if (r < 0)
+		return r;
 	return find_externals(d, err);
 }
 
@@ -123,6 +126,7 @@ void kho_departure_describe(const struct kho_departure *d, Kho__MoveWorkload *re
 		ret->health_command = (char *)d->config->health_command;
 	ret->has_health_timeout_ms = true;
 	ret->health_timeout_ms = d->config->health_timeout_ms;
+	ret->mapped = (char *)d->mapped;
 }
 
 void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *result)
@@ -161,7 +165,7 @@ static int hold_again(struct kho_mover *mover, uint32_t item, struct kho_err *er
 {
 	const struct kho_departure *d = departure(mover, item);
 
-	return kho_unit_hold(d->config->unit, &d->unit, err);
+	return kho_unit_hold(d->config->unit, d->unit.main_pid, err);
 }
 
 static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)

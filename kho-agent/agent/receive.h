@@ -76,6 +76,9 @@ void kho_arrival_free(struct kho_arrival *arrival);
 /* Where its images go to. */
 const char *kho_arrival_dir(const struct kho_arrival *arrival);
 
+/* A part of it is here as a whole (ARRIVAL_IMAGES, ...). */
+void kho_arrival_got(struct kho_arrival *arrival, unsigned int part);
+
 /* Whether it runs and its memory isn't all there. */
 bool kho_arrival_is_busy(const struct kho_arrival *arrival);
 

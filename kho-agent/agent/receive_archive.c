@@ -12,57 +12,89 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "agent/receive.h"
+#include "agent/arrival.h"
 #include "migrate/workload/archive.h"
 
 /* A stream that's kept in memory until it's whole. */
 struct incoming {
+	struct kho_agent *agent;
+	char name[64];			/* of the workload, which may be gone at the end */
+	unsigned int part;		/* of its arrival; 0: none */
 	char *data;
 	size_t size, room;
 	char dir[128];			/* where it's unpacked to */
 };
 
-static int open_incoming(const char *dir, void **ret_ctx, struct kho_err *err)
+static int open_incoming(struct kho_session *session, const char *dir, struct incoming **ret,
+			 struct kho_err *err)
 {
 	struct incoming *in = calloc(1, sizeof(*in));
 
 	if (!in)
 		return kho_fail(err, -ENOMEM, "no memory for a stream");
+	in->agent = session->agent;
 	snprintf(in->dir, sizeof(in->dir), "%s", dir);
-	*ret_ctx = in;
+	*ret = in;
 	return 0;
+}
+
+static void is_part(struct incoming *in, const char *name, unsigned int part)
+{
+	snprintf(in->name, sizeof(in->name), "%s", name);
+	in->part = part;
 }
 
 static int open_images(struct kho_session *session, const char *name, void **ret_ctx,
 		       struct kho_err *err)
 {
 	struct kho_arrival *a = kho_arrival_find(session->agent->receiver, name);
+	struct incoming *in;
+	int r;
 
 	if (!a)
 		return kho_fail(err, -ENOENT, "no workload of that name is expected");
-	return open_incoming(kho_arrival_dir(a), ret_ctx, err);
+	r = open_incoming(session, kho_arrival_dir(a), &in, err);
+	if (r < 0)
+		return r;
+	is_part(in, name, ARRIVAL_IMAGES);
+	*ret_ctx = in;
+	return 0;
 }
 
 static int open_sample(struct kho_session *session, const char *name, void **ret_ctx,
 		       struct kho_err *err)
 {
+	struct incoming *in;
 	char path[128];
+	int r;
 
 	if (!kho_arrival_find(session->agent->receiver, name))
 		return kho_fail(err, -ENOENT, "no workload of that name is expected");
 	kho_sample_path(name, path);
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return kho_fail_errno(err, -errno, "%s", path);
-	return open_incoming(path, ret_ctx, err);
+	r = open_incoming(session, path, &in, err);
+	if (r >= 0)
+		*ret_ctx = in;
+	return r;
 }
 
 static int open_files(struct kho_session *session, const char *name, void **ret_ctx,
 		      struct kho_err *err)
 {
-	if (!kho_arrival_find(session->agent->receiver, name) &&
-	    !kho_newcomer_expected(session->agent->receiver, name))
+	struct kho_arrival *a = kho_arrival_find(session->agent->receiver, name);
+	struct incoming *in;
+	int r;
+
+	if (!a && !kho_newcomer_expected(session->agent->receiver, name))
 		return kho_fail(err, -ENOENT, "no workload of that name is expected");
-	return open_incoming("/", ret_ctx, err);
+	r = open_incoming(session, "/", &in, err);
+	if (r < 0)
+		return r;
+	if (a)
+		is_part(in, name, ARRIVAL_FILES);
+	*ret_ctx = in;
+	return 0;
 }
 
 static ssize_t take(void *ctx, struct kho_bulk_reader *reader, size_t size, struct kho_err *err)
@@ -101,6 +133,7 @@ static int end(void *ctx, struct kho_err *err)
 {
 	struct incoming *in = ctx;
 	int dir = open(in->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct kho_arrival *a;
 	int r;
 
 	if (dir < 0)
@@ -109,6 +142,9 @@ static int end(void *ctx, struct kho_err *err)
 		r = kho_archive_unpack(in->data, in->size, dir, err);
 	if (dir >= 0)
 		close(dir);
+	a = in->part ? kho_arrival_find(in->agent->receiver, in->name) : NULL;
+	if (r >= 0 && a)
+		kho_arrival_got(a, in->part);
 	drop(in);
 	return r;
 }

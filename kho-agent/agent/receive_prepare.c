@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/arrival.h"
+#include "migrate/workload/mapped.h"
 #include "agent/side.h"
 #include "base/folder.h"
 #include "migrate/workload/config.h"
@@ -131,10 +132,45 @@ static void on_warm(void *ctx, const struct kho_err *ignored)
 		kho_arrival_failed(a, err.msg);
 }
 
-static int warm_up(struct kho_arrival *a, struct kho_err *err)
+static void on_read(void *ctx, const struct kho_err *ignored)
 {
-	return kho_command_run(a->receiver->agent->event, "/usr/sbin/criu check", WARM_MS,
-			       on_warm, a, &a->start, err);
+	struct kho_arrival *a = ctx;
+	struct kho_err err = {};
+
+	(void)ignored;
+	a->start = kho_command_free(a->start);
+	if (kho_command_run(a->receiver->agent->event, "/usr/sbin/criu check", WARM_MS, on_warm, a,
+			    &a->start, &err) < 0)
+		kho_arrival_failed(a, err.msg);
+}
+
+/* In a child. */
+static int read_files(void *arg)
+{
+	const Kho__MoveWorkload *workload = arg;
+
+	kho_mapped_read(workload->mapped ?: "");
+	if (workload->health_command) {
+		char path[1024];
+
+		snprintf(path, sizeof(path), "%.*s", (int)strcspn(workload->health_command, " \t"),
+			 workload->health_command);
+		kho_mapped_read(path);
+	}
+	return 0;
+}
+
+/* Programs that will run here are read now: who touches them first would wait for that. */
+static int warm_up(struct kho_arrival *a, const Kho__MoveWorkload *workload, struct kho_err *err)
+{
+	const struct kho_command_work work = {
+		.name = "reading programs",
+		.call = read_files,
+		.arg = (void *)workload,
+		.timeout_ms = WARM_MS,
+	};
+
+	return kho_command_call(a->receiver->agent->event, &work, on_read, a, &a->start, err);
 }
 
 static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workload,
@@ -158,7 +194,7 @@ static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workl
 	if (r >= 0)
 		r = kho_unit_stub(a->unit, &stub, err);
 	if (r >= 0)
-		r = warm_up(a, err);
+		r = warm_up(a, workload, err);
 	return r;
 }
 

@@ -78,6 +78,8 @@ static int rehearse(struct kho_receiver *receiver, const Kho__MoveStep *step, st
 	r = kho_arrival_pages_compose(a->pages, dir, &data, &index, err);
 	if (r < 0)
 		return r;
+	/* files that came with the sample will come again */
+	a->here = 0;
 	a->asked = KHO_STEP_REHEARSE;
 	r = kho_arrival_tell_with(a, "rehearse", (int[KHO_RESTORE_FDS]){ dir, data, index }, err);
 	if (r < 0)

@@ -59,6 +59,7 @@ void kho_arrival_free(struct kho_arrival *a)
 		return;
 	kho_command_free(a->start);
 	kho_command_free(a->health);
+	sd_event_source_disable_unref(a->load);
 	kho_arrival_pages_free(a->pages);
 	close_all(a);
 	free(a);
@@ -86,13 +87,12 @@ static void reached(struct kho_arrival *a, enum arrival_state state)
 
 void kho_arrival_failed(struct kho_arrival *a, const char *why)
 {
-	struct kho_err err;
 	char text[KHO_RESTORE_LINE];
 
 	kho_text_clean(text, sizeof(text), why);
-	kho_fail(&err, -EIO, "%.400s; see journalctl -u %.40s there", text, a->unit);
+	kho_fail(&a->failed, -EIO, "%.400s; see journalctl -u %.40s there", text, a->unit);
 	a->state = ARRIVAL_FAILED;
-	answer(a, &err);
+	answer(a, &a->failed);
 }
 
 /* Tasks whose memory isn't all there mustn't run on without who serves it. */
@@ -227,14 +227,11 @@ static int expect(struct kho_arrival *a, enum arrival_state state, struct kho_er
 	return 0;
 }
 
-static int restore(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+static int load(struct kho_arrival *a, struct kho_err *err)
 {
-	struct kho_arrival *a = arrival(receiver, step);
 	_cleanup_close_ int dir = -EBADF, index = -EBADF;
-	int r = expect(a, ARRIVAL_READY, err), data;
+	int r, data;
 
-	if (r < 0)
-		return r;
 	dir = open(a->dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (dir < 0)
 		return kho_fail_errno(err, -errno, "%s", a->dir);
@@ -242,9 +239,58 @@ static int restore(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	if (r < 0)
 		return r;
 	unlinkat(dir, KHO_RESTORE_COMPLETE, 0);
-	a->state = ARRIVAL_RESTORING;
-	a->asked = KHO_STEP_RESTORE;
 	r = kho_arrival_tell_with(a, "restore", (int[KHO_RESTORE_FDS]){ dir, data, index }, err);
+	if (r >= 0)
+		a->state = ARRIVAL_LOADING;
+	return r;
+}
+
+static int go(struct kho_arrival *a, struct kho_err *err)
+{
+	a->state = ARRIVAL_RESTORING;
+	return tell(a, "go", err);
+}
+
+static int on_load(sd_event_source *source, void *userdata)
+{
+	struct kho_arrival *a = userdata;
+	struct kho_err err = {};
+	int r;
+
+	(void)source;
+	a->load = sd_event_source_disable_unref(a->load);
+	if (a->state != ARRIVAL_READY)
+		return 0;
+	r = load(a, &err);
+	if (r >= 0 && a->asked == KHO_STEP_RESTORE)
+		r = go(a, &err);
+	if (r < 0)
+		kho_arrival_failed(a, err.msg);
+	return 0;
+}
+
+/* Not at once: the other side is told first that it's here. */
+void kho_arrival_got(struct kho_arrival *a, unsigned int part)
+{
+	a->here |= part;
+	if (a->here == ARRIVAL_ALL && a->state == ARRIVAL_READY && !a->load)
+		sd_event_add_defer(a->receiver->agent->event, &a->load, on_load, a);
+}
+
+static int restore(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+{
+	struct kho_arrival *a = arrival(receiver, step);
+	int r = 0;
+
+	if (a && a->state == ARRIVAL_FAILED && a->failed.code) {
+		*err = a->failed;
+		return err->code;
+	}
+	if (!a || (a->state != ARRIVAL_READY && a->state != ARRIVAL_LOADING))
+		return kho_fail(err, -EPROTO, "the workload isn't in the state for this step");
+	a->asked = KHO_STEP_RESTORE;
+	if (a->state == ARRIVAL_LOADING)
+		r = go(a, err);
 	return r < 0 ? r : 1;
 }
 

@@ -191,6 +191,7 @@ static void describe_self(struct kho_session *session, struct kho_hello *hello)
 	kho_features_add(&hello->features, KHO_FEATURE_BULK_CRC);
 	kho_features_add(&hello->features, KHO_FEATURE_RETIRE_NOTED);
 	kho_features_add(&hello->features, KHO_FEATURE_MOVE_BACK);
+	kho_features_add(&hello->features, KHO_FEATURE_LOOK);
 	kho_text_clean(hello->criu_version, sizeof(hello->criu_version), agent->criu_version);
 	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++)
 		if (agent->abilities & 1u << i)

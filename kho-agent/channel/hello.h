@@ -41,6 +41,7 @@
 /* Of the agents. */
 #define KHO_FEATURE_RETIRE_NOTED "retire-noted"	/* RetireReady is answered by RetireNoted */
 #define KHO_FEATURE_MOVE_BACK	"move-back"	/* MoveBack is done, and answered by MoveOver */
+#define KHO_FEATURE_LOOK	"look"		/* Look is answered by LookResult */
 
 enum kho_role {
 	KHO_ROLE_UNKNOWN = 0,

@@ -92,6 +92,8 @@ void kho_nft_add_table(struct kho_nft *nft)
 	if (!message)
 		return;
 	mnl_attr_put_strz(message, NFTA_TABLE_NAME, nft->table);
+	if (nft->table_flags)
+		mnl_attr_put_u32(message, NFTA_TABLE_FLAGS, htonl(nft->table_flags));
 	finish(nft, message);
 }
 

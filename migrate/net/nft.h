@@ -32,6 +32,7 @@ struct kho_nft {
 	size_t used;
 	uint8_t family;		/* NFPROTO_*, of the table that commands are for */
 	const char *table;
+	uint32_t table_flags;	/* NFT_TABLE_F_*, of tables that are added */
 	bool full;
 	struct nlmsghdr *rule;	/* being built */
 	struct nlattr *expressions;

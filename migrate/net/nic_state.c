@@ -185,14 +185,20 @@ static void keep(struct reading *reading, const struct nlmsghdr *message)
 	state->size += size;
 }
 
+/* The kernel makes it by itself. The flag means "secondary" to IPv4, which is somebody's own. */
+static bool is_made(const struct ifaddrmsg *header)
+{
+	return header->ifa_family == AF_INET6 &&
+	       (header->ifa_flags & IFA_F_TEMPORARY || header->ifa_scope == RT_SCOPE_LINK);
+}
+
 static int visit_address(const struct nlmsghdr *message, void *data)
 {
 	const struct ifaddrmsg *header = mnl_nlmsg_get_payload(message);
 	struct reading *reading = data;
 
 	if (message->nlmsg_type == RTM_NEWADDR && header->ifa_index == reading->ifindex &&
-	    !(header->ifa_flags & IFA_F_TEMPORARY) &&
-	    (header->ifa_family != AF_INET6 || header->ifa_scope != RT_SCOPE_LINK))
+	    !is_made(header))
 		keep(reading, message);
 	return MNL_CB_OK;
 }

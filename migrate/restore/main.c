@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -19,15 +18,14 @@
 #include "migrate/criu/canary_tree.h"
 #include "migrate/criu/criu.h"
 #include "migrate/criu/repair.h"
+#include "migrate/net/hush.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
 #include "migrate/restore/rehearse.h"
 #include "migrate/restore/restore.h"
+#include "migrate/restore/start.h"
 #include "migrate/workload/attributes.h"
 
-#define OUTPUT_FD	100		/* where CRIU finds our standard output */
-#define NULL_FD		101		/* and /dev/null */
-#define EXTERNAL_MAX	4096
 #define PAGE		4096u
 #define NS_PER_MS	1000000u
 #define BARRIER_USEC	10000000
@@ -50,11 +48,13 @@ struct restore {
 	struct kho_criu *criu;
 	struct kho_page_store *store;
 	struct kho_page_server *server;
+	struct kho_hush hush;		/* from before the restore until it runs */
 	bool served;			/* all memory is there */
 	bool rehearses;			/* it's a copy, in isolation, and never to run */
 	struct kho_rehearsal rehearsal;	/* that is under way, in a child */
 	bool alone;			/* the agent is gone, and nothing has run */
 	bool fetching;			/* it's brought in, not just served */
+	bool held, go;			/* CRIU waits before it makes tasks; it needn't */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
@@ -94,29 +94,6 @@ static void fail(struct restore *restore, const struct kho_err *err)
 
 /* ---- restoring ---- */
 
-static int read_external(int dir, struct kho_criu_request *request, struct kho_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	char *line, *rest;
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_RESTORE_EXTERNAL, dir);
-	r = kho_file_read(path, EXTERNAL_MAX, &text, NULL, err);
-	if (r < 0)
-		return r;
-	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
-		struct kho_criu_inherit *inherit = &request->inherit[request->nr_inherit];
-
-		if (request->nr_inherit == KHO_CRIU_EXTERNALS || strlen(line) >= KHO_CRIU_KEY)
-			return kho_fail(err, -EBADMSG, "the list of externals is damaged");
-		snprintf(inherit->key, sizeof(inherit->key), "%s", line);
-		inherit->fd = strncmp(line, "socket:", 7) == 0 ? OUTPUT_FD : NULL_FD;
-		request->nr_inherit++;
-	}
-	return 0;
-}
-
 static int open_server(struct restore *restore, struct kho_err *err)
 {
 	struct kho_page_server_config config = {
@@ -133,6 +110,15 @@ static int open_server(struct restore *restore, struct kho_err *err)
 	return r < 0 ? r : kho_page_server_new(&config, &restore->server, err);
 }
 
+/* Most workloads have no connections to themselves: those do without. */
+static void hush(struct restore *restore)
+{
+	struct kho_err err;
+
+	if (kho_hush_begin(&restore->hush, &err) < 0)
+		fprintf(stderr, "connections within this kernel may be reset: %s\n", err.msg);
+}
+
 static int begin(struct restore *restore, struct kho_err *err)
 {
 	struct kho_criu_request request = {
@@ -145,37 +131,19 @@ static int begin(struct restore *restore, struct kho_err *err)
 	int r = open_server(restore, err);
 
 	if (r >= 0)
-		r = read_external(restore->fds[0], &request, err);
+		r = kho_restore_read_external(restore->fds[0], &request, err);
+	if (r >= 0)
+		hush(restore);
 	if (r >= 0)
 		r = kho_criu_request(restore->criu, &request, err);
 	restore->state = STATE_RESTORING;
 	return r;
 }
 
-/* What CRIU doesn't restore; none in a dump of an older agent. */
-static int set_attributes(int dir, struct kho_err *err)
-{
-	struct kho_attributes attributes = {};
-	_cleanup_free_ char *text = NULL;
-	char path[64];
-	int r;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, dir);
-	if (access(path, F_OK) < 0)
-		return 0;
-	r = kho_file_read(path, KHO_ATTRIBUTES_MAX, &text, NULL, err);
-	if (r >= 0)
-		r = kho_attributes_parse(text, &attributes, err);
-	if (r >= 0)
-		r = kho_attributes_set(&attributes, err);
-	kho_attributes_done(&attributes);
-	return r;
-}
-
 static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 {
 	/* a rehearsal's tasks have other PIDs, and never run */
-	int r = restore->rehearses ? 0 : set_attributes(restore->fds[0], err);
+	int r = restore->rehearses ? 0 : kho_attributes_set_from(restore->fds[0], err);
 
 	if (r < 0)
 		return r;
@@ -248,6 +216,29 @@ static int on_pages(struct restore *restore, struct kho_err *err)
 	return 0;
 }
 
+/* Two of its questions are the agent's to answer. */
+static int on_notify(struct restore *restore, const struct kho_criu_event *event,
+		     struct kho_err *err)
+{
+	if (strcmp(event->script, "pre-resume") == 0)
+		return on_stopped(restore, event->pid, err);
+	if (strcmp(event->script, "pre-restore") != 0 || restore->go)
+		return kho_criu_answer(restore->criu, true, err);
+	if (restore->alone)
+		return kho_fail(err, -ECONNRESET, "the agent has gone away");
+	restore->held = true;
+	return 0;
+}
+
+static int go(struct restore *restore, struct kho_err *err)
+{
+	restore->go = true;
+	if (!restore->held)
+		return 0;
+	restore->held = false;
+	return kho_criu_answer(restore->criu, true, err);
+}
+
 static int on_criu(struct restore *restore, struct kho_err *err)
 {
 	struct kho_criu_event event;
@@ -255,9 +246,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	kho_criu_process(restore->criu, &event);
 	switch (event.kind) {
 	case KHO_CRIU_NOTIFY:
-		if (strcmp(event.script, "pre-resume") != 0)
-			return kho_criu_answer(restore->criu, true, err);
-		return on_stopped(restore, event.pid, err);
+		return on_notify(restore, &event, err);
 	case KHO_CRIU_DONE:
 		if (restore->rehearses && restore->state == STATE_STOPPED) {
 			restore->state = STATE_OVER;
@@ -265,6 +254,7 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 		}
 		if (event.err.code < 0)
 			break;
+		kho_hush_end(&restore->hush);
 		resumed(restore, event.pid);
 		return 0;
 	case KHO_CRIU_DIED:
@@ -288,7 +278,7 @@ static int rehearse_here(void *ctx, int fd)
 	int r;
 
 	restore->agent = fd;
-	restore->rehearses = true;
+	restore->rehearses = restore->go = true;
 	restore->rehearsal = (struct kho_rehearsal){};
 	r = kho_rehearsal_isolate(restore->fds[0], &err);
 	if (r >= 0)
@@ -372,7 +362,8 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 		close(restore->agent);
 		restore->agent = -EBADF;
 		restore->alone = true;
-		return 0;
+		/* no task is made yet, and nobody will say "go" */
+		return restore->held ? kho_fail(err, -ECONNRESET, "the agent has gone away") : 0;
 	}
 	if (n <= 0)
 		return kho_fail(err, -ECONNRESET, "the agent has gone away");
@@ -380,6 +371,8 @@ static int on_agent(struct restore *restore, struct kho_err *err)
 	if (restore->state == STATE_READY && strcmp(line, "restore") == 0 &&
 	    take_fds(restore, &message))
 		return begin(restore, err);
+	if (restore->state == STATE_RESTORING && strcmp(line, "go") == 0)
+		return go(restore, err);
 	if (restore->state == STATE_READY && !restore->rehearsal.pid &&
 	    strcmp(line, "rehearse") == 0 && take_fds(restore, &message))
 		return rehearse(restore, err);
@@ -412,7 +405,9 @@ static int run(struct restore *restore, struct kho_err *err)
 	int r = 0;
 
 	while (r >= 0 && restore->state != STATE_OVER) {
-		bool serving = restore->server && !restore->served;
+		/* a copy that's told "no" drops its memory, and the connection for it */
+		bool dropped = restore->rehearses && restore->state == STATE_STOPPED;
+		bool serving = restore->server && !restore->served && !dropped;
 		bool busy = serving && kho_page_server_busy(restore->server);
 		/* CRIU's child is of no use any more once it has said that it's done */
 		struct pollfd fds[4] = {
@@ -441,34 +436,6 @@ static int run(struct restore *restore, struct kho_err *err)
 	return r;
 }
 
-/* ---- beginning ---- */
-
-static int connect_agent(struct restore *restore, struct kho_err *err)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const char *path = getenv(KHO_RESTORE_SOCKET_ENV);
-
-	if (!path || strlen(path) >= sizeof(address.sun_path))
-		return kho_fail(err, -EINVAL, "$" KHO_RESTORE_SOCKET_ENV " is missing; kho-restore "
-				"is started by kho-agent only");
-	memcpy(address.sun_path, path, strlen(path) + 1);
-	restore->agent = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	if (restore->agent < 0 ||
-	    connect(restore->agent, (struct sockaddr *)&address, sizeof(address)) < 0)
-		return kho_fail_errno(err, -errno, "the agent's socket %s", path);
-	return 0;
-}
-
-/* At numbers that CRIU's child inherits them by. */
-static int prepare_fds(struct kho_err *err)
-{
-	_cleanup_close_ int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0 || dup2(null, NULL_FD) < 0 || dup2(STDOUT_FILENO, OUTPUT_FD) < 0)
-		return kho_fail_errno(err, -errno, "standard output");
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct restore restore = { .agent = -EBADF };
@@ -477,10 +444,10 @@ int main(int argc, char **argv)
 
 	if (argc == 3 && strcmp(argv[1], KHO_CANARY_OPTION) == 0)
 		kho_canary_be_tree(argv[2]);
-	r = connect_agent(&restore, &err);
+	r = kho_restore_connect(&restore.agent, &err);
 	signal(SIGPIPE, SIG_IGN);
 	if (r >= 0)
-		r = prepare_fds(&err);
+		r = kho_restore_prepare_fds(&err);
 	if (r >= 0)
 		r = kho_criu_start(0, -1, &restore.criu, &err);
 	if (r >= 0) {

@@ -11,7 +11,8 @@
  *
  *	kho-restore                          agent
  *	ready ------------------------------>          CRIU is started and waits
- *	      <------------------------------ restore
+ *	      <------------------------------ restore    images are read
+ *	      <------------------------------ go         tasks are made
  *	stopped PID ------------------------>          all is there, nothing has run
  *	      <------------------------------ resume, or abort
  *	resumed PID ------------------------>          it runs, systemd is told the main PID

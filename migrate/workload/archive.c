@@ -19,6 +19,7 @@
 
 #define MAGIC	"KHOA"
 #define VERSION	1u
+#define VERSION_FOLDERS	2
 
 struct entry {
 	uint32_t name_size;
@@ -125,13 +126,17 @@ int kho_archive_add(struct kho_archive *archive, int dir_fd, const char *name, s
 	fd = openat(dir_fd, name, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return kho_fail_errno(err, -errno, "%s", name);
-	if (!S_ISREG(st.st_mode))
+	if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 		return kho_fail(err, -EINVAL, "%s is no regular file; leave it out", name);
+	if (S_ISDIR(st.st_mode)) {
+		archive->folders = true;
+		st.st_size = 0;
+	}
 	if ((size_t)st.st_size > limit || archive->size + st.st_size > limit)
 		return kho_fail(err, -EFBIG, "with %s it's more than %zu MiB; files of that size "
 				"belong on a volume", name, limit >> 20);
 	entry.name_size = htole32(strlen(name));
-	entry.mode = htole32(st.st_mode & 07777);
+	entry.mode = htole32((st.st_mode & 07777) | (S_ISDIR(st.st_mode) ? S_IFDIR : 0));
 	entry.uid = htole32(st.st_uid);
 	entry.gid = htole32(st.st_gid);
 	entry.size = htole64(st.st_size);
@@ -164,11 +169,12 @@ int kho_archive_add_folder(struct kho_archive *archive, int dir_fd, size_t limit
 
 int kho_archive_end(struct kho_archive *archive, struct kho_err *err)
 {
-	uint32_t zero = 0, crc;
+	uint32_t zero = 0, crc, version = htole32(archive->folders ? VERSION_FOLDERS : VERSION);
 	int r = append(archive, &zero, sizeof(zero), err);
 
 	if (r < 0)
 		return r;
+	memcpy(archive->data + 4, &version, sizeof(version));
 	crc = htole32(kho_crc32c(archive->data, archive->size));
 	return append(archive, &crc, sizeof(crc), err);
 }
@@ -180,6 +186,11 @@ void kho_archive_done(struct kho_archive *archive)
 }
 
 /* ---- reading ---- */
+
+static bool is_folder(const struct entry *entry)
+{
+	return le32toh(entry->mode) & S_IFDIR;
+}
 
 /* 1: *@ret and *@at are of the next file; 0: there's none; -EBADMSG. */
 static int next_entry(const char *data, size_t size, size_t *at, struct entry *ret,
@@ -203,6 +214,8 @@ static int next_entry(const char *data, size_t size, size_t *at, struct entry *r
 		return -EBADMSG;
 	*ret_name = data + *at;
 	*at += ret->name_size;
+	if (is_folder(ret) && ret->size)
+		return -EBADMSG;
 	return ret->size > size - *at ? -EBADMSG : 1;
 }
 
@@ -217,7 +230,9 @@ int kho_archive_check(const void *data, size_t size, struct kho_err *err)
 	if (size >= 16 && size <= KHO_ARCHIVE_MAX && memcmp(data, MAGIC, 4) == 0) {
 		memcpy(&version, (const char *)data + 4, sizeof(version));
 		memcpy(&crc, (const char *)data + size - 4, sizeof(crc));
-		if (le32toh(version) == VERSION && le32toh(crc) == kho_crc32c(data, size - 4))
+		version = le32toh(version);
+		if ((version == VERSION || version == VERSION_FOLDERS) &&
+		    le32toh(crc) == kho_crc32c(data, size - 4))
 			while ((r = next_entry(data, size - 4, &at, &entry, &name)) > 0)
 				at += entry.size;
 	}
@@ -274,6 +289,26 @@ static int create(int dir_fd, char *name)
 	return S_ISREG(st.st_mode) ? TAKE_FD(fd) : -EEXIST;
 }
 
+/* One that's there stays as it is: whoever made it has had reasons. */
+static int make_folder(int dir_fd, char *name, const struct entry *entry)
+{
+	_cleanup_close_ int parent = open_parents(dir_fd, name), fd = -EBADF;
+	const char *last = strrchr(name, '/');
+
+	last = last ? last + 1 : name;
+	if (parent < 0)
+		return parent;
+	if (mkdirat(parent, last, 0700) < 0)
+		return errno == EEXIST ? 0 : -errno;
+	fd = open_below(parent, last, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+	if (fd < 0)
+		return fd;
+	if (fchown(fd, le32toh(entry->uid), le32toh(entry->gid)) < 0 ||
+	    fchmod(fd, le32toh(entry->mode) & 07777) < 0)
+		return -errno;
+	return 0;
+}
+
 static int write_file(int fd, const struct entry *entry, const char *data)
 {
 	const struct timespec times[2] = {
@@ -294,24 +329,30 @@ static int write_file(int fd, const struct entry *entry, const char *data)
 	return 0;
 }
 
+static int unpack_one(int dir_fd, char *name, const struct entry *entry, const char *data)
+{
+	_cleanup_close_ int fd = -EBADF;
+
+	if (is_folder(entry))
+		return make_folder(dir_fd, name, entry);
+	fd = create(dir_fd, name);
+	return fd < 0 ? fd : write_file(fd, entry, data);
+}
+
 int kho_archive_unpack(const void *data, size_t size, int dir_fd, struct kho_err *err)
 {
 	char path[KHO_ARCHIVE_NAME_MAX + 1];
 	struct entry entry;
 	const char *name;
 	size_t at = 8;
-	int r = kho_archive_check(data, size, err), fd;
+	int r = kho_archive_check(data, size, err);
 
 	if (r < 0)
 		return r;
 	while (next_entry(data, size - 4, &at, &entry, &name) > 0) {
 		memcpy(path, name, entry.name_size);
 		path[entry.name_size] = '\0';
-		fd = create(dir_fd, path);
-		if (fd < 0)
-			return kho_fail_errno(err, fd, "%s", path);
-		r = write_file(fd, &entry, (const char *)data + at);
-		close(fd);
+		r = unpack_one(dir_fd, path, &entry, (const char *)data + at);
 		if (r < 0)
 			return kho_fail_errno(err, r, "%s", path);
 		at += entry.size;

@@ -124,4 +124,7 @@ int kho_attributes_read(const struct kho_pids *pids, struct kho_attributes *ret,
  */
 int kho_attributes_set(const struct kho_attributes *attributes, struct kho_err *err);
 
+/* What the file in the folder of images says; 0 if there's none: an older agent's dump. */
+int kho_attributes_set_from(int images_fd, struct kho_err *err);
+
 #endif

@@ -241,3 +241,22 @@ int kho_attributes_set(const struct kho_attributes *attributes, struct kho_err *
 		close(setting.pidfd);
 	return r;
 }
+
+int kho_attributes_set_from(int images_fd, struct kho_err *err)
+{
+	struct kho_attributes attributes = {};
+	_cleanup_free_ char *text = NULL;
+	char path[64];
+	int r;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d/" KHO_ATTRIBUTES_FILE, images_fd);
+	if (access(path, F_OK) < 0)
+		return 0;
+	r = kho_file_read(path, KHO_ATTRIBUTES_MAX, &text, NULL, err);
+	if (r >= 0)
+		r = kho_attributes_parse(text, &attributes, err);
+	if (r >= 0)
+		r = kho_attributes_set(&attributes, err);
+	kho_attributes_done(&attributes);
+	return r;
+}

@@ -2,7 +2,8 @@
 /*
  * Files that go with a workload, because the new kernel's copy of the system has them
  * from when its image was made: those that its tasks have open for writing on the root
- * file system or in /run, its PID file, and what the operator names. What's mapped or
+ * file system or in /run, its PID file, and what the operator names; and folders there
+ * that they stand in, have open or watch, without what's in them. What's mapped or
  * open for reading only is taken to be the same on both sides.
  */
 #ifndef KHO_MIGRATE_CARRY_H

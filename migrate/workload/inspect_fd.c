@@ -39,6 +39,9 @@ static const char *const dumped[] = {
 
 static void inspect_anon(const struct place *at, const char *name)
 {
+	if (strcmp(name, "[eventfd]") == 0 && strstr(at->fd->info, "eventfd-semaphore: 1"))
+		kho_found(at->findings, KHO_FINDING_ANON_INODE, at->fd->pid, at->where,
+			  "is an eventfd of EFD_SEMAPHORE, of which CRIU makes a plain one");
 	for (size_t i = 0; i < sizeof(dumped) / sizeof(dumped[0]); i++)
 		if (strcmp(name, dumped[i]) == 0)
 			return;

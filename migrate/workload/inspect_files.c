@@ -100,7 +100,8 @@ void kho_inspect_files_open(const struct kho_config *config,
 	struct lister lister = { config, workload, ret, fd->pid };
 	const char *flags = strstr(fd->info, "flags:");
 
-	if (fd->link[0] != '/' || (!S_ISREG(fd->mode) && !S_ISDIR(fd->mode)))
+	/* folders may be made by the start of the unit there (RuntimeDirectory= and the like) */
+	if (fd->link[0] != '/' || !S_ISREG(fd->mode))
 		return;
 	/* what's open for writing goes along */
 	if (flags && (strtoul(flags + 6, NULL, 8) & O_ACCMODE) == O_RDONLY)

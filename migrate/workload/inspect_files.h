@@ -2,7 +2,7 @@
 /*
  * Files that a workload needs in the new kernel; a part of inspect_proc.h's walk.
  *
- * Those that are mapped, or open for reading, on mounts that the agent sees as well.
+ * Regular ones that are mapped, or open for reading, on mounts that the agent sees as well.
  * Not those that go with the workload (migrate/workload/carry.h), that stand on a volume,
  * in /proc, /sys or /dev, or that a private mount hides: these show at the rehearsal.
  */

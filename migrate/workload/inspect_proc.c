@@ -41,14 +41,17 @@ static char *read_text(pid_t pid, const char *name)
 
 /* ---- one descriptor ---- */
 
+/* Who has ended holds nothing any more: its lock is that of who has the file open still. */
 static bool is_inside(void *ctx, pid_t pid)
 {
 	const struct walk *walk = ctx;
+	char path[32];
 
 	for (size_t i = 0; i < walk->pids.nr; i++)
 		if (walk->pids.pids[i] == pid)
 			return true;
-	return false;
+	snprintf(path, sizeof(path), "/proc/%d", pid);
+	return access(path, F_OK) < 0;
 }
 
 static void look_at_fd(struct walk *walk, int dir, pid_t pid, const char *name)

@@ -19,6 +19,8 @@
 #define TIMEOUT_MS	30000
 #define DROP_IN_DIR	"/run/systemd/system"
 #define DROP_IN		"50-kho-agent.conf"
+#define DROP_IN_MAX	65536
+#define NOTED_WATCHDOG	"# watchdog: "		/* us */
 
 int kho_unit_check_name(const char *name, struct kho_err *err)
 {
@@ -138,30 +140,47 @@ static int remove_drop_in(const char *name, struct kho_err *err)
 	return reload(err);
 }
 
+/* What its watchdog was when it was let go; 0: none, or it wasn't. */
+static uint64_t noted_watchdog(const char *name)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[KHO_UNIT_PATH];
+	const char *at;
+
+	drop_in_path(name, false, path);
+	if (kho_file_read(path, DROP_IN_MAX, &text, NULL, NULL) < 0)
+		return 0;
+	at = strstr(text, NOTED_WATCHDOG);
+	return at ? strtoull(at + strlen(NOTED_WATCHDOG), NULL, 10) : 0;
+}
+
 /* SIGKILL counts as success, so that the unit is left inactive, not failed. */
 int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_err *err)
 {
+	uint64_t watchdog = unit->watchdog_usec ?: noted_watchdog(name);
+	char text[512];
 	int r;
 
 	if (is_scope(name))
 		return 0;
-	r = write_drop_in(name,
-			  "# The workload moves to another kernel (kho-agent)\n"
-			  "[Service]\n"
-			  "Restart=no\n"
-			  "SuccessExitStatus=SIGKILL\n"
-			  "ExecStop=\n"
-			  "ExecStopPost=\n", err);
-	return r < 0 || !unit->watchdog_usec ? r : kho_watchdog_set(unit->main_pid, 0, err);
+	snprintf(text, sizeof(text),
+		 "# The workload moves to another kernel (kho-agent)\n"
+		 NOTED_WATCHDOG "%llu\n"
+		 "[Service]\n"
+		 "Restart=no\n"
+		 "SuccessExitStatus=SIGKILL\n"
+		 "ExecStop=\n"
+		 "ExecStopPost=\n", (unsigned long long)watchdog);
+	r = write_drop_in(name, text, err);
+	return r < 0 || !watchdog ? r : kho_watchdog_set(unit->main_pid, 0, err);
 }
 
-int kho_unit_hold(const char *name, const struct kho_unit *unit, struct kho_err *err)
+int kho_unit_hold(const char *name, pid_t main_pid, struct kho_err *err)
 {
+	uint64_t watchdog = noted_watchdog(name);
 	int r = remove_drop_in(name, err);
 
-	if (r < 0 || !unit->watchdog_usec)
-		return r;
-	return kho_watchdog_set(unit->main_pid, unit->watchdog_usec, err);
+	return r < 0 || !watchdog || !main_pid ? r : kho_watchdog_set(main_pid, watchdog, err);
 }
 
 /*

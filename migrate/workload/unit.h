@@ -46,9 +46,12 @@ int kho_unit_check_name(const char *name, struct kho_err *err);
 /* -ENOENT: systemd knows no such unit. */
 int kho_unit_show(const char *name, struct kho_unit *ret, struct kho_err *err);
 
-/* @unit is what show() said before. */
+/*
+ * @unit is what show() said before. What's taken from the unit is noted in the drop-in:
+ * hold() gives it back, also if another agent has let go.
+ */
 int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_err *err);
-int kho_unit_hold(const char *name, const struct kho_unit *unit, struct kho_err *err);
+int kho_unit_hold(const char *name, pid_t main_pid, struct kho_err *err);
 
 struct kho_unit_stub {
 	const char *socket;		/* where kho-restore finds the agent */

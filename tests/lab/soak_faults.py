@@ -52,6 +52,22 @@ def of_undo():
                     new=f"undo-{step} before kill", says="health")
 
 
+def of_rehearsal():
+    """A copy is dumped and restored while the workload runs on."""
+    for when in ("before", "after"):
+        yield Fault(13, f"the old agent is killed {when} sample", rehearsal="yes",
+                    old=f"sample {when} kill", says="killed")
+    yield Fault(13, "the old agent is killed while a sample is dumped", rehearsal="yes",
+                old="sample after kill 200", says="killed")
+    yield Fault(18, "CRIU is killed while a sample is dumped", rehearsal="yes",
+                old="sample after kill-criu 250")
+    for when in ("before", "after", "answer"):
+        yield Fault(16, f"the new agent is killed {when} rehearse", rehearsal="yes",
+                    new=f"rehearse {when} kill", says="started again")
+    yield Fault(20, "CRIU is killed in the rehearsal", rehearsal="yes",
+                new="rehearse after kill-criu 100")
+
+
 def of_criu():
     """CRIU is killed at different times of its work; it can't dump; it can't restore."""
     for ms in (20, 60, 100, 150, 200, 300, 400):
@@ -89,4 +105,6 @@ def of_kernel():
 
 def test(lab):
     """All of them."""
-    Faults(lab).run([*of_old(), *of_new(), *of_undo(), *of_criu(), *of_time(), *of_kernel()])
+    faults = Faults(lab)
+    faults.run([*of_old(), *of_new(), *of_undo(), *of_rehearsal(), *of_criu(), *of_time(),
+                *of_kernel()])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Memory moves while it's written to: 256 MiB whose every page proves itself. A budget
-that can't be met leaves the task where it is."""
+that can't be met leaves the task where it is, and as fast as it was."""
 
 import re
 
@@ -11,6 +11,7 @@ CONFIG = """
 [Workload abmem]
 Unit=lab-abmem.service
 MaxBlackoutSec={budget}
+NoConvergence=throttle
 """
 MIB = 256
 
@@ -23,11 +24,13 @@ def beat(shell):
 
 
 def refused(lab, old):
-    """Nothing is frozen for a budget of nothing."""
+    """Nothing is frozen for a budget of nothing, though the task was slowed down for it."""
     old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(budget="0.001").encode())
-    result = old.call("khoctl move", 120)
+    result = old.call("khoctl move", 180)
     lab.step(result.out.strip().splitlines()[-1])
-    assert result.rc != 0 and "MaxBlackoutSec" in result.out
+    assert result.rc != 0 and "MaxBlackoutSec" in result.out and "slowed down" in result.out
+    assert "1/32" in result.out, result.out
+    assert old.run("cat /sys/fs/cgroup/system.slice/lab-abmem.service/cpu.max") == "max 100000"
     seen = report(old)
     assert seen["workloads"][0]["result"] == "stayed" and seen["workloads"][0]["frozen_ms"] == 0
 

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Connections move: clients outside the machine keep theirs to redis over a move, and
-lose no answer."""
+"""A workload moves with its connections: redis, a systemd unit with its sandbox, keeps its PID
+and its data and is an ordinary unit in the new kernel; clients outside lose no answer."""
 
 from lib.load import Load
 from lib.net import Network
@@ -22,6 +22,14 @@ Functions={functions}
 """
 
 
+def is_ordinary(old, new, pid):
+    """The unit is where it's meant to be, and only there."""
+    assert new.run("redis-cli get key") == "value-of-the-old-kernel"
+    assert new.run("systemctl show -P MainPID redis-server") == pid
+    assert new.run("systemctl is-active redis-server") == "active"
+    assert old.call("systemctl is-active redis-server").out.strip() == "inactive"
+
+
 def test(lab):
     """Ten connections over one move."""
     network = Network()
@@ -34,15 +42,20 @@ def test(lab):
         old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
             address=ADDRESS, functions=" ".join(functions)).encode())
         start_redis(old, ADDRESS)
+        old.run("redis-cli set key value-of-the-old-kernel")
+        pid = old.run("systemctl show -P MainPID redis-server")
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")
         new.wait_until("systemctl is-active kho-new.target", 60)
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", "10")
         move(lab, old, new)
         for line in old.run("khoctl report").splitlines():
             lab.step(line)
+        is_ordinary(old, new, pid)
         retire(lab, old, new)
         seen = load.stop()
         lab.step(f"clients: {seen}")
         assert seen["opened"] == seen["kept"] == 10 and seen["reset"] == 0, seen
         assert seen["lost"] == 0 and seen["wrong"] == 0, seen
+        assert new.run("redis-cli incr counter") == "1"
+        new.run("systemctl stop redis-server")
         assert machine.resets() == 0

@@ -6,6 +6,7 @@ from lib.qemu import Nic
 from lib.traffic import Driver, Flow, nic_function, serve
 
 TIME_LIMIT = 400
+TIMED = True
 MAC = "52:54:00:77:00:0a"
 V4, V6 = "10.77.0.10", "fd00::10"
 SLACK_MS = 120  # of an emulated machine; a retransmission in 500 ms would cost 300 more

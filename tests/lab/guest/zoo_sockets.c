@@ -16,8 +16,8 @@
 #include "zoo.h"
 
 #define ADDRESSES	4
-#define LIMIT		(256u << 10)
-#define BUFFER		16384
+#define LIMIT		(1u << 20)
+#define BUFFER		65536
 #define CC		"reno"		/* not the default; in each kernel */
 #define KEEP_IDLE	1234
 

@@ -31,6 +31,7 @@ Addresses=vip
 Volumes=data
 MaxBlackoutSec=30
 HealthCommand={health}
+Rehearsal={rehearsal}
 
 [Address vip]
 Address={address}/24
@@ -76,6 +77,7 @@ class Fault:
     says: str = "" # part of the move's result
     frozen: int = 60 # MaxFrozenSec=
     health: str = HEALTH
+    rehearsal: str = "no"
     lost: bool = False # the new kernel has to go
 
 
@@ -105,10 +107,10 @@ class Faults:
         self.load = Load(self.lab, self.client, "--redis", f"{ADDRESS}:6379",
                          "--connections", str(CLIENTS))
 
-    def configure(self, frozen=60, health=HEALTH):
+    def configure(self, frozen=60, health=HEALTH, rehearsal="no"):
         """What moves."""
         self.old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
-            frozen=frozen, health=health, address=ADDRESS,
+            frozen=frozen, health=health, rehearsal=rehearsal, address=ADDRESS,
             functions=" ".join(self.functions), disk=self.disk).encode())
 
     def need_new(self):
@@ -134,13 +136,13 @@ class Faults:
 
     @staticmethod
     def _all_hold(shell, lines):
-        for line in lines.strip().splitlines():
+        for line in filter(None, lines.splitlines()):
             shell.wait_until(line, 20)
 
     def fail(self, fault):
         """The failure, and all that has to hold after it."""
         self.need_new()
-        self.configure(fault.frozen, fault.health)
+        self.configure(fault.frozen, fault.health, fault.rehearsal)
         if fault.old:
             self._arm(self.old, fault.old)
         if fault.new:

@@ -10,6 +10,7 @@ WORKLOAD = {
 }
 MOVE = {
     "schema": int, "result": str, "old_release": str, "new_release": str, "clock_ms": int,
+    "frozen_limit_ms": int,
     "phases": [SPAN], "steps": [SPAN], "workloads": [WORKLOAD],
 }
 DEMO = MOVE | {

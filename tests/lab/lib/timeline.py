@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape
 
 WIDTH, LEFT, RIGHT, ROW = 960, 130, 110, 21
 PLOT = WIDTH - LEFT - RIGHT
-COLORS = {"spawn": "#9aa5b1", "sync": "#4c78a8", "switch": "#e45756", "verify": "#f58518",
-          "commit": "#54a24b", "soak": "#b279a2", "retire": "#6b7785"}
+COLORS = {"spawn": "#9aa5b1", "preflight": "#72b7b2", "sync": "#4c78a8", "switch": "#e45756",
+          "verify": "#f58518", "commit": "#54a24b", "soak": "#b279a2", "retire": "#6b7785"}
 CLIENT, FROZEN, INK, FAINT = "#222831", "#c44e52", "#222831", "#d5dae0"
 
 
