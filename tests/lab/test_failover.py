@@ -1,147 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The new kernel panics after the workloads have moved: it's fenced, the volume and the address
-come back, services start anew in the old kernel; all that was synced is there. By another policy
-the operator decides."""
+come back, services start anew in the old kernel; all that was synced is there."""
 
-from lib.net import Network
-from lib.qemu import Disk, Nic
-from lib.reactor import LabTimeout
-from lib.service import (REDIS_ON_VOLUME, give_address, make_file_system, mount_for_redis,
-                         nic_functions, start_redis)
-from lib.upgrade import memory_kib, move, spawn, status, wait_status
+from lib.failover import ask, go_there, is_back, machine_with_policy, write
+from lib.upgrade import status, wait_status
 
-TIME_LIMIT = 900
-ADDRESS = "10.77.0.10"
-
-CONFIG = """
-[Workload redis]
-Unit=redis-server.service
-Addresses=vip
-Volumes=data
-MaxBlackoutSec=60
-
-[Address vip]
-Address={address}/24
-Functions={functions}
-
-[Volume data]
-Function={disk}
-MountPoint=/srv/data
-FileSystem=ext4
-
-[Upgrade]
-NewKernelFailure={policy}
-"""
-
-
-def configure(shell, policy, functions, disk):
-    """What moves, and what's done about a failure."""
-    shell.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
-        address=ADDRESS, functions=" ".join(functions), disk=disk, policy=policy).encode())
-
-
-def ask(client, *words):
-    """Redis, from the other host; its answer."""
-    script = ("import socket, sys\n"
-              f"s = socket.create_connection(('{ADDRESS}', 6379), 20)\n"
-              f"s.sendall(b'{' '.join(words)}\\r\\n')\n"
-              "print(s.recv(100).decode().strip())")
-    return client.run("python3", "-c", script).strip()
-
-
-def write(shell, count):
-    """Acknowledged writes, each synced to the volume."""
-    shell.run(f"for i in $(seq {count}); do echo \"rpush list $i\"; done | redis-cli >/dev/null", 60)
-
-
-def is_back(lab, old, length):
-    """The old kernel has it all, and says what's lost."""
-    wait_status(lab, old, 180, phase="idle")
-    old.wait_until("redis-cli ping", 120)
-    now = status(old)
-    lab.step(now["message"])
-    assert "started anew" in now["message"] and "lost" in now["message"], now
-    assert old.run("redis-cli llen list") == str(length)
-    assert "kho-data" in old.run("findmnt -no SOURCE /srv/data")
-    assert old.run("cat /sys/devices/system/cpu/online") == "0-3"
-    old.run("test ! -e /run/kho-agent/failover")
-    old.run("test ! -e /run/systemd/system/redis-server.service.d")
-
-
-def go_there(lab, machine, old, port):
-    """Spawns and moves."""
-    new = spawn(machine, old, "new-system", port, "--cpus=2-3 --memory=1536M")
-    new.wait_until("systemctl is-active kho-new.target", 60)
-    move(lab, old, new)
-    return new
-
-
-def panics(lab, machine, old, client):
-    """By policy the services start anew."""
-    new = go_there(lab, machine, old, "ttyS1")
-    write(new, 300)
-    assert ask(client, "llen", "list") == ":500"
-    new.start("echo c >/proc/sysrq-trigger")
-    wait_status(lab, old, 60, connected=False)
-    is_back(lab, old, 500)
-    assert "panicked" in status(old)["message"]
-    assert ask(client, "llen", "list") == ":500"
-    lab.step("a panic in the soak is answered")
-
-
-def is_left_alone(lab, machine, old, client):
-    """The policy says stay: an agent that is silent comes back, a kernel that hangs doesn't."""
-    new = go_there(lab, machine, old, "ttyS2")
-    new.run("pkill -STOP kho-agent")
-    lab.reactor.wait(lambda: "NewKernelFailure=stay" in status(old)["message"], 90,
-                     "the old agent to give up")
-    assert ask(client, "llen", "list") == ":500"
-    new.run("pkill -CONT kho-agent")
-    try:
-        wait_status(lab, old, 60, phase="soak", connected=True)
-    except LabTimeout:
-        for shell in (old, new):
-            lab.step(shell.call("khoctl status; journalctl --no-pager -b -u kho-agent -n 40").out)
-        raise
-    lab.step("an agent that was silent is back")
-    write(new, 100)
-    new.start("insmod /usr/lib/kho-lab/new/lab_hang.ko")
-    wait_status(lab, old, 90, connected=False)
-    refused = old.call("khoctl reclaim")
-    assert refused.rc != 0 and "khoctl failover" in refused.out, refused
-    old.run("khoctl failover", 180)
-    is_back(lab, old, 600)
-    assert ask(client, "llen", "list") == ":600"
-    lab.step("it hangs with interrupts off, and the operator gives it up")
-
-
-def check_volume(shell):
-    """Clean, without a repair."""
-    shell.run("systemctl stop redis-server kho-volume@data")
-    disk = shell.run("for d in /sys/block/vd?; do [ $(cat $d/size) = 262144 ] && "
-                     "basename $d; done; true")
-    shell.run(f"e2fsck -fn /dev/{disk}")
+TIME_LIMIT = 600
 
 
 def test(lab):
-    """A panic, a silence, a hang."""
-    network = Network()
-    client = network.client("outside", "10.77.0.2/24")
-    machine = lab.machine(disks=[Disk("data", "128M")],
-                          nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
-    with machine.boot("old") as old:
-        memory = memory_kib(old)
-        functions = nic_functions(old)
-        disk = make_file_system(old, 262144)
-        give_address(old, functions[0], f"{ADDRESS}/24")
-        configure(old, "restart", functions, disk)
-        mount_for_redis(old)
-        start_redis(old, ADDRESS, REDIS_ON_VOLUME)
-        write(old, 200)
-        panics(lab, machine, old, client)
-        configure(old, "stay", functions, disk)
-        is_left_alone(lab, machine, old, client)
-        assert memory_kib(old) == memory
-        check_volume(old)
-        assert machine.resets() == 0
+    """By policy the services start anew."""
+    with machine_with_policy(lab, "restart") as (machine, old, client):
+        new = go_there(lab, machine, old, "ttyS1")
+        write(new, 300)
+        assert ask(client, "llen", "list") == ":500"
+        new.start("echo c >/proc/sysrq-trigger")
+        wait_status(lab, old, 60, connected=False)
+        is_back(lab, old, 500)
+        assert "panicked" in status(old)["message"]
+        assert ask(client, "llen", "list") == ":500"
+        lab.step("a panic in the soak is answered")
