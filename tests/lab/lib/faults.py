@@ -22,9 +22,6 @@ LEFT = "cat /run/kho-agent/failpoints 2>/dev/null; rm -f /run/kho-agent/failpoin
 HEALTH = f"/usr/bin/redis-cli -h {ADDRESS} ping"
 
 CONFIG = """
-[Upgrade]
-MaxFrozenSec={frozen}
-
 [Workload redis]
 Unit=redis-server.service
 Addresses=vip
@@ -109,8 +106,12 @@ class Faults:
 
     def configure(self, frozen=60, health=HEALTH, rehearsal="no"):
         """What moves."""
+        # in place of the lab's own, which is for all tests
+        self.old.run("mkdir -p /etc/kho-agent/kho-agent.conf.d")
+        self.old.write_file("/etc/kho-agent/kho-agent.conf.d/lab.conf",
+                            f"[Upgrade]\nMaxFrozenSec={frozen}\n".encode())
         self.old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
-            frozen=frozen, health=health, rehearsal=rehearsal, address=ADDRESS,
+            health=health, rehearsal=rehearsal, address=ADDRESS,
             functions=" ".join(self.functions), disk=self.disk).encode())
 
     def need_new(self):
