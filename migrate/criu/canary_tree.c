@@ -98,7 +98,7 @@ static void __attribute__((noreturn)) ask(const struct ends *ends, int file)
 	_exit(1);
 }
 
-static void __attribute__((noreturn)) be_tree(const char *dir)
+void kho_canary_be_tree(const char *dir)
 {
 	struct ends ends;
 	char path[256];
@@ -125,8 +125,10 @@ int kho_canary_tree(const char *dir, pid_t *ret, struct kho_err *err)
 {
 	pid_t pid = fork();
 
-	if (pid == 0)
-		be_tree(dir);
+	if (pid == 0) {
+		execl(KHO_CANARY_PROGRAM, KHO_CANARY_PROGRAM, KHO_CANARY_OPTION, dir, NULL);
+		_exit(1);
+	}
 	if (pid < 0)
 		return kho_fail_errno(err, -errno, "a canary can't be started");
 	*ret = pid;

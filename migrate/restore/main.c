@@ -15,6 +15,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "migrate/criu/canary_tree.h"
 #include "migrate/criu/criu.h"
 #include "migrate/criu/repair.h"
 #include "migrate/net/hush.h"
@@ -435,12 +436,15 @@ static int run(struct restore *restore, struct kho_err *err)
 	return r;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	struct restore restore = { .agent = -EBADF };
 	struct kho_err err = {};
-	int r = kho_restore_connect(&restore.agent, &err);
+	int r;
 
+	if (argc == 3 && strcmp(argv[1], KHO_CANARY_OPTION) == 0)
+		kho_canary_be_tree(argv[2]);
+	r = kho_restore_connect(&restore.agent, &err);
 	signal(SIGPIPE, SIG_IGN);
 	if (r >= 0)
 		r = kho_restore_prepare_fds(&err);

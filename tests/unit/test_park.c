@@ -315,9 +315,20 @@ static struct registers polling(void)
 	return (struct registers){ .rip = (uint64_t)live + find(live, 0, PAUSE) };
 }
 
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* By the clock: on a busy machine each nap takes as long as it likes. */
 static bool command_cleared(int milliseconds)
 {
-	for (int i = 0; i < milliseconds && mailbox->command; i++)
+	int64_t end = now_ms() + milliseconds;
+
+	while (mailbox->command && now_ms() < end)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	return !mailbox->command;
 }
