@@ -8,6 +8,7 @@ import re
 from lib.upgrade import move, report, spawn
 from lib.zoo import ask, give_loopback, start, start_zoo
 
+TIME_LIMIT = 600
 SCOPE = "lab-grove.scope"
 UNITS = {"zoo": "lab-zoo.service", "tree": "lab-zoo@tree-200.service",
          "clock": "lab-zoo@clock.service", "notify": "lab-zoo-notify.service", "grove": SCOPE}
