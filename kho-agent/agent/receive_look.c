@@ -53,11 +53,15 @@ static void look_for_files(const struct look *look)
 
 static void look_for_unit(const struct look *look)
 {
+	const char *name = look->message->unit;
 	struct kho_unit unit;
 	struct kho_err err;
+	int r = kho_unit_check_name(name, &err);
 
-	if (kho_unit_check_name(look->message->unit, &err) < 0 ||
-	    kho_unit_show(look->message->unit, &unit, &err) < 0)
+	/* a scope is made when it comes */
+	if (r >= 0 && !kho_unit_is_scope(name))
+		r = kho_unit_show(name, &unit, &err);
+	if (r < 0)
 		kho_found(look->findings, KHO_FINDING_UNIT, 0, "", "in the new kernel: %.150s",
 			  err.msg);
 }

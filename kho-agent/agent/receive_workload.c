@@ -317,8 +317,13 @@ static int kill_all(struct kho_receiver *receiver, const Kho__MoveStep *step, st
 		return err->code;
 	a->asked = KHO_STEP_NONE;
 	a->state = ARRIVAL_FAILED;
-	if (kho_unit_show(a->unit, &unit, err) < 0)
-		return err->code;
+	if (kho_unit_show(a->unit, &unit, err) < 0) {
+		if (err->code != -ENOENT || !kho_unit_is_scope(a->unit))
+			return err->code;
+		/* it's gone, and all that was in it */
+		*err = (struct kho_err){};
+		return 0;
+	}
 	/* what can't be made quiet is killed all the same */
 	if (*unit.cgroup && kho_cgroup_freeze(unit.cgroup, true, err) >= 0 &&
 	    kho_cgroup_wait(unit.cgroup, "frozen", 1, KILL_MS, err) >= 0)

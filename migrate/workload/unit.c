@@ -37,7 +37,7 @@ int kho_unit_check_name(const char *name, struct kho_err *err)
 	return 0;
 }
 
-static bool is_scope(const char *name)
+bool kho_unit_is_scope(const char *name)
 {
 	size_t size = strlen(name);
 
@@ -161,7 +161,7 @@ int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_er
 	char text[512];
 	int r;
 
-	if (is_scope(name))
+	if (kho_unit_is_scope(name))
 		return 0;
 	snprintf(text, sizeof(text),
 		 "# The workload moves to another kernel (kho-agent)\n"
@@ -222,7 +222,7 @@ int kho_unit_stub(const char *name, const struct kho_unit_stub *stub, struct kho
 	char text[2048], identifier[KHO_UNIT_NAME], watchdog[48] = "";
 	int r;
 
-	if (is_scope(name))
+	if (kho_unit_is_scope(name))
 		return 0;
 	r = find_identifier(name, identifier, err);
 	if (r < 0)
@@ -294,7 +294,7 @@ void kho_unit_start_line(const char *name, const char *cgroup, const char *socke
 {
 	char slice[KHO_UNIT_NAME];
 
-	if (!is_scope(name)) {
+	if (!kho_unit_is_scope(name)) {
 		snprintf(ret, KHO_UNIT_LINE, "/usr/bin/systemctl start -- %s", name);
 		return;
 	}
@@ -329,7 +329,9 @@ int kho_unit_drop(const char *name, struct kho_err *err)
 	    &ignored);
 	r = run((const char *const[]){ "systemctl", "stop", "--", name, NULL }, err);
 	run((const char *const[]){ "systemctl", "reset-failed", "--", name, NULL }, &ignored);
-	if (r < 0)
+	/* a scope is gone with what was in it, and was never known if that had not begun */
+	if (r < 0 && !kho_unit_is_scope(name))
 		return r;
+	*err = (struct kho_err){};
 	return remove_drop_in(name, err);
 }

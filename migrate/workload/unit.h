@@ -43,6 +43,9 @@ struct kho_unit {
 /* -EINVAL: not the name of a service or scope. */
 int kho_unit_check_name(const char *name, struct kho_err *err);
 
+/* Then nothing is known of it where it doesn't run. */
+bool kho_unit_is_scope(const char *name);
+
 /* -ENOENT: systemd knows no such unit. */
 int kho_unit_show(const char *name, struct kho_unit *ret, struct kho_err *err);
 
