@@ -23,7 +23,6 @@
 #define HANG_MODULE	"/usr/lib/kho-lab/lab_hang.ko"
 #define FILL_SECONDS	20
 #define FILL_CHUNK	(8u << 20)
-#define LANE_HEAD	4096	/* what a ring begins with */
 
 struct action {
 	const char *name;
@@ -111,8 +110,9 @@ static int garbage(struct kho_agent *agent, uint64_t number)
 	char *lane = kho_session_arena(agent->session, is_old ? "control-0" : "control-1", &size);
 
 	(void)number;
+	/* its head as well: what's behind it is written anew before it's read */
 	if (lane)
-		memset(lane + LANE_HEAD, 0xa5, size - LANE_HEAD);
+		memset(lane, 0xa5, size);
 	return 0;
 }
 

@@ -3,26 +3,21 @@
 a sample, kho-restore in a rehearsal, a health check that says no after a service was stopped
 that can't move, which is started again."""
 
-from lib.faults import CLIENTS, Faults
+from lib.faults import CLIENTS, Fault, Faults
 from lib.stuck import start_stuck, starts
 
 TIME_LIMIT = 900
+DEATHS = [
+    Fault(0, "CRIU is killed in a sample", old="sample after kill-criu 300", says="sample"),
+    Fault(0, "the agent is killed in a sample", old="sample after kill 300", says="killed"),
+    Fault(0, "kho-restore is killed in a rehearsal", new="rehearse after kill-restore 100",
+          says="rehearse"),
+]
 STUCK = b"""
 [Workload stuck]
 Unit=lab-stuck.service
 CannotMove=restart
 """
-
-
-def fails(lab, faults, side, line):
-    """What dies in a rehearsal leaves everything as it was."""
-    lab.step(f"{side}: {line}")
-    faults.need_new()
-    faults.arm(side, line)
-    result = faults.move()
-    lab.step(result.out.strip().splitlines()[-1])
-    assert result.rc != 0, result.out
-    faults.check_stays()
 
 
 def comes_back(lab, faults):
@@ -31,12 +26,8 @@ def comes_back(lab, faults):
     start_stuck(old, "io_uring", "/dev/kmsg")
     old.run("mkdir -p /etc/kho-agent/kho-agent.conf.d")
     old.write_file("/etc/kho-agent/kho-agent.conf.d/stuck.conf", STUCK)
-    faults.need_new()
-    faults.configure("/usr/bin/false")
-    result = faults.move()
-    lab.step(result.out.strip().splitlines()[-1])
-    assert result.rc != 0 and "health" in result.out and "besides" not in result.out, result.out
-    faults.check_stays()
+    faults.fail(Fault(0, "a service was stopped for nothing", health="/usr/bin/false",
+                      says="health"))
     assert old.run("systemctl is-active lab-stuck") == "active"
     assert starts(old) == [lab.release("old")] * 2
     assert faults.new.call("systemctl is-active lab-stuck").out.strip() == "inactive"
@@ -48,9 +39,8 @@ def test(lab):
     with faults.machine.boot("old") as old:
         faults.set_up(old)
         try:
-            fails(lab, faults, "old", "sample after kill-criu 300")
-            fails(lab, faults, "old", "sample after kill 300")
-            fails(lab, faults, "new", "rehearse after kill-restore 100")
+            for fault in DEATHS:
+                faults.fail(fault)
             comes_back(lab, faults)
         except Exception:
             faults.trouble()

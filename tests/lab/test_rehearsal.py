@@ -3,7 +3,7 @@
 be restored there is refused, while it goes on and its clients don't notice; one that can
 moves, and the numbers are shown."""
 
-from lib.faults import ADDRESS, CLIENTS, Faults
+from lib.faults import ADDRESS, CLIENTS, Fault, Faults
 from lib.load import Load
 from lib.service import start_abmem
 from lib.upgrade import move, report
@@ -34,44 +34,40 @@ def kept(lab, load):
     assert not seen["lost"] and not seen["wrong"], seen
 
 
-def refused(lab, faults):
+def refused(faults):
     """It's found before anything is frozen for the switch, or given away."""
-    pid = faults.old.run("systemctl show -P MainPID redis-server")
-    result = faults.move()
-    lab.step(result.out.strip().splitlines()[-1])
-    assert result.rc != 0 and "rehearse of redis" in result.out, result.out
-    assert "can't be restored there" in result.out and "besides" not in result.out, result.out
-    assert not [line for line in result.out.splitlines() if line.strip() in ("freeze", "hold")]
-    assert report(faults.old)["workloads"][0]["frozen_ms"] == 0
-    faults.check_stays()
-    assert faults.old.run("systemctl show -P MainPID redis-server") == pid
-    assert faults.new.call("systemctl is-active redis-server").out.strip() == "inactive"
-    left = faults.new.run("ps -eo args= | grep -E 'redis|criu|kho-restore' | grep -v grep; true")
+    old, new = faults.old, faults.new
+    pid = old.run("systemctl show -P MainPID redis-server")
+    faults.fail(Fault(0, "a copy of it can't be restored", says="can't be restored there"))
+    assert "rehearse of redis" in faults.report()["result"]
+    assert not {step["name"] for step in faults.report()["steps"]} & {"freeze", "hold", "let-go"}
+    assert faults.report()["workloads"][0]["frozen_ms"] == 0
+    assert old.run("systemctl show -P MainPID redis-server") == pid
+    left = new.run("ps -eo args= | grep -E 'redis|criu|kho-restore' | grep -v grep; true")
     assert not left, left
 
 
 def rehearsed(lab, faults):
     """With the program that's there as well, beside one that is restarted for its rehearsal."""
-    old = faults.old
+    old, new = faults.old, faults.new
     old.run(PATCH + ABMEM)
     start_abmem(old, 16, 1)
     old.run("mkdir -p /etc/kho-agent/kho-agent.conf.d")
     old.write_file("/etc/kho-agent/kho-agent.conf.d/abmem.conf", RESTARTED)
-    faults.need_new()
-    out = move(lab, old, faults.new)
+    out = move(lab, old, new)
     for line in out.splitlines() + old.run("khoctl report").splitlines():
         lab.step(line)
     assert "redis: rehearsed: a copy was restored there in" in out, out
     assert "rehearse of abmem" in out and "abmem will be stopped here" in out, out
     workload, restarted = report(old)["workloads"]
     assert restarted["result"] == "restarted" and restarted["down_ms"] > 0, restarted
-    assert faults.new.run("systemctl is-active lab-abmem") == "active"
+    assert new.run("systemctl is-active lab-abmem") == "active"
     assert old.call("systemctl is-active lab-abmem").out.strip() == "inactive"
     assert workload["result"] == "moved" and workload["rehearsed_ms"] > 0, workload
     assert workload["sample_ms"] > 0
-    assert faults.new.run("redis-cli llen kept") == "500"
-    assert faults.new.run("redis-cli -s /run/redis/redis.sock ping") == "PONG"
-    assert faults.new.run("findmnt -no FSTYPE /srv/data") == "ext4"
+    assert new.run("redis-cli llen kept") == "500"
+    assert new.run("redis-cli -s /run/redis/redis.sock ping") == "PONG"
+    assert new.run("findmnt -no FSTYPE /srv/data") == "ext4"
 
 
 def test(lab):
@@ -83,7 +79,7 @@ def test(lab):
         faults.set_up(old)
         try:
             faults.need_new()
-            refused(lab, faults)
+            refused(faults)
             kept(lab, faults.load)
             old.run(PATCH + REDIS + " && systemctl restart redis-server")
             old.wait_until("redis-cli ping", 30)
