@@ -76,15 +76,16 @@ static int keep(const struct kho_throttle *throttle, const char *path, struct kh
 
 int kho_throttle_set(const struct kho_throttle *throttle, uint32_t permille, struct kho_err *err)
 {
-	uint64_t period = PERIOD_US, quota;
+	uint64_t period = PERIOD_US, quota = permille * period / 1000;
 	char path[PATH_SIZE], text[TEXT_MAX];
 	int r;
 
 	if (!permille)
 		return kho_fail(err, -EINVAL, "no CPU time at all isn't slow, it's frozen");
-	if (permille * period / 1000 < QUOTA_MIN_US)
-		period = QUOTA_MIN_US * 1000 / permille;
-	quota = permille * period / 1000;
+	if (quota < QUOTA_MIN_US) {
+		quota = QUOTA_MIN_US;
+		period = quota * 1000 / permille;
+	}
 	snprintf(path, sizeof(path), "%s/cpu.max", throttle->cgroup);
 	r = keep(throttle, path, err);
 	if (r < 0)
