@@ -8,7 +8,8 @@ from lib.faults import Fault, Faults
 FAULTS = (
     Fault(14, "the old agent is killed while the volume is away", old="restore after kill 100",
           says="killed"),
-    Fault(18, "CRIU is killed while it dumps", old="dump after kill-criu 250", says="criu"),
+    Fault(18, "CRIU is killed with sockets in repair mode, and the health command says no",
+          old="release before kill-criu", health="/usr/bin/false"),
 )
 LAST = Fault(15, "both agents are killed after commit", old="commit after kill",
              new="announce before kill")
