@@ -15,6 +15,7 @@
 #include <systemd/sd-daemon.h>
 
 #include "agent/agent.h"
+#include "agent/criu_known.h"
 #include "agent/failover.h"
 #include "agent/join.h"
 #include "agent/move.h"
@@ -91,7 +92,7 @@ static void look_at_criu(struct kho_agent *agent)
 	struct kho_err err;
 
 	agent->abilities = kho_abilities_probe();
-	if (kho_criu_version(agent->criu_version, sizeof(agent->criu_version), &err) < 0)
+	if (kho_criu_known_version(agent->criu_version, sizeof(agent->criu_version), &err) < 0)
 		kho_agent_progress(agent, "workloads can't move: %s", err.msg);
 }
 

@@ -38,7 +38,8 @@ def refused(faults):
     """It's found before anything is frozen for the switch, or given away."""
     old, new = faults.old, faults.new
     pid = old.run("systemctl show -P MainPID redis-server")
-    faults.fail(Fault(0, "a copy of it can't be restored", says="can't be restored there"))
+    faults.fail(Fault(0, "a copy of it can't be restored", says="can't be restored there",
+                     rehearsal="yes"))
     assert "rehearse of redis" in faults.report()["result"]
     assert not {step["name"] for step in faults.report()["steps"]} & {"freeze", "hold", "let-go"}
     assert faults.report()["workloads"][0]["frozen_ms"] == 0

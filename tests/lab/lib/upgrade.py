@@ -17,10 +17,17 @@ def spawn(machine, shell, image, port, options="", folder=IMAGES):
     return machine.shell(port, image).wait_ready(60)
 
 
+NO_AGENT = 4  # khoctl's exit code: it's being started again
+
+
 def wait_status(lab, shell, seconds, **want):
-    """Waits until the agent's status has these values."""
+    """Waits until the agent's status has these values; one that was killed isn't there at once."""
     def there():
-        now = status(shell)
+        result = shell.call("khoctl --json status")
+        if result.rc == NO_AGENT:
+            return False
+        assert result.rc == 0, result.out
+        now = json.loads(result.out)
         return all(now[key] == value for key, value in want.items())
     lab.reactor.wait(there, seconds, f"status {want}")
     return status(shell)
