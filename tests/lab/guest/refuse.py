@@ -52,7 +52,7 @@ def spoil(folder, what):
     elif what == "empty-initramfs":
         os.truncate(initramfs, 0)
     elif what == "large-initramfs":
-        os.truncate(initramfs, 1100 << 20)
+        os.truncate(initramfs, 700 << 20)
     elif what == "long-command-line":
         with open(os.path.join(folder, "cmdline"), "w", encoding="ascii") as out:
             out.write("x" * 3000 + "\n")
