@@ -95,8 +95,9 @@ void kho_departure_note_round(struct kho_departure *departure);
 
 void kho_departure_end_criu(struct kho_departure *departure);
 
-/* move_dump.c: the list of externals among the images; files that go along. */
-int kho_departure_write_external(struct kho_departure *departure, struct kho_err *err);
+/* move_dump.c: images, with the list of externals; files that go along. */
+int kho_departure_pack_images(struct kho_departure *departure, struct kho_archive *ret,
+			      struct kho_err *err);
 int kho_departure_pack_files(struct kho_departure *departure, struct kho_archive *ret,
 			     struct kho_err *err);
 

@@ -41,7 +41,7 @@ static int send_archive(struct kho_departure *d, const char *sort, struct kho_ar
 	return kho_parcel_send(d->mover, d->item, sort, archive, on_arrived, err);
 }
 
-int kho_departure_write_external(struct kho_departure *d, struct kho_err *err)
+static int write_external(struct kho_departure *d, struct kho_err *err)
 {
 	char path[64], text[KHO_CRIU_EXTERNALS * KHO_CRIU_KEY] = "";
 	const struct kho_file_content content = { .data = text, .mode = 0600 };
@@ -79,10 +79,11 @@ static int write_attributes(struct kho_departure *d, struct kho_err *err)
 	return kho_file_write_atomic(path, &content, err);
 }
 
-static int send_images(struct kho_departure *d, struct kho_err *err)
+int kho_departure_pack_images(struct kho_departure *d, struct kho_archive *ret,
+			      struct kho_err *err)
 {
 	struct kho_archive archive = {};
-	int r = kho_departure_write_external(d, err);
+	int r = write_external(d, err);
 
 	if (r >= 0)
 		r = kho_archive_begin(&archive, err);
@@ -90,10 +91,20 @@ static int send_images(struct kho_departure *d, struct kho_err *err)
 		r = kho_archive_add_folder(&archive, d->dir, IMAGES_LIMIT, err);
 	if (r >= 0)
 		r = kho_archive_end(&archive, err);
-	if (r >= 0)
-		return send_archive(d, "images", &archive, err);
-	kho_archive_done(&archive);
-	return r;
+	if (r < 0) {
+		kho_archive_done(&archive);
+		return r;
+	}
+	*ret = archive;
+	return 0;
+}
+
+static int send_images(struct kho_departure *d, struct kho_err *err)
+{
+	struct kho_archive archive;
+	int r = kho_departure_pack_images(d, &archive, err);
+
+	return r < 0 ? r : send_archive(d, "images", &archive, err);
 }
 
 int kho_departure_pack_files(struct kho_departure *d, struct kho_archive *ret,

@@ -18,7 +18,6 @@
 #include "base/file.h"
 #include "migrate/workload/stand_in.h"
 
-#define IMAGES_LIMIT	(1u << 30)
 #define MS		1000000ull
 
 void kho_sample_done(struct kho_departure *d, const struct kho_err *err)
@@ -85,19 +84,10 @@ static int send_one(struct kho_departure *d, const char *sort, struct kho_archiv
 
 static int send_images(struct kho_departure *d, struct kho_err *err)
 {
-	struct kho_archive archive = {};
-	int r = kho_departure_write_external(d, err);
+	struct kho_archive archive;
+	int r = kho_departure_pack_images(d, &archive, err);
 
-	if (r >= 0)
-		r = kho_archive_begin(&archive, err);
-	if (r >= 0)
-		r = kho_archive_add_folder(&archive, d->dir, IMAGES_LIMIT, err);
-	if (r >= 0)
-		r = kho_archive_end(&archive, err);
-	if (r >= 0)
-		return send_one(d, "sample", &archive, err);
-	kho_archive_done(&archive);
-	return r;
+	return r < 0 ? r : send_one(d, "sample", &archive, err);
 }
 
 static int send_files(struct kho_departure *d, struct kho_err *err)
