@@ -10,6 +10,7 @@ file and exits non-zero if anything failed, or if nothing ran.
 import os
 import sys
 
+WHY_LINES = 12
 WORD = {"pass": "ok", "fail": "FAIL", "skip": "skip"}
 
 
@@ -21,8 +22,9 @@ class Results:
         self._path = os.environ.get("KHO_RESULTS")
         self._counts = dict.fromkeys(WORD, 0)
 
-    def add(self, verdict, name, seconds=0.0, count=1, detail=""):
-        """Shows and records a test, or count tests in one line."""
+    def add(self, verdict, name, seconds=0.0, count=1, detail="", why=""):
+        """Shows and records a test, or count tests in one line. The end of why, what a
+        failure was, is repeated where all is summed up."""
         many = f" ({count} tests)" if count > 1 else ""
         print(f"  {WORD[verdict]:8} {self._tier}/{name}{many} {seconds:.1f} s", flush=True)
         if detail:
@@ -31,6 +33,7 @@ class Results:
         if self._path and count:
             with open(self._path, "a", encoding="utf-8") as out:
                 out.write(f"{verdict} {count} {seconds:.1f} {self._tier}/{name}\n")
+                out.writelines(f"why {line}\n" for line in why.splitlines()[-WHY_LINES:])
 
     def finish(self):
         """The tier's exit status. A tier that is run by itself sums up."""
@@ -51,12 +54,15 @@ def main():
     failed = []
     with open(os.environ["KHO_RESULTS"], encoding="utf-8") as lines:
         for line in lines:
+            if line.startswith("why "):
+                failed[-1].append(line[4:].rstrip())
+                continue
             verdict, count, _seconds, name = line.split(maxsplit=3)
             totals[verdict] += int(count)
             if verdict == "fail":
-                failed.append(name.strip())
-    for name in failed:
-        print(f"FAILED: {name}")
+                failed.append([name.strip()])
+    for name, *why in failed:
+        print("\n      ".join([f"FAILED: {name}", *why]))
     print(closing_line(totals))
     sys.exit(1 if totals["fail"] or not totals["pass"] else 0)
 

@@ -298,19 +298,32 @@ static int send_stream(struct kho_session *session, const void *data, bool no_cr
 	return r;
 }
 
-static uint64_t copy_rate(void *to, const void *from)
+static uint64_t copy_rate_once(char *to, const char *from, size_t shift)
 {
-	uint64_t begin = kho_now_ns();
-
 	/* in pieces as the lane's: memcpy() takes another way for large ones */
-	for (uint64_t done = 0; done < STREAM_SIZE; done += KHO_BULK_CHUNK) {
-		uint64_t at = done % BUFFER_SIZE;
+	const size_t piece = KHO_BULK_CHUNK - KHO_BULK_HEADER_SIZE;
+	uint64_t begin = kho_now_ns(), bytes = 0;
 
-		memcpy((char *)to + at, (const char *)from + at, KHO_BULK_CHUNK);
+	for (uint64_t at = 0; bytes < STREAM_SIZE; at = (at + KHO_BULK_CHUNK) % BUFFER_SIZE) {
+		memcpy(to + at + shift, from + at, piece);
+		bytes += piece;
 		/* or else the copies are found to be of no use */
 		__asm__ volatile("" : : "r"(to) : "memory");
 	}
-	return per_second(STREAM_SIZE, kho_now_ns() - begin);
+	return per_second(bytes, kho_now_ns() - begin);
+}
+
+/*
+ * Buffers that lie alike in their pages, and buffers that don't (the lane's data comes
+ * after a header): memcpy() takes different ways for them, several times as fast the one
+ * as the other. The faster one is what the lane has to bear comparison with.
+ */
+static uint64_t copy_rate(void *to, const void *from)
+{
+	uint64_t alike = copy_rate_once(to, from, 0);
+	uint64_t shifted = copy_rate_once(to, from, KHO_BULK_HEADER_SIZE);
+
+	return alike > shifted ? alike : shifted;
 }
 
 static int measure_all(struct kho_session *session, struct kho_bench_result *ret,

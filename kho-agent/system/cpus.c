@@ -10,6 +10,7 @@
 
 #define CPUINFO_MAX	(8u << 20)	/* about 1.5 KiB a CPU, flags included */
 #define CPU_DIR		"devices/system/cpu"
+#define BUSY_PAUSE_MS	100
 
 /* ---- reading ---- */
 
@@ -235,6 +236,26 @@ static int look_at(const struct kho_sysroot *root, uint32_t cpu, struct kho_cpus
 	return read_cpus(root, "online", ret_online, err);
 }
 
+/*
+ * The kernel says -EBUSY as well while something else, as the probe of a PCI device,
+ * holds CPU hotplug up: that passes.
+ */
+static int write_until_taken(const struct kho_sysroot *root, const char *path, const char *value,
+			     unsigned int timeout_ms, struct kho_err *err)
+{
+	uint64_t begin = root->ops->now_ms(root->ctx), used = 0;
+	int r;
+
+	do {
+		r = kho_sysroot_write(root, path, value, timeout_ms - (unsigned int)used, err);
+		if (r != -EBUSY)
+			return r;
+		root->ops->pause(root->ctx, BUSY_PAUSE_MS);
+		used = root->ops->now_ms(root->ctx) - begin;
+	} while (used < timeout_ms);
+	return r;
+}
+
 static int switch_cpu(const struct kho_sysroot *root, uint32_t cpu, const char *value,
 		      unsigned int timeout_ms, struct kho_err *err)
 {
@@ -245,7 +266,7 @@ static int switch_cpu(const struct kho_sysroot *root, uint32_t cpu, const char *
 	r = kho_sysroot_path(path, root->sys, err, CPU_DIR "/cpu%u/online", cpu);
 	if (r < 0)
 		return r;
-	r = kho_sysroot_write(root, path, value, timeout_ms, err);
+	r = write_until_taken(root, path, value, timeout_ms, err);
 	if (r < 0)
 		return fail_write(cpu, value, r, err);
 	r = read_cpus(root, "online", &online, err);

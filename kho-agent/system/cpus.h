@@ -92,7 +92,7 @@ int kho_cpu_choose_spare(const struct kho_cpu_list *list, const struct kho_spare
  *   -EINVAL     it's CPU 0, or the only one online (offline)
  *   -ENOENT     there's no such CPU
  *   -EOPNOTSUPP it can't be offlined
- *   -EBUSY      the kernel refused
+ *   -EBUSY      the kernel refused, for @timeout_ms
  *   -ETIMEDOUT  it took longer than @timeout_ms
  *   -EIO        the kernel said yes and nothing happened
  */

@@ -63,6 +63,14 @@ static uint64_t host_now_ms(void *ctx)
 	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
 }
 
+static void host_pause(void *ctx, unsigned int ms)
+{
+	const struct timespec ts = { .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L };
+
+	(void)ctx;
+	clock_nanosleep(CLOCK_MONOTONIC, 0, &ts, NULL);
+}
+
 static int host_try_exclusive(void *ctx, const char *path)
 {
 	int fd;
@@ -78,6 +86,7 @@ static int host_try_exclusive(void *ctx, const char *path)
 static const struct kho_sysroot_ops host_ops = {
 	.write = host_write,
 	.now_ms = host_now_ms,
+	.pause = host_pause,
 	.try_exclusive = host_try_exclusive,
 };
 

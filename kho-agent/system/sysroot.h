@@ -29,6 +29,8 @@ struct kho_sysroot_ops {
 	int (*write)(void *ctx, const char *path, const char *value, unsigned int timeout_ms);
 	/* Milliseconds of a clock that never jumps. */
 	uint64_t (*now_ms)(void *ctx);
+	/* Lets @ms of them pass. */
+	void (*pause)(void *ctx, unsigned int ms);
 	/*
 	 * Opens a block device for exclusive use and lets go at once: 0, or -EBUSY if
 	 * anybody holds it so (a mount, swap, a volume manager, a RAID).

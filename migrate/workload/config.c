@@ -117,8 +117,10 @@ static int set_workload(void *item, const struct kho_ini_item *ini, struct kho_e
 		workload->nr_files = 0;
 		return each_word(value, add_file, workload, err);
 	}
-	if (strcmp(key, "MaxBlackoutSec") == 0)
+	if (strcmp(key, "MaxBlackoutSec") == 0) {
+		workload->has_max_blackout = true;
 		return set_seconds(&workload->max_blackout_ms, value, err);
+	}
 	if (strcmp(key, "MaxRounds") == 0)
 		return kho_parse_u32(value, &workload->max_rounds, err);
 	if (strcmp(key, "NoConvergence") == 0)
@@ -231,6 +233,10 @@ static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_er
 		config->has_max_frozen = true;
 		return set_seconds(&config->max_frozen_ms, ini->value, err);
 	}
+	if (strcmp(ini->key, "MaxBlackoutSec") == 0) {
+		config->has_max_blackout = true;
+		return set_seconds(&config->max_blackout_ms, ini->value, err);
+	}
 	if (strcmp(ini->key, "NewKernelFailure") != 0)
 		return -ENOKEY;
 	config->stay = strcmp(ini->value, "stay") == 0;
@@ -263,7 +269,6 @@ static struct kho_config_workload *find_workload(struct kho_config *config, cons
 		find_item(config->workloads, &config->nr_workloads, sizeof(*workload), name);
 
 	if (workload && config->nr_workloads > before) {
-		workload->max_blackout_ms = DEFAULT_BLACKOUT_MS;
 		workload->max_rounds = DEFAULT_ROUNDS;
 		workload->health_timeout_ms = DEFAULT_HEALTH_MS;
 	}
@@ -360,6 +365,8 @@ static int finish_workload(struct kho_config *config, struct kho_config_workload
 
 	if (!*workload->unit)
 		return kho_fail(err, -EINVAL, "Unit= is missing");
+	if (!workload->has_max_blackout)
+		workload->max_blackout_ms = config->max_blackout_ms;
 	for (const struct kho_config_workload *other = config->workloads; other < workload; other++)
 		if (strcmp(other->unit, workload->unit) == 0)
 			return kho_fail(err, -EINVAL, "%.64s is the unit of [Workload %s], too",
@@ -378,6 +385,8 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err)
 
 	if (!config->has_max_frozen)
 		config->max_frozen_ms = DEFAULT_FROZEN_MS;
+	if (!config->has_max_blackout)
+		config->max_blackout_ms = DEFAULT_BLACKOUT_MS;
 	for (unsigned int i = 0; i < config->nr_workloads && r >= 0; i++) {
 		r = finish_workload(config, &config->workloads[i], err);
 		if (r < 0)

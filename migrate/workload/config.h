@@ -7,7 +7,7 @@
  *	Volumes=data			names of volumes that it needs
  *	Addresses=vip			names of addresses that it serves
  *	Files=/run/redis/redis.pid	files that go with it, by pattern
- *	MaxBlackoutSec=0.5		what the freeze may take, as predicted; default 1
+ *	MaxBlackoutSec=0.5		what the freeze may take, as predicted
  *	MaxRounds=8			of copying memory before the freeze; default 8, 0: none
  *	NoConvergence=abort		or throttle, or go-on, if MaxRounds don't get there
  *	HealthCommand=/usr/bin/true	run in the new kernel; words, no shell
@@ -33,6 +33,7 @@
  *					before this one retires: start them anew here; or stay:
  *					leave it to the operator (khoctl failover)
  *	MaxFrozenSec=2			workloads stand still no longer: or else it's undone
+ *	MaxBlackoutSec=1		of workloads that don't say it themselves
  *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
@@ -60,6 +61,7 @@ struct kho_config_workload {
 	uint32_t addresses;
 	char files[KHO_CONFIG_LIST][KHO_CONFIG_TEXT];
 	unsigned int nr_files;
+	bool has_max_blackout;
 	uint32_t max_blackout_ms;
 	uint32_t max_rounds;
 	bool go_on, throttle;		/* NoConvergence=; neither: abort */
@@ -94,6 +96,8 @@ struct kho_config_volume {
 struct kho_config {
 	bool has_max_frozen;
 	uint32_t max_frozen_ms;		/* 0: no limit */
+	bool has_max_blackout;
+	uint32_t max_blackout_ms;	/* of workloads that have none of their own */
 	struct kho_config_workload workloads[KHO_CONFIG_ITEMS];
 	unsigned int nr_workloads;
 	struct kho_config_address addresses[KHO_CONFIG_ITEMS];

@@ -65,6 +65,13 @@ static uint64_t fake_now(void *ctx)
 	return tree->now_ms;
 }
 
+static void fake_pause(void *ctx, unsigned int ms)
+{
+	struct fake_tree *tree = ctx;
+
+	tree->now_ms += ms;
+}
+
 static int fake_exclusive(void *ctx, const char *path)
 {
 	struct fake_tree *tree = ctx;
@@ -80,6 +87,7 @@ static int fake_exclusive(void *ctx, const char *path)
 static const struct kho_sysroot_ops fake_ops = {
 	.write = fake_write,
 	.now_ms = fake_now,
+	.pause = fake_pause,
 	.try_exclusive = fake_exclusive,
 };
 

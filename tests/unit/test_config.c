@@ -197,10 +197,21 @@ START_TEST(of_the_move)
 	ck_assert_int_eq(parse("[Upgrade]\nMaxFrozenSec=0.25\n"), 0);
 	good("[Workload a]\nUnit=a.scope\n");
 	ck_assert_uint_eq(config.max_frozen_ms, 250);
+	ck_assert_uint_eq(config.workloads[0].max_blackout_ms, 1000);
 	good("[Upgrade]\nMaxFrozenSec=0\n");
 	ck_assert_uint_eq(config.max_frozen_ms, 0);
 	ck_assert_int_eq(parse("[Upgrade]\nUnit=a.scope\n"), -EINVAL);
 	ck_assert_str_eq(err.msg, "f:2: [Upgrade] has no key Unit=");
+}
+END_TEST
+
+/* Of those that don't say it themselves, in whatever order it's given. */
+START_TEST(blackout_of_all)
+{
+	ck_assert_int_eq(parse("[Workload a]\nUnit=a.scope\n[Upgrade]\nMaxBlackoutSec=3\n"), 0);
+	good("[Workload b]\nUnit=b.scope\nMaxBlackoutSec=0.5\n");
+	ck_assert_uint_eq(config.workloads[0].max_blackout_ms, 3000);
+	ck_assert_uint_eq(config.workloads[1].max_blackout_ms, 500);
 }
 END_TEST
 
@@ -361,6 +372,7 @@ static Suite *config_suite(void)
 	tcase_add_test(keys, all_keys);
 	tcase_add_test(keys, what_is_not_said);
 	tcase_add_test(keys, of_the_move);
+	tcase_add_test(keys, blackout_of_all);
 	tcase_add_test(keys, files_add_up);
 	tcase_add_loop_test(keys, bad_value, 0, (int)KHO_ARRAY_SIZE(bad_values));
 	tcase_add_test(keys, long_values);

@@ -377,6 +377,32 @@ START_TEST(cpu_stays)
 }
 END_TEST
 
+static int busy_at_first(struct fake_tree *fake, const char *path, const char *value)
+{
+	int *times = fake->data;
+
+	(void)path;
+	if ((*times)-- > 0)
+		return -EBUSY;
+	fake_put(fake, CPU_DIR "/online", *value == '0' ? "0,2\n" : "0-2\n");
+	return 0;
+}
+
+/* CPU hotplug is held up for a while; or for longer than there's time. */
+START_TEST(busy_passes)
+{
+	int times = 3;
+
+	tree.on_write = busy_at_first;
+	tree.data = &times;
+	ck_assert_int_eq(kho_cpu_offline(&tree.root, 1, 1000, &err), 0);
+	ck_assert_int_eq(times, -1);
+	times = 1000;
+	ck_assert_int_eq(kho_cpu_online(&tree.root, 1, 1000, &err), -EBUSY);
+	ck_assert_int_ge(times, 980);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("cpus");
@@ -394,6 +420,7 @@ static Suite *suite(void)
 	tcase_add_test(cpus, spare_cpus_are_whole_cores);
 	tcase_add_test(cpus, cpu_goes_off_and_on);
 	tcase_add_test(cpus, cpu_stays);
+	tcase_add_test(cpus, busy_passes);
 	suite_add_tcase(s, cpus);
 	return s;
 }

@@ -44,7 +44,8 @@ install_ours() {
 	done
 	# everything takes ten times as long under emulation
 	mkdir -p "$1/usr/lib/kho-agent/kho-agent.conf.d"
-	printf '[Upgrade]\nMaxFrozenSec=60\n' >"$1/usr/lib/kho-agent/kho-agent.conf.d/lab.conf"
+	printf '[Upgrade]\nMaxBlackoutSec=60\nMaxFrozenSec=60\n' \
+		>"$1/usr/lib/kho-agent/kho-agent.conf.d/lab.conf"
 	install -D -m 644 "$here/image-hook.sh" "$1/etc/kho-agent/init.d/lab.sh"
 	ln -sf /usr/lib/systemd/system/kho-agent.service "$1/etc/systemd/system/multi-user.target.wants/"
 	for role in old new; do

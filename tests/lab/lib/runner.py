@@ -11,6 +11,7 @@ from .lab import Lab, Skip
 
 TAIL_LINES = 25
 FAILED, SKIPPED = 1, 77
+WHY = "why"  # the file that says what the failure was
 
 
 def load(path):
@@ -50,8 +51,9 @@ def run_one(path, images):
     except Skip as reason:
         lab.step(f"skipped: {reason}")
         return SKIPPED
-    except Exception:  # whatever it was, it is this test's failure
+    except Exception as failure:  # whatever it was, it is this test's failure
         traceback.print_exc()
+        (lab.out / WHY).write_text(f"{type(failure).__name__}: {failure}\n")
         lab.close()
         show_consoles(lab)
         return FAILED
