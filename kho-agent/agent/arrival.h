@@ -59,6 +59,7 @@ struct kho_arrival {
 	sd_event_source *listen_source, *conn_source;
 	struct kho_command *start;	/* of the unit; ends when it's active, or has failed */
 	struct kho_command *health;
+	struct kho_command *unit_work;	/* drop, settle: systemd is asked to read units again */
 	sd_event_source *server;	/* kho-restore of an agent that was killed; NULL: none */
 };
 

@@ -298,14 +298,17 @@ static int send_stream(struct kho_session *session, const void *data, bool no_cr
 	return r;
 }
 
-static uint64_t copy_rate_once(char *to, const char *from, size_t shift)
+/* @step: from a piece's place in @from to the next one's. */
+static uint64_t copy_rate_once(char *to, const char *from, size_t step)
 {
-	/* in pieces as the lane's: memcpy() takes another way for large ones */
 	const size_t piece = KHO_BULK_CHUNK - KHO_BULK_HEADER_SIZE;
 	uint64_t begin = kho_now_ns(), bytes = 0;
 
-	for (uint64_t at = 0; bytes < STREAM_SIZE; at = (at + KHO_BULK_CHUNK) % BUFFER_SIZE) {
-		memcpy(to + at + shift, from + at, piece);
+	for (size_t n = 0; bytes < STREAM_SIZE; n++) {
+		size_t in = n * KHO_BULK_CHUNK % BUFFER_SIZE;
+		size_t out = n * step % (BUFFER_SIZE - KHO_BULK_CHUNK);
+
+		memcpy(to + in + KHO_BULK_HEADER_SIZE, from + out, piece);
 		bytes += piece;
 		/* or else the copies are found to be of no use */
 		__asm__ volatile("" : : "r"(to) : "memory");
@@ -314,16 +317,17 @@ static uint64_t copy_rate_once(char *to, const char *from, size_t shift)
 }
 
 /*
- * Buffers that lie alike in their pages, and buffers that don't (the lane's data comes
- * after a header): memcpy() takes different ways for them, several times as fast the one
- * as the other. The faster one is what the lane has to bear comparison with.
+ * In pieces as the lane's, since memcpy() takes another way for large ones; and both from
+ * places that lie in their pages as those that they go to and, as in the lane, at any
+ * distance: there it takes different ways as well, one several times as fast as the
+ * other. The faster one is what the lane has to bear comparison with.
  */
-static uint64_t copy_rate(void *to, const void *from)
+static uint64_t copy_rate(char *to, const char *from)
 {
-	uint64_t alike = copy_rate_once(to, from, 0);
-	uint64_t shifted = copy_rate_once(to, from, KHO_BULK_HEADER_SIZE);
+	uint64_t alike = copy_rate_once(to, from, KHO_BULK_CHUNK);
+	uint64_t drifting = copy_rate_once(to, from, KHO_BULK_CHUNK - KHO_BULK_HEADER_SIZE);
 
-	return alike > shifted ? alike : shifted;
+	return alike > drifting ? alike : drifting;
 }
 
 static int measure_all(struct kho_session *session, struct kho_bench_result *ret,

@@ -147,11 +147,12 @@ void kho_checkup_on_result(struct kho_session *session, const Kho__LookResult *r
 
 /* ---- this side ---- */
 
-static int inspect(void *arg)
+static int inspect(void *arg, struct kho_err *err)
 {
 	static const char *const features[] = { "mem_dirty_track", NULL };
 	struct kho_checkup_part *part = arg;
 
+	(void)err;
 	if (part->item == KHO_CHECKUP_KERNEL)
 		kho_inspect_criu(features, &part->inspection->findings);
 	else

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,6 +20,7 @@ struct kho_command {
 	void *ctx;
 	pid_t pid;
 	int pidfd;
+	int said;			/* pipe: struct kho_err of a function that failed */
 	uint32_t timeout_ms;
 	sd_event_source *exit, *timer;
 	char line[1024];
@@ -36,8 +38,27 @@ struct kho_command *kho_command_free(struct kho_command *command)
 	}
 	if (command->pidfd >= 0)
 		close(command->pidfd);
+	if (command->said >= 0)
+		close(command->said);
 	free(command);
 	return NULL;
+}
+
+static void take_result(const struct kho_command *command, int status, struct kho_err *err)
+{
+	if (WIFSIGNALED(status)) {
+		kho_fail(err, -EIO, "%.200s was ended by signal %d", command->line,
+			 WTERMSIG(status));
+		return;
+	}
+	if (!WEXITSTATUS(status))
+		return;
+	if (command->said >= 0 && read(command->said, err, sizeof(*err)) == sizeof(*err) &&
+	    err->code < 0) {
+		err->msg[sizeof(err->msg) - 1] = '\0';
+		return;
+	}
+	kho_fail(err, -EIO, "%.200s ended with status %d", command->line, WEXITSTATUS(status));
 }
 
 static int on_exit_of(sd_event_source *source, int fd, uint32_t revents, void *userdata)
@@ -53,12 +74,7 @@ static int on_exit_of(sd_event_source *source, int fd, uint32_t revents, void *u
 	command->pid = 0;
 	command->exit = sd_event_source_disable_unref(command->exit);
 	command->timer = sd_event_source_disable_unref(command->timer);
-	if (WIFSIGNALED(status))
-		kho_fail(&err, -EIO, "%.200s was ended by signal %d", command->line,
-			 WTERMSIG(status));
-	else if (WEXITSTATUS(status))
-		kho_fail(&err, -EIO, "%.200s ended with status %d", command->line,
-			 WEXITSTATUS(status));
+	take_result(command, status, &err);
 	command->fn(command->ctx, &err);
 	return 0;
 }
@@ -144,7 +160,7 @@ static struct kho_command *new(const char *line, uint32_t timeout_ms, kho_comman
 		return NULL;
 	command->fn = fn;
 	command->ctx = ctx;
-	command->pidfd = -EBADF;
+	command->pidfd = command->said = -EBADF;
 	command->timeout_ms = timeout_ms;
 	snprintf(command->line, sizeof(command->line), "%s", line);
 	return command;
@@ -168,17 +184,42 @@ int kho_command_run(sd_event *event, const char *line, uint32_t timeout_ms, kho_
 	return r < 0 ? r : 0;
 }
 
+static void __attribute__((noreturn)) call_in_child(const struct kho_command_work *work, int said,
+						    pid_t parent)
+{
+	struct kho_err err = {};
+	int r;
+
+	/* the next agent may do the opposite */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(1);
+	r = work->call(work->arg, &err);
+	/* shorter than PIPE_BUF: whole or not at all */
+	if (r < 0 && err.code < 0 && write(said, &err, sizeof(err)) != sizeof(err))
+		_exit(1);
+	_exit(r < 0);
+}
+
 int kho_command_call(sd_event *event, const struct kho_command_work *work, kho_command_fn fn,
 		     void *ctx, struct kho_command **ret, struct kho_err *err)
 {
 	struct kho_command *command = new(work->name, work->timeout_ms, fn, ctx);
-	int r;
+	pid_t self = getpid();
+	int r, said[2];
 
 	if (!command)
 		return kho_fail(err, -ENOMEM, "no memory for a command");
+	if (pipe2(said, O_CLOEXEC | O_NONBLOCK) < 0) {
+		r = kho_fail_errno(err, -errno, "%s: pipe", work->name);
+		kho_command_free(command);
+		return r;
+	}
+	command->said = said[0];
 	r = make_child(command, work->name, err);
 	if (r == 0)
-		_exit(work->call(work->arg) < 0);
+		call_in_child(work, said[1], self);
+	close(said[1]);
 	if (r >= 0)
 		r = watch(event, command, err);
 	if (r < 0)

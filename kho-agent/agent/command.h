@@ -20,10 +20,13 @@ typedef void (*kho_command_fn)(void *ctx, const struct kho_err *err);
 int kho_command_run(sd_event *event, const char *line, uint32_t timeout_ms, kho_command_fn fn,
 		    void *ctx, struct kho_command **ret, struct kho_err *err);
 
-/* A function of our own that takes long: it's called in a child, and must touch nothing here. */
+/*
+ * A function of our own that takes long: it's called in a child, which dies with this
+ * process, and must touch nothing here. What it says of a failure is what's told.
+ */
 struct kho_command_work {
 	const char *name;
-	int (*call)(void *arg);		/* 0 or a negative errno */
+	int (*call)(void *arg, struct kho_err *err);	/* 0 or a negative errno */
 	void *arg;
 	uint32_t timeout_ms;
 };

@@ -52,6 +52,7 @@ struct kho_departure {
 	size_t nr_external;
 	char pids[KHO_CPUS_TEXT];
 	char mapped[KHO_MAPPED_LIST];	/* files */
+	struct kho_command *unit_work;	/* letting go, holding again */
 	struct kho_command *splitter;
 	struct kho_criu *criu;
 	struct kho_criu_ready ready;	/* for the next round */

@@ -291,15 +291,14 @@ static void end_copy(struct kho_departure *d, const struct kho_criu_event *event
 }
 
 /* In a child: a write to a huge page would send all of it again. */
-static int split(void *arg)
+static int split(void *arg, struct kho_err *err)
 {
 	const struct kho_departure *d = arg;
 	struct kho_pids pids;
-	struct kho_err err;
-	int r = kho_cgroup_pids(d->unit.cgroup, &pids, &err);
+	int r = kho_cgroup_pids(d->unit.cgroup, &pids, err);
 
 	for (size_t i = 0; r >= 0 && i < pids.nr; i++)
-		r = kho_pages_split(pids.pids[i], &err);
+		r = kho_pages_split(pids.pids[i], err);
 	return r;
 }
 

@@ -25,12 +25,14 @@ static struct kho_volume volume_of(const struct kho_mover *mover, uint32_t item)
 }
 
 /* In a child: it takes as long as the disk does. */
-static int sync_volume(void *arg)
+static int sync_volume(void *arg, struct kho_err *err)
 {
 	const struct kho_config_volume *config = arg;
 	_cleanup_close_ int fd = open(config->mount_point, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	return fd < 0 || syncfs(fd) < 0 ? -errno : 0;
+	if (fd < 0 || syncfs(fd) < 0)
+		return kho_fail_errno(err, -errno, "%s can't be synced", config->mount_point);
+	return 0;
 }
 
 static void on_synced(void *ctx, const struct kho_err *err)

@@ -106,6 +106,7 @@ void kho_departure_free(struct kho_departure *d)
 {
 	if (!d)
 		return;
+	kho_command_free(d->unit_work);
 	kho_command_free(d->splitter);
 	kho_departure_end_criu(d);
 	kho_criu_ready_drop(&d->ready);
@@ -154,18 +155,61 @@ static struct kho_departure *departure(struct kho_mover *mover, uint32_t item)
 	return mover->departures[item];
 }
 
-static int let_go(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+/* In a child, as the next one: systemd reads its units again. */
+static int let_unit_go(void *arg, struct kho_err *err)
 {
-	const struct kho_departure *d = departure(mover, item);
+	const struct kho_departure *d = arg;
 
 	return kho_unit_let_go(d->config->unit, &d->unit, err);
 }
 
-static int hold_again(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+static int hold_unit(void *arg, struct kho_err *err)
 {
-	const struct kho_departure *d = departure(mover, item);
+	const struct kho_departure *d = arg;
 
 	return kho_unit_hold(d->config->unit, d->unit.main_pid, err);
+}
+
+static void on_let_go(void *ctx, const struct kho_err *err)
+{
+	struct kho_departure *d = ctx;
+
+	d->unit_work = kho_command_free(d->unit_work);
+	kho_mover_done(d->mover, KHO_STEP_LET_GO, d->item, err);
+}
+
+static void on_held(void *ctx, const struct kho_err *err)
+{
+	struct kho_departure *d = ctx;
+
+	d->unit_work = kho_command_free(d->unit_work);
+	kho_mover_undone(d->mover, KHO_STEP_LET_GO, d->item, err);
+}
+
+static int begin_unit_work(struct kho_departure *d, int (*call)(void *arg, struct kho_err *err),
+			   kho_command_fn over, struct kho_err *err)
+{
+	const struct kho_command_work work = {
+		.name = "telling systemd",
+		.call = call,
+		.arg = d,
+		.timeout_ms = kho_step_info(KHO_STEP_LET_GO)->deadline_ms,
+	};
+	int r;
+
+	d->unit_work = kho_command_free(d->unit_work);
+	r = kho_command_call(d->mover->agent->event, &work, over, d, &d->unit_work, err);
+	return r < 0 ? r : 1;
+}
+
+static int let_go(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	return begin_unit_work(departure(mover, item), let_unit_go, on_let_go, err);
+}
+
+static int hold_again(struct kho_mover *mover, uint32_t item, struct kho_err *err)
+{
+	return begin_unit_work(departure(mover, item), hold_unit, on_held, err);
 }
 
 static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)

@@ -85,10 +85,11 @@ static void look_at_kernel(const struct look *look)
 	kho_inspect_criu(features, look->findings);
 }
 
-static int do_look(void *arg)
+static int do_look(void *arg, struct kho_err *err)
 {
 	const struct look *look = arg;
 
+	(void)err;
 	if (!look->message->unit) {
 		look_at_kernel(look);
 		return 0;

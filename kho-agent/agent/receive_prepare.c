@@ -19,6 +19,7 @@
 #define MOVE_DIR	KHO_RUN_DIR "/move"
 #define SOCKET_PATH	100	/* bytes; what sun_path has room for */
 #define WARM_MS		60000
+#define DROP_MS		80000
 #define START_MS	(24 * 3600 * 1000)	/* as long as the move */
 
 static bool is_taken(long pid)
@@ -132,23 +133,22 @@ static void on_warm(void *ctx, const struct kho_err *ignored)
 		kho_arrival_failed(a, err.msg);
 }
 
-static void on_read(void *ctx, const struct kho_err *ignored)
+static void on_ready(void *ctx, const struct kho_err *failed)
 {
 	struct kho_arrival *a = ctx;
-	struct kho_err err = {};
+	struct kho_err err = *failed;
 
-	(void)ignored;
 	a->start = kho_command_free(a->start);
-	if (kho_command_run(a->receiver->agent->event, "/usr/sbin/criu check", WARM_MS, on_warm, a,
-			    &a->start, &err) < 0)
+	if (err.code >= 0)
+		kho_command_run(a->receiver->agent->event, "/usr/sbin/criu check", WARM_MS, on_warm,
+				a, &a->start, &err);
+	if (err.code < 0)
 		kho_arrival_failed(a, err.msg);
 }
 
-/* In a child. */
-static int read_files(void *arg)
+/* Programs that will run here are read now: who touches them first would wait for that. */
+static void read_files(const Kho__MoveWorkload *workload)
 {
-	const Kho__MoveWorkload *workload = arg;
-
 	kho_mapped_read(workload->mapped ?: "");
 	if (workload->health_command) {
 		char path[1024];
@@ -157,31 +157,50 @@ static int read_files(void *arg)
 			 workload->health_command);
 		kho_mapped_read(path);
 	}
-	return 0;
 }
 
-/* Programs that will run here are read now: who touches them first would wait for that. */
-static int warm_up(struct kho_arrival *a, const Kho__MoveWorkload *workload, struct kho_err *err)
+struct to_make_ready {
+	const struct kho_arrival *arrival;
+	const Kho__MoveWorkload *workload;
+};
+
+/* In a child: systemd takes seconds to read its units again when the machine is busy. */
+static int make_ready(void *arg, struct kho_err *err)
 {
+	const struct to_make_ready *what = arg;
+	char path[SOCKET_PATH];
+	const struct kho_unit_stub stub = {
+		.socket = path,
+		.has_watchdog = what->workload->has_watchdog_usec,
+		.watchdog_usec = what->workload->watchdog_usec,
+	};
+	int r;
+
+	socket_path(what->arrival, path);
+	r = kho_unit_stub(what->arrival->unit, &stub, err);
+	if (r >= 0)
+		read_files(what->workload);
+	return r;
+}
+
+static int begin_ready(struct kho_arrival *a, const Kho__MoveWorkload *workload,
+		       struct kho_err *err)
+{
+	struct to_make_ready what = { .arrival = a, .workload = workload };
 	const struct kho_command_work work = {
-		.name = "reading programs",
-		.call = read_files,
-		.arg = (void *)workload,
+		.name = "making its unit ready",
+		.call = make_ready,
+		.arg = &what,
 		.timeout_ms = WARM_MS,
 	};
 
-	return kho_command_call(a->receiver->agent->event, &work, on_read, a, &a->start, err);
+	return kho_command_call(a->receiver->agent->event, &work, on_ready, a, &a->start, err);
 }
 
 static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workload,
 			   struct kho_err *err)
 {
 	char path[SOCKET_PATH];
-	const struct kho_unit_stub stub = {
-		.socket = path,
-		.has_watchdog = workload->has_watchdog_usec,
-		.watchdog_usec = workload->watchdog_usec,
-	};
 	int r = check_pids(workload->pids, err);
 
 	socket_path(a, path);
@@ -192,9 +211,7 @@ static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workl
 	if (r >= 0)
 		r = listen_at(a, path, err);
 	if (r >= 0)
-		r = kho_unit_stub(a->unit, &stub, err);
-	if (r >= 0)
-		r = warm_up(a, workload, err);
+		r = begin_ready(a, workload, err);
 	return r;
 }
 
@@ -231,19 +248,46 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	return r < 0 ? r : 1;
 }
 
+/* In a child. */
+static int drop_unit(void *arg, struct kho_err *err)
+{
+	const struct kho_arrival *a = arg;
+
+	return kho_unit_drop(a->unit, err);
+}
+
+static void on_dropped(void *ctx, const struct kho_err *failed)
+{
+	struct kho_arrival *a = ctx;
+	struct kho_receiver *receiver = a->receiver;
+	const struct kho_err err = *failed;
+	uint32_t item = a->item;
+
+	receiver->arrivals[item] = NULL;
+	kho_arrival_free(a);
+	kho_receive_answer(receiver, KHO_STEP_PREPARE, true, item, &err);
+}
+
 static int undo_prepare(struct kho_receiver *receiver, const Kho__MoveStep *step,
 			struct kho_err *err)
 {
 	struct kho_arrival *a = arrival(receiver, step) ?: kho_arrival_adopt(receiver, step, err);
+	const struct kho_command_work work = {
+		.name = "dropping its unit",
+		.call = drop_unit,
+		.arg = a,
+		.timeout_ms = DROP_MS,
+	};
 	int r;
 
 	if (!a)
 		return err->code;
 	a->asked = KHO_STEP_NONE;
-	r = kho_unit_drop(a->unit, err);
-	receiver->arrivals[step->item] = NULL;
-	kho_arrival_free(a);
-	return r;
+	a->state = ARRIVAL_FAILED;
+	a->start = kho_command_free(a->start);
+	a->unit_work = kho_command_free(a->unit_work);
+	r = kho_command_call(receiver->agent->event, &work, on_dropped, a, &a->unit_work, err);
+	return r < 0 ? r : 1;
 }
 
 const struct kho_receive_ops kho_receive_prepare = { .begin = prepare, .undo = undo_prepare };

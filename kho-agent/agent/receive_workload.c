@@ -16,6 +16,7 @@
 #include "migrate/workload/cgroup.h"
 
 #define KILL_MS		5000
+#define SETTLE_MS	60000
 #define NS_PER_MS	1000000ull
 
 const char *kho_arrival_dir(const struct kho_arrival *a)
@@ -59,6 +60,7 @@ void kho_arrival_free(struct kho_arrival *a)
 		return;
 	kho_command_free(a->start);
 	kho_command_free(a->health);
+	kho_command_free(a->unit_work);
 	sd_event_source_disable_unref(a->load);
 	kho_arrival_pages_free(a->pages);
 	close_all(a);
@@ -106,14 +108,38 @@ void kho_arrival_lost(struct kho_arrival *a, const char *why)
 	kho_arrival_failed(a, why);
 }
 
-static void settle_now(struct kho_arrival *a)
+static void on_settled(void *ctx, const struct kho_err *err)
 {
-	struct kho_err err = {};
+	struct kho_arrival *a = ctx;
 
-	kho_unit_settle(a->unit, &err);
+	a->unit_work = kho_command_free(a->unit_work);
 	a->asked = KHO_STEP_NONE;
 	kho_receive_answer_lazy(a->receiver, KHO_STEP_SETTLE, a->item, a->lazy_bytes,
-				a->lazy_ms * NS_PER_MS, &err);
+				a->lazy_ms * NS_PER_MS, err);
+}
+
+/* In a child. */
+static int settle_unit(void *arg, struct kho_err *err)
+{
+	const struct kho_arrival *a = arg;
+
+	return kho_unit_settle(a->unit, err);
+}
+
+static void settle_now(struct kho_arrival *a)
+{
+	const struct kho_command_work work = {
+		.name = "making it an ordinary unit",
+		.call = settle_unit,
+		.arg = a,
+		.timeout_ms = SETTLE_MS,
+	};
+	struct kho_err err = {};
+
+	a->unit_work = kho_command_free(a->unit_work);
+	if (kho_command_call(a->receiver->agent->event, &work, on_settled, a, &a->unit_work,
+			     &err) < 0)
+		on_settled(a, &err);
 }
 
 void kho_arrival_completed(struct kho_arrival *a, const char *numbers)
