@@ -50,6 +50,7 @@ struct kho_session;
 struct kho_mover;
 struct kho_receiver;
 struct kho_checkup;
+struct kho_upgrade_run;
 
 struct kho_agent {
 	sd_event *event;
@@ -70,11 +71,13 @@ struct kho_agent {
 	uint32_t own_region;		/* the module's id of the control area */
 	Kho__RetireReady *left;		/* what the old kernel leaves, once it has said */
 
+	struct kho_upgrade_run *upgrade;	/* old side: is under way, or NULL */
 	struct kho_mover *mover;	/* old side: a move is under way, or NULL */
 	struct kho_checkup *checkup;	/* old side: looks for what can't move, or NULL */
 	struct kho_receiver *receiver;	/* new side: what has come, or NULL */
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
+	bool waiter_more;		/* and wants to hear how it goes */
 	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */
 };
 
@@ -89,8 +92,12 @@ const char *kho_agent_phase_name(struct kho_agent *agent);
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Ends the waiting client's call: with @err, or well if its code is 0. */
+/*
+ * What was under way is over: with @err, or well if its code is 0. An upgrade that it's a
+ * part of hears of it; otherwise the waiting client's call ends.
+ */
 void kho_agent_answer(struct kho_agent *agent, const struct kho_err *err);
+void kho_agent_end_wait(struct kho_agent *agent, const struct kho_err *err);
 
 /* More of the new kernel's console, for whoever follows it. @text is made printable. */
 void kho_agent_console(struct kho_agent *agent, char *text);

@@ -11,7 +11,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "agent/api_calls.h"
 #include "agent/api_check.h"
+#include "agent/api_upgrade.h"
 #include "agent/bench.h"
 #include "agent/dmesg.h"
 #include "agent/failover.h"
@@ -21,66 +23,12 @@
 #include "agent/rollback.h"
 #include "agent/side.h"
 #include "agent/spawn.h"
+#include "agent/upgrade_run.h"
 #include "api/api.h"
 #include "base/file.h"
 #include "base/version.h"
 
 #define CONSOLE_MAX	(16u << 20)
-
-static int reply_error(sd_varlink *link, const struct kho_err *err)
-{
-	return sd_varlink_errorbo(link, KHO_API_ERROR,
-				  SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
-				  SD_JSON_BUILD_PAIR_STRING("message", err->msg));
-}
-
-static int reply_message(sd_varlink *link, const char *message)
-{
-	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("message", message));
-}
-
-static int refuse_others(sd_varlink *link, struct kho_err *err)
-{
-	uid_t uid;
-
-	if (sd_varlink_get_peer_uid(link, &uid) >= 0 && uid == 0)
-		return 0;
-	return kho_fail(err, -EPERM, "only root may do this; run it as root");
-}
-
-/* ---- the client that waits ---- */
-
-static int begin_wait(struct kho_agent *agent, sd_varlink *link, struct kho_err *err)
-{
-	int r = refuse_others(link, err);
-
-	if (r < 0)
-		return r;
-	if (agent->waiter)
-		return kho_fail(err, -EBUSY, "another command is under way; wait for it");
-	agent->waiter = sd_varlink_ref(link);
-	return 0;
-}
-
-void kho_agent_answer(struct kho_agent *agent, const struct kho_err *err)
-{
-	sd_varlink *link = agent->waiter;
-
-	agent->waiter = NULL;
-	if (!link)
-		return;
-	if (err->code < 0)
-		reply_error(link, err);
-	else if (agent->session && agent->session->hello_ns)
-		sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("message", "done"),
-				   SD_JSON_BUILD_PAIR_UNSIGNED("helloMs",
-					agent->session->hello_ns / 1000000));
-	else
-		reply_message(link, "done");
-	/* a machine that's about to end its life must not keep the answer */
-	sd_varlink_flush(link);
-	sd_varlink_unref(link);
-}
 
 void kho_agent_console(struct kho_agent *agent, char *text)
 {
@@ -112,6 +60,7 @@ static void on_disconnect(sd_varlink_server *server, sd_varlink *link, void *use
 			agent->followers[i] = sd_varlink_unref(link);
 	if (agent->waiter != link)
 		return;
+	kho_upgrade_client_gone(agent);
 	/* what was asked for goes on */
 	agent->waiter = sd_varlink_unref(link);
 }
@@ -139,6 +88,8 @@ static int method_status(sd_varlink *link, sd_json_variant *parameters,
 	const struct kho_session *session = agent->session;
 	const struct kho_link *peer = session ? kho_channel_link(session->channel) : NULL;
 	bool connected = peer && kho_link_is_up(peer);
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *upgrade =
+		kho_upgrade_json(agent);
 	char id[KHO_UUID_TEXT] = "";
 	struct utsname name;
 	struct mk_info info;
@@ -147,7 +98,7 @@ static int method_status(sd_varlink *link, sd_json_variant *parameters,
 	(void)parameters;
 	(void)flags;
 	if (kho_device_info(&agent->device, &info, &err) < 0)
-		return reply_error(link, &err);
+		return kho_api_reply_error(link, &err);
 	uname(&name);
 	if (session)
 		kho_uuid_format(session->handover.upgrade_id, id);
@@ -171,50 +122,25 @@ static int method_status(sd_varlink *link, sd_json_variant *parameters,
 		SD_JSON_BUILD_PAIR_STRING("peerState", peer_state_name(session)),
 		SD_JSON_BUILD_PAIR_CONDITION(connected, "peerRelease", SD_JSON_BUILD_STRING(
 			connected ? peer->peer.kernel_release : "")),
-		SD_JSON_BUILD_PAIR_BOOLEAN("connected", connected));
+		SD_JSON_BUILD_PAIR_BOOLEAN("connected", connected),
+		SD_JSON_BUILD_PAIR_CONDITION(!!upgrade, "upgrade",
+					     SD_JSON_BUILD_VARIANT(upgrade)));
 }
-
-struct spawn_parameters {
-	const char *image, *cpus, *blocks, *cmdline;
-	uint64_t memory, timeout_sec;
-};
-
-static const sd_json_dispatch_field spawn_fields[] = {
-	{ "image", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
-	  offsetof(struct spawn_parameters, image), SD_JSON_MANDATORY },
-	{ "cpus", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
-	  offsetof(struct spawn_parameters, cpus), 0 },
-	{ "blocks", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
-	  offsetof(struct spawn_parameters, blocks), 0 },
-	{ "commandLine", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
-	  offsetof(struct spawn_parameters, cmdline), 0 },
-	{ "memoryBytes", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
-	  offsetof(struct spawn_parameters, memory), 0 },
-	{ "timeoutSec", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
-	  offsetof(struct spawn_parameters, timeout_sec), 0 },
-	{}
-};
 
 static int method_spawn(sd_varlink *link, sd_json_variant *parameters,
 			sd_varlink_method_flags_t flags, void *userdata)
 {
 	struct kho_agent *agent = userdata;
-	struct spawn_parameters p = {};
-	struct kho_spawn_request request;
+	struct kho_upgrade_request request = {};
 	struct kho_err err;
-	int r = sd_varlink_dispatch(link, parameters, spawn_fields, &p);
+	int r = kho_api_spawn_parameters(link, parameters, &request);
 
-	(void)flags;
 	if (r != 0)
 		return r;
-	r = begin_wait(agent, link, &err);
+	r = kho_api_begin_wait(agent, link, flags, &err);
 	if (r < 0)
-		return reply_error(link, &err);
-	request = (struct kho_spawn_request){
-		.image = p.image, .cpus = p.cpus, .blocks = p.blocks, .cmdline = p.cmdline,
-		.memory = p.memory, .timeout_ms = p.timeout_sec * 1000,
-	};
-	r = kho_spawn(agent, &request, &err);
+		return kho_api_reply_error(link, &err);
+	r = kho_spawn(agent, &request.spawn, &err);
 	agent->last = r < 0 ? err : (struct kho_err){};
 	if (r < 0)
 		kho_agent_answer(agent, &err);
@@ -226,7 +152,7 @@ static int method_reclaim(sd_varlink *link, sd_json_variant *parameters,
 {
 	struct kho_agent *agent = userdata;
 	struct kho_err err, gone;
-	int r = refuse_others(link, &err);
+	int r = kho_api_refuse_others(link, &err);
 
 	(void)parameters;
 	(void)flags;
@@ -240,33 +166,36 @@ static int method_reclaim(sd_varlink *link, sd_json_variant *parameters,
 	if (r >= 0)
 		r = agent->mover ? kho_mover_fence(agent->mover, &err) : kho_reclaim(agent, &err);
 	if (r < 0)
-		return reply_error(link, &err);
+		return kho_api_reply_error(link, &err);
 	kho_fail(&gone, -ECANCELED, "the new kernel was taken down by khoctl reclaim");
 	kho_agent_answer(agent, &gone);
-	return reply_message(link, "everything is this kernel's again");
+	return kho_api_reply_message(link, "everything is this kernel's again");
 }
 
 /* Begins what takes longer: the client is answered when it's over. */
-static int begin(sd_varlink *link, struct kho_agent *agent,
+static int begin(sd_varlink *link, sd_varlink_method_flags_t flags, struct kho_agent *agent,
 		 int (*what)(struct kho_agent *, struct kho_err *))
 {
 	struct kho_err err;
-	int r = begin_wait(agent, link, &err);
+	int r = kho_api_begin_wait(agent, link, flags, &err);
 
 	if (r < 0)
-		return reply_error(link, &err);
+		return kho_api_reply_error(link, &err);
 	r = what(agent, &err);
 	if (r < 0)
 		kho_agent_answer(agent, &err);
 	return 0;
 }
 
+/* An upgrade's soak is what it ends. */
 static int method_retire(sd_varlink *link, sd_json_variant *parameters,
 			 sd_varlink_method_flags_t flags, void *userdata)
 {
-	(void)parameters;
-	(void)flags;
-	return begin(link, userdata, kho_retire);
+	const struct kho_agent *agent = userdata;
+
+	if (agent->upgrade)
+		return kho_method_commit(link, parameters, flags, userdata);
+	return begin(link, flags, userdata, kho_retire);
 }
 
 static const sd_json_dispatch_field move_fields[] = {
@@ -281,10 +210,9 @@ static int method_move(sd_varlink *link, sd_json_variant *parameters,
 	bool rehearse = true;
 	int r = sd_varlink_dispatch(link, parameters, move_fields, &rehearse);
 
-	(void)flags;
 	if (r != 0)
 		return r;
-	r = begin(link, agent, kho_move_there);
+	r = begin(link, flags, agent, kho_move_there);
 	if (agent->mover && !rehearse)
 		kho_mover_no_rehearsal(agent->mover);
 	return r;
@@ -293,17 +221,18 @@ static int method_move(sd_varlink *link, sd_json_variant *parameters,
 static int method_rollback(sd_varlink *link, sd_json_variant *parameters,
 			   sd_varlink_method_flags_t flags, void *userdata)
 {
-	(void)parameters;
-	(void)flags;
-	return begin(link, userdata, kho_rollback);
+	const struct kho_agent *agent = userdata;
+
+	if (agent->upgrade)
+		return kho_method_abort(link, parameters, flags, userdata);
+	return begin(link, flags, userdata, kho_rollback);
 }
 
 static int method_failover(sd_varlink *link, sd_json_variant *parameters,
 			   sd_varlink_method_flags_t flags, void *userdata)
 {
 	(void)parameters;
-	(void)flags;
-	return begin(link, userdata, kho_failover);
+	return begin(link, flags, userdata, kho_failover);
 }
 
 static const sd_json_dispatch_field function_fields[] = {
@@ -312,6 +241,7 @@ static const sd_json_dispatch_field function_fields[] = {
 };
 
 static int move_function(struct kho_agent *agent, sd_varlink *link, sd_json_variant *parameters,
+			 sd_varlink_method_flags_t flags,
 			 int (*move)(struct kho_agent *, const struct kho_pci_addr *,
 				     struct kho_err *))
 {
@@ -324,9 +254,9 @@ static int move_function(struct kho_agent *agent, sd_varlink *link, sd_json_vari
 		return r;
 	r = kho_parse_pci(text, &addr, &err);
 	if (r >= 0)
-		r = begin_wait(agent, link, &err);
+		r = kho_api_begin_wait(agent, link, flags, &err);
 	if (r < 0)
-		return reply_error(link, &err);
+		return kho_api_reply_error(link, &err);
 	r = move(agent, &addr, &err);
 	if (r < 0)
 		kho_agent_answer(agent, &err);
@@ -336,15 +266,13 @@ static int move_function(struct kho_agent *agent, sd_varlink *link, sd_json_vari
 static int method_grant(sd_varlink *link, sd_json_variant *parameters,
 			sd_varlink_method_flags_t flags, void *userdata)
 {
-	(void)flags;
-	return move_function(userdata, link, parameters, kho_pci_grant);
+	return move_function(userdata, link, parameters, flags, kho_pci_grant);
 }
 
 static int method_revoke(sd_varlink *link, sd_json_variant *parameters,
 			 sd_varlink_method_flags_t flags, void *userdata)
 {
-	(void)flags;
-	return move_function(userdata, link, parameters, kho_pci_revoke);
+	return move_function(userdata, link, parameters, flags, kho_pci_revoke);
 }
 
 static const sd_json_dispatch_field console_fields[] = {
@@ -366,14 +294,14 @@ static int method_console(sd_varlink *link, sd_json_variant *parameters,
 	follow = follow && flags & SD_VARLINK_METHOD_MORE;
 	if (agent->session && agent->session->role == &kho_old_role)
 		kho_console_drain(agent->session);
-	r = refuse_others(link, &err);
+	r = kho_api_refuse_others(link, &err);
 	if (r >= 0)
 		r = kho_file_read_string(KHO_CONSOLE_LOG, CONSOLE_MAX, &text, &err);
 	if (r >= 0 && follow)
 		r = add_follower(agent, link, &err);
 	if (r < 0) {
 		free(text);
-		return reply_error(link, &err);
+		return kho_api_reply_error(link, &err);
 	}
 	kho_text_printable(text);
 	r = follow ? sd_varlink_notifybo(link, SD_JSON_BUILD_PAIR_STRING("text", text)) :
@@ -398,12 +326,12 @@ static int method_input(sd_varlink *link, sd_json_variant *parameters,
 	(void)flags;
 	if (r != 0)
 		return r;
-	r = refuse_others(link, &err);
+	r = kho_api_refuse_others(link, &err);
 	if (r >= 0 && (!agent->session || agent->session->role != &kho_old_role))
 		r = kho_fail(&err, -ENOTCONN, "there's no spawned kernel to type to");
 	if (r >= 0)
 		r = kho_console_type(agent->session, text, &err);
-	return r < 0 ? reply_error(link, &err) : reply_message(link, "typed");
+	return r < 0 ? kho_api_reply_error(link, &err) : kho_api_reply_message(link, "typed");
 }
 
 static int method_dmesg(sd_varlink *link, sd_json_variant *parameters,
@@ -411,14 +339,14 @@ static int method_dmesg(sd_varlink *link, sd_json_variant *parameters,
 {
 	struct kho_err err;
 	char *text = NULL;
-	int r = refuse_others(link, &err);
+	int r = kho_api_refuse_others(link, &err);
 
 	(void)parameters;
 	(void)flags;
 	if (r >= 0)
 		r = kho_dmesg_of_peer(userdata, &text, &err);
 	if (r < 0)
-		return reply_error(link, &err);
+		return kho_api_reply_error(link, &err);
 	r = sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("text", text));
 	free(text);
 	return r;
@@ -431,7 +359,7 @@ static int method_bench(sd_varlink *link, sd_json_variant *parameters,
 	struct kho_agent *agent = userdata;
 	struct kho_bench_result result;
 	struct kho_err err;
-	int r = refuse_others(link, &err);
+	int r = kho_api_refuse_others(link, &err);
 
 	(void)parameters;
 	(void)flags;
@@ -440,7 +368,7 @@ static int method_bench(sd_varlink *link, sd_json_variant *parameters,
 	if (r >= 0)
 		r = kho_bench_run(agent->session, &result, &err);
 	if (r < 0)
-		r = reply_error(link, &err);
+		r = kho_api_reply_error(link, &err);
 	else
 		r = sd_varlink_replybo(
 			link,
@@ -460,6 +388,11 @@ static const struct {
 	sd_varlink_method_t method;
 } methods[] = {
 	{ KHO_API_METHOD("Status"), method_status },
+	{ KHO_API_METHOD("Start"), kho_method_start },
+	{ KHO_API_METHOD("Commit"), kho_method_commit },
+	{ KHO_API_METHOD("Abort"), kho_method_abort },
+	{ KHO_API_METHOD("History"), kho_method_history },
+	{ KHO_API_METHOD("Show"), kho_method_show },
 	{ KHO_API_METHOD("Spawn"), method_spawn },
 	{ KHO_API_METHOD("Reclaim"), method_reclaim },
 	{ KHO_API_METHOD("Move"), method_move },

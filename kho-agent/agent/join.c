@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/clock.h"
+#include "agent/history.h"
 #include "agent/join.h"
 #include "agent/move.h"
 #include "agent/pci.h"
@@ -239,6 +240,16 @@ static void keep_left(struct kho_agent *agent, Kho__RetireReady *left)
 	agent->left = left;
 }
 
+/* What the old kernel couldn't see the end of has ended well. */
+static void keep_history(struct kho_agent *agent)
+{
+	struct kho_err err;
+
+	for (size_t i = 0; agent->left && i < agent->left->n_history; i++)
+		if (kho_history_keep_text(agent->left->history[i], &err) < 0)
+			kho_agent_progress(agent, "the old kernel's history: %s", err.msg);
+}
+
 static void take_over(struct kho_session *session)
 {
 	struct kho_agent *agent = session->agent;
@@ -254,6 +265,7 @@ static void take_over(struct kho_session *session)
 	else
 		kho_agent_progress(agent, "this kernel has the whole machine");
 	agent->last = err;
+	keep_history(agent);
 	agent->phase = KHO_PHASE_IDLE;
 	/* the next upgrade needs the module's link for itself */
 	kho_session_close(agent);

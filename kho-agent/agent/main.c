@@ -23,6 +23,7 @@
 #include "agent/session.h"
 #include "agent/side.h"
 #include "agent/spawn.h"
+#include "agent/upgrade_run.h"
 #include "base/version.h"
 #include "migrate/criu/abilities.h"
 
@@ -57,9 +58,9 @@ void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	fprintf(stderr, SD_INFO "%s\n", text);
 	sd_notifyf(0, "STATUS=%s: %s", kho_agent_phase_name(agent), text);
 	kho_rollback_progress(agent, text);
-	if (!agent->waiter)
+	/* to a client that didn't ask for more it would be the answer, and a wrong one */
+	if (!agent->waiter || !agent->waiter_more)
 		return;
-	/* to clients that didn't ask for more this is an error; they get the answer */
 	sd_varlink_notifybo(agent->waiter, SD_JSON_BUILD_PAIR_STRING("message", text));
 	sd_varlink_flush(agent->waiter);
 }
@@ -131,6 +132,7 @@ static int run(struct kho_agent *agent, struct kho_err *err)
 	if (r < 0)
 		return r;
 	take_up_move(agent);
+	kho_upgrade_recover(agent);
 	sd_notifyf(0, "READY=1\nSTATUS=%s", kho_agent_phase_name(agent));
 	r = sd_event_loop(agent->event);
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;

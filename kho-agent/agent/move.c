@@ -373,7 +373,7 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 		mover->id = kho_now_ns();
 	r = prepare(mover, err);
 	if (r >= 0)
-		r = kho_mover_owner(mover, &owner, err);
+		r = kho_side_owner(agent, &owner, err);
 	if (r < 0) {
 		kho_mover_free(mover);
 		return r;

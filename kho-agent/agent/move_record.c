@@ -11,17 +11,6 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 
-int kho_mover_owner(const struct kho_mover *mover, struct kho_owner *ret, struct kho_err *err)
-{
-	struct kho_session *session = mover->agent->session;
-	uint64_t size;
-	void *arena = session ? kho_session_arena(session, "owners", &size) : NULL;
-
-	if (!arena)
-		return kho_fail(err, -EBADMSG, "the region has no record of ownership");
-	return kho_owner_read(arena, size, ret, err);
-}
-
 static void fill(const struct kho_mover *mover, struct kho_move_record *record)
 {
 	record->move = mover->id;

@@ -12,7 +12,4 @@
 int kho_mover_read_record(struct kho_mover *mover, struct kho_move_record *ret,
 			  struct kho_err *err);
 
-/* Who owns the workloads now. -EBADMSG: there's no session, or no record in its region. */
-int kho_mover_owner(const struct kho_mover *mover, struct kho_owner *ret, struct kho_err *err);
-
 #endif

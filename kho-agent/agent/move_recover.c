@@ -23,6 +23,7 @@
 #include "agent/departure.h"
 #include "agent/move_record.h"
 #include "agent/rollback.h"
+#include "agent/side.h"
 #include "migrate/criu/repair.h"
 #include "migrate/net/clean.h"
 
@@ -49,7 +50,7 @@ static void first_of(struct kho_err *first, const struct kho_err *err)
 static bool is_committed(struct kho_mover *mover, const struct kho_move_record *record)
 {
 	struct kho_owner owner;
-	bool known = kho_mover_owner(mover, &owner, NULL) >= 0;
+	bool known = kho_side_owner(mover->agent, &owner, NULL) >= 0;
 
 	return kho_move_record_committed(record, known ? &owner : NULL);
 }

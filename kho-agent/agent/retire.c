@@ -13,8 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "agent/history.h"
 #include "agent/pci.h"
 #include "agent/spawn.h"
+#include "agent/upgrade_run.h"
 #include "base/bits.h"
 #include "spawn/layout.h"
 #include "spawn/park.h"
@@ -85,6 +87,8 @@ static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct k
 	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
 	Kho__RetireReady ready = KHO__RETIRE_READY__INIT;
 	Kho__PciGrant *pointers[MAX_LEFT];
+	char *history[KHO_HISTORY_HANDED];
+	int r;
 
 	for (size_t i = 0; i < leaving->nr_functions; i++)
 		pointers[i] = &leaving->functions[i].grant;
@@ -92,9 +96,14 @@ static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct k
 	ready.functions = pointers;
 	ready.n_asleep = leaving->nr_asleep;
 	ready.asleep = leaving->asleep;
+	ready.n_history = kho_history_hand_over(kho_upgrade_journal(agent), history);
+	ready.history = history;
 	envelope.body_case = KHO__ENVELOPE__BODY_RETIRE_READY;
 	envelope.retire_ready = &ready;
-	return kho_session_send(agent->session, &envelope, err);
+	r = kho_session_send(agent->session, &envelope, err);
+	for (size_t i = 0; i < ready.n_history; i++)
+		free(history[i]);
+	return r;
 }
 
 static int tell_what_is_left(struct kho_agent *agent, struct kho_err *err)
@@ -264,12 +273,13 @@ static int leave_and_restart(struct kho_agent *agent, struct kho_err *err)
 	r = leave(agent, &undo, err);
 	if (r >= 0) {
 		kho_agent_progress(agent, "shutting down; the machine goes on without this kernel");
-		/* whoever waits can't be told when it's over */
-		kho_agent_answer(agent, &(struct kho_err){});
 		r = restart(err);
 	}
-	if (r >= 0)
+	if (r >= 0) {
+		/* whoever waits can't be told when it's over */
+		kho_agent_answer(agent, &(struct kho_err){});
 		return 0;
+	}
 	stay(agent, &undo);
 	return kho_wrap(err, r, "retire");
 }

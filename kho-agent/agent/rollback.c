@@ -12,6 +12,7 @@
 #include "agent/receive.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
+#include "agent/upgrade_run.h"
 #include "base/cleanup.h"
 
 #define TEXT_MAX	400
@@ -72,8 +73,11 @@ static void on_over(struct kho_session *session, const Kho__MoveOver *over)
 		kho_agent_progress(agent, "the report of the other side is lost: %s",
 				   unwritten.msg);
 	/* of a move that was begun there by somebody else, too; but nobody waits here then */
-	if (!session->rolling_back)
+	if (!session->rolling_back) {
+		if (!kho_side(agent)->is_new && kho_side_owns(agent))
+			kho_upgrade_run_returned(agent);
 		return;
+	}
 	session->rolling_back = false;
 	if (over->has_code && over->code < 0) {
 		kho_text_clean(text, sizeof(text), over->text ?: "no reason given");

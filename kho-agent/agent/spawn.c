@@ -14,6 +14,7 @@
 #include "agent/receive.h"
 #include "agent/rollback.h"
 #include "agent/spawn.h"
+#include "agent/upgrade_run.h"
 #include "base/bits.h"
 #include "spawn/layout.h"
 #include "spawn/park.h"
@@ -287,6 +288,7 @@ static void on_up(struct kho_session *session)
 		kho_rollback_drop(session);
 		if (agent->mover)
 			kho_mover_peer_up(agent->mover);
+		kho_upgrade_peer_up(agent);
 		return;
 	}
 	session->hello_ns = kho_now_ns() - session->started_ns;

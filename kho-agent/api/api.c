@@ -31,7 +31,49 @@ static SD_VARLINK_DEFINE_METHOD(
 	OUT(peerState, STRING),
 	OUT_OPT(peerRelease, STRING),
 	SD_VARLINK_FIELD_COMMENT("Whether the two agents talk to each other"),
-	OUT(connected, BOOL));
+	OUT(connected, BOOL),
+	SD_VARLINK_FIELD_COMMENT("What's under way: {id, state, image, by, beganMs, held, message, "
+				 "soakLeftMs?}; state is check, spawn, move, soak, retire, "
+				 "rollback or reclaim"),
+	OUT_OPT(upgrade, OBJECT));
+
+static SD_VARLINK_DEFINE_METHOD_FULL(
+	Start, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("As of Spawn"),
+	IN(image, STRING),
+	IN_OPT(cpus, STRING),
+	IN_OPT(memoryBytes, INT),
+	IN_OPT(blocks, STRING),
+	IN_OPT(commandLine, STRING),
+	IN_OPT(timeoutSec, INT),
+	SD_VARLINK_FIELD_COMMENT("How long the old kernel stands by after the move; by default as "
+				 "configured"),
+	IN_OPT(soakSec, INT),
+	SD_VARLINK_FIELD_COMMENT("Don't restore a copy of each workload there first"),
+	IN_OPT(noRehearsal, BOOL),
+	SD_VARLINK_FIELD_COMMENT("It stands by until Commit or Abort"),
+	IN_OPT(hold, BOOL),
+	SD_VARLINK_FIELD_COMMENT("A new kernel that failed is left running, to be looked at"),
+	IN_OPT(keepFailed, BOOL),
+	OUT_OPT(message, STRING),
+	OUT_OPT(helloMs, INT));
+
+static SD_VARLINK_DEFINE_METHOD(Commit, OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD(Abort, OUT_OPT(message, STRING));
+
+static SD_VARLINK_DEFINE_METHOD(
+	History,
+	SD_VARLINK_FIELD_COMMENT("The newest first: {schema, id, result, by, image, old_release, "
+				 "new_release, began_ms, ended_ms, phases} each"),
+	SD_VARLINK_DEFINE_OUTPUT(upgrades, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY));
+
+static SD_VARLINK_DEFINE_METHOD(
+	Show,
+	SD_VARLINK_FIELD_COMMENT("Of an upgrade, or the beginning of it"),
+	IN(id, STRING),
+	SD_VARLINK_FIELD_COMMENT("As in History, and move: docs/report.md has the schema"),
+	OUT(upgrade, OBJECT));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(
 	Spawn, SD_VARLINK_SUPPORTS_MORE,
@@ -126,6 +168,16 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	SD_VARLINK_INTERFACE_COMMENT("Live kernel upgrades"),
 	SD_VARLINK_SYMBOL_COMMENT("What this kernel is and what is under way"),
 	&vl_method_Status,
+	SD_VARLINK_SYMBOL_COMMENT("A whole upgrade: check, spawn, move, soak, retire"),
+	&vl_method_Start,
+	SD_VARLINK_SYMBOL_COMMENT("Ends the soak: the old kernel retires"),
+	&vl_method_Commit,
+	SD_VARLINK_SYMBOL_COMMENT("Undoes an upgrade, from whatever state before retirement"),
+	&vl_method_Abort,
+	SD_VARLINK_SYMBOL_COMMENT("Upgrades that are over"),
+	&vl_method_History,
+	SD_VARLINK_SYMBOL_COMMENT("One of them, with all that's known"),
+	&vl_method_Show,
 	SD_VARLINK_SYMBOL_COMMENT("Boots another kernel beside this one"),
 	&vl_method_Spawn,
 	SD_VARLINK_SYMBOL_COMMENT("Takes everything back from a spawned kernel"),

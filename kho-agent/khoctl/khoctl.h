@@ -31,6 +31,10 @@ typedef int (*kho_verb_fn)(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_spawn(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
+int verb_commit(int argc, char **argv);
+int verb_abort(int argc, char **argv);
+int verb_history(int argc, char **argv);
+int verb_show(int argc, char **argv);
 int verb_reclaim(int argc, char **argv);
 int verb_move(int argc, char **argv);
 int verb_rollback(int argc, char **argv);
@@ -73,6 +77,13 @@ void kho_print_json(sd_json_variant *answer);
 /* A field of an answer; NULL or 0 if it isn't there. */
 const char *kho_field_text(sd_json_variant *answer, const char *name);
 uint64_t kho_field_number(sd_json_variant *answer, const char *name);
+
+/* Calls @print for each element of the array of that name, if there is one. */
+void kho_print_each(sd_json_variant *object, const char *name,
+		    void (*print)(sd_json_variant *element));
+
+/* That of a move (docs/report.md), for people. */
+void kho_print_report(sd_json_variant *report);
 
 /* Says what's wrong with the command line; returns KHO_EXIT_USAGE. */
 int kho_usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));

@@ -21,7 +21,11 @@ static const struct {
 	const char *help;
 } verbs[] = {
 	{ "status", verb_status, "", "what this kernel is and what is under way" },
-	{ "upgrade", verb_upgrade, "IMAGE [OPTION...]", "spawn IMAGE, then retire this kernel" },
+	{ "upgrade", verb_upgrade, "IMAGE [OPTION...]", "replace this kernel, and move the workloads" },
+	{ "commit", verb_commit, "", "end an upgrade's soak: this kernel retires" },
+	{ "abort", verb_abort, "", "undo an upgrade, from whatever state before that" },
+	{ "history", verb_history, "", "upgrades that are over" },
+	{ "show", verb_show, "ID", "one of them, with all that's known" },
 	{ "spawn", verb_spawn, "IMAGE [OPTION...]", "boot IMAGE beside this kernel" },
 	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
 	{ "check", verb_check, "", "what would keep the workloads from moving; changes nothing" },
@@ -51,6 +55,12 @@ static void print_help(void)
 	       "  --blocks=LIST    memory blocks to give, instead of --memory\n"
 	       "  --append=TEXT    more for the new kernel's command line\n"
 	       "  --timeout=SEC    until the new agent says hello, by default 120\n"
+	       "\nOptions of upgrade:\n"
+	       "  --soak=SEC       this kernel stands by for so long after the move\n"
+	       "  --hold           ... until khoctl commit or khoctl abort\n"
+	       "  --no-rehearsal   don't restore a copy of each workload there first\n"
+	       "  --keep-failed    leave a new kernel that failed running, to be looked at\n"
+	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
 	       "6 check: something can't move\n");
 }

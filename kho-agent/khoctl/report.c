@@ -32,10 +32,10 @@ static void print_workload(sd_json_variant *w)
 		       "  rehearsal", number(w, "sample_ms"), number(w, "rehearsed_ms"));
 }
 
-static void print_each(sd_json_variant *report, const char *name,
-		       void (*print)(sd_json_variant *element))
+void kho_print_each(sd_json_variant *object, const char *name,
+		    void (*print)(sd_json_variant *element))
 {
-	sd_json_variant *list = sd_json_variant_by_key(report, name);
+	sd_json_variant *list = sd_json_variant_by_key(object, name);
 
 	for (size_t i = 0; list && i < sd_json_variant_elements(list); i++)
 		print(sd_json_variant_by_index(list, i));
@@ -47,15 +47,15 @@ static void print_step(sd_json_variant *step)
 	       number(step, "start_ms"), number(step, "duration_ms"));
 }
 
-static void print_report(sd_json_variant *report)
+void kho_print_report(sd_json_variant *report)
 {
 	printf("result: %s\n", kho_field_text(report, "result"));
 	if (kho_field_text(report, "trouble"))
 		printf("trouble: %s\n", kho_field_text(report, "trouble"));
 	printf("kernels: %s to %s\n", kho_field_text(report, "old_release"),
 	       kho_field_text(report, "new_release"));
-	print_each(report, "steps", print_step);
-	print_each(report, "workloads", print_workload);
+	kho_print_each(report, "steps", print_step);
+	kho_print_each(report, "workloads", print_workload);
 }
 
 int verb_report(int argc, char **argv)
@@ -74,6 +74,6 @@ int verb_report(int argc, char **argv)
 	if (arg_json)
 		kho_print_json(report);
 	else
-		print_report(report);
+		kho_print_report(report);
 	return KHO_EXIT_OK;
 }

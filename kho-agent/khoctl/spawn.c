@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* khoctl spawn, upgrade, reclaim, retire: the life of a spawned kernel. */
+/* khoctl spawn and upgrade: what they share, and what an upgrade has besides. */
 #include <getopt.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -15,17 +15,52 @@ struct spawn_options {
 	const char *append;
 	uint64_t memory;
 	uint64_t timeout;
+	uint64_t soak;			/* UINT64_MAX: as configured */
+	bool no_rehearsal, hold, keep, no_wait;
 };
 
-static const struct option spawn_long_options[] = {
-	{ "cpus", required_argument, NULL, 'c' },
-	{ "memory", required_argument, NULL, 'm' },
-	{ "blocks", required_argument, NULL, 'b' },
-	{ "append", required_argument, NULL, 'a' },
-	{ "timeout", required_argument, NULL, 't' },
-	{ "json", no_argument, NULL, 'j' },
+#define SPAWN_OPTIONS \
+	{ "cpus", required_argument, NULL, 'c' }, \
+	{ "memory", required_argument, NULL, 'm' }, \
+	{ "blocks", required_argument, NULL, 'b' }, \
+	{ "append", required_argument, NULL, 'a' }, \
+	{ "timeout", required_argument, NULL, 't' }, \
+	{ "json", no_argument, NULL, 'j' }
+
+static const struct option spawn_long_options[] = { SPAWN_OPTIONS, {} };
+
+static const struct option upgrade_long_options[] = {
+	SPAWN_OPTIONS,
+	{ "soak", required_argument, NULL, 's' },
+	{ "hold", no_argument, NULL, 'h' },
+	{ "keep-failed", no_argument, NULL, 'k' },
+	{ "no-rehearsal", no_argument, NULL, 'r' },
+	{ "no-wait", no_argument, NULL, 'w' },
 	{}
 };
+
+static int parse_flag(int option, struct spawn_options *opts)
+{
+	switch (option) {
+	case 'j':
+		arg_json = true;
+		return 0;
+	case 'h':
+		opts->hold = true;
+		return 0;
+	case 'k':
+		opts->keep = true;
+		return 0;
+	case 'r':
+		opts->no_rehearsal = true;
+		return 0;
+	case 'w':
+		opts->no_wait = true;
+		return 0;
+	default:
+		return KHO_EXIT_USAGE;
+	}
+}
 
 static int parse_option(int option, struct spawn_options *opts)
 {
@@ -41,8 +76,9 @@ static int parse_option(int option, struct spawn_options *opts)
 	case 'a':
 		opts->append = optarg;
 		return 0;
-	case 'j':
-		arg_json = true;
+	case 's':
+		if (kho_parse_u64(optarg, &opts->soak, &err) < 0)
+			return kho_usage_error("--soak: %s", err.msg);
 		return 0;
 	case 'm':
 		if (kho_parse_size(optarg, &opts->memory, &err) < 0)
@@ -53,15 +89,17 @@ static int parse_option(int option, struct spawn_options *opts)
 			return kho_usage_error("--timeout: %s", err.msg);
 		return 0;
 	default:
-		return KHO_EXIT_USAGE;
+		return parse_flag(option, opts);
 	}
 }
 
-static int parse_spawn(int argc, char **argv, struct spawn_options *opts)
+static int parse_spawn(int argc, char **argv, const struct option *options,
+		       struct spawn_options *opts)
 {
 	int option, r;
 
-	while ((option = getopt_long(argc, argv, "", spawn_long_options, NULL)) != -1) {
+	opts->soak = UINT64_MAX;
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = parse_option(option, opts);
 		if (r)
 			return r;
@@ -89,9 +127,22 @@ static sd_json_variant *spawn_parameters(const struct spawn_options *opts)
 		SD_JSON_BUILD_PAIR_CONDITION(!!opts->memory, "memoryBytes",
 					     SD_JSON_BUILD_UNSIGNED(opts->memory)),
 		SD_JSON_BUILD_PAIR_CONDITION(!!opts->timeout, "timeoutSec",
-					     SD_JSON_BUILD_UNSIGNED(opts->timeout)));
+					     SD_JSON_BUILD_UNSIGNED(opts->timeout)),
+		SD_JSON_BUILD_PAIR_CONDITION(opts->soak != UINT64_MAX, "soakSec",
+					     SD_JSON_BUILD_UNSIGNED(opts->soak)),
+		SD_JSON_BUILD_PAIR_CONDITION(opts->no_rehearsal, "noRehearsal",
+					     SD_JSON_BUILD_BOOLEAN(true)),
+		SD_JSON_BUILD_PAIR_CONDITION(opts->hold, "hold", SD_JSON_BUILD_BOOLEAN(true)),
+		SD_JSON_BUILD_PAIR_CONDITION(opts->keep, "keepFailed",
+					     SD_JSON_BUILD_BOOLEAN(true)));
 	free(image);
 	return r < 0 ? NULL : sd_json_variant_ref(v);
+}
+
+static int call_with(struct kho_call *call, const struct spawn_options *opts)
+{
+	call->parameters = spawn_parameters(opts);
+	return kho_call_and_print(call);
 }
 
 int verb_spawn(int argc, char **argv)
@@ -101,64 +152,19 @@ int verb_spawn(int argc, char **argv)
 		.method = KHO_API_METHOD("Spawn"),
 		.progress = kho_show_progress,
 	};
-	int r = parse_spawn(argc, argv, &opts);
+	int r = parse_spawn(argc, argv, spawn_long_options, &opts);
 
-	if (r)
-		return r;
-	call.parameters = spawn_parameters(&opts);
-	return kho_call_and_print(&call);
-}
-
-static int no_arguments(int argc, char **argv)
-{
-	return argc == 1 ? 0 : kho_usage_error("%s takes no argument", argv[0]);
-}
-
-int verb_reclaim(int argc, char **argv)
-{
-	struct kho_call call = { .method = KHO_API_METHOD("Reclaim") };
-	int r = no_arguments(argc, argv);
-
-	return r ?: kho_call_and_print(&call);
-}
-
-int verb_rollback(int argc, char **argv)
-{
-	struct kho_call call = {
-		.method = KHO_API_METHOD("Rollback"),
-		.progress = kho_show_progress,
-	};
-	int r = no_arguments(argc, argv);
-
-	return r ?: kho_call_and_print(&call);
-}
-
-int verb_failover(int argc, char **argv)
-{
-	struct kho_call call = {
-		.method = KHO_API_METHOD("Failover"),
-		.progress = kho_show_progress,
-	};
-	int r = no_arguments(argc, argv);
-
-	return r ?: kho_call_and_print(&call);
-}
-
-int verb_retire(int argc, char **argv)
-{
-	struct kho_call call = {
-		.method = KHO_API_METHOD("Retire"),
-		.progress = kho_show_progress,
-	};
-	int r = no_arguments(argc, argv);
-
-	return r ?: kho_call_and_print(&call);
+	return r ?: call_with(&call, &opts);
 }
 
 int verb_upgrade(int argc, char **argv)
 {
-	char *retire[] = { (char[]){ "retire" }, NULL };
-	int r = verb_spawn(argc, argv);
+	struct spawn_options opts = {};
+	struct kho_call call = { .method = KHO_API_METHOD("Start") };
+	int r = parse_spawn(argc, argv, upgrade_long_options, &opts);
 
-	return r ?: verb_retire(1, retire);
+	/* a call that isn't for its progress is answered at once */
+	if (!opts.no_wait)
+		call.progress = kho_show_progress;
+	return r ?: call_with(&call, &opts);
 }

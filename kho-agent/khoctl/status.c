@@ -22,6 +22,20 @@ static void print_peer(sd_json_variant *s)
 	       number(s, "regionBytes") / KHO_MIB, number(s, "lentCpus"));
 }
 
+static void print_upgrade(sd_json_variant *u)
+{
+	sd_json_variant *held = sd_json_variant_by_key(u, "held");
+	unsigned long long left = number(u, "soakLeftMs");
+
+	printf(" upgrade: %s to %s, in \"%s\"", kho_field_text(u, "id"), kho_field_text(u, "image"),
+	       kho_field_text(u, "state"));
+	if (left)
+		printf(" for %llu s more", (left + 999) / 1000);
+	else if (held && sd_json_variant_boolean(held))
+		printf(", held until khoctl commit or khoctl abort");
+	putchar('\n');
+}
+
 static void print_status(sd_json_variant *s)
 {
 	printf("  kernel: %s (%s, number %llu since reset)\n",
@@ -34,6 +48,8 @@ static void print_status(sd_json_variant *s)
 	       number(s, "functionsGranted"), number(s, "functionsHeld"));
 	if (number(s, "regionBytes"))
 		print_peer(s);
+	if (sd_json_variant_by_key(s, "upgrade"))
+		print_upgrade(sd_json_variant_by_key(s, "upgrade"));
 	if (kho_field_text(s, "message") && *kho_field_text(s, "message"))
 		printf("    last: %s\n", kho_field_text(s, "message"));
 }

@@ -12,6 +12,7 @@
 #include "migrate/workload/unit.h"
 
 #define DEFAULT_BLACKOUT_MS	1000
+#define DEFAULT_SOAK_MS		30000
 #define DEFAULT_ROUNDS		8
 #define DEFAULT_HEALTH_MS	5000
 #define DEFAULT_FROZEN_MS	2000
@@ -237,6 +238,10 @@ static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_er
 		config->has_max_blackout = true;
 		return set_seconds(&config->max_blackout_ms, ini->value, err);
 	}
+	if (strcmp(ini->key, "SoakSec") == 0) {
+		config->has_soak = true;
+		return set_seconds(&config->soak_ms, ini->value, err);
+	}
 	if (strcmp(ini->key, "NewKernelFailure") != 0)
 		return -ENOKEY;
 	config->stay = strcmp(ini->value, "stay") == 0;
@@ -385,6 +390,8 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err)
 
 	if (!config->has_max_frozen)
 		config->max_frozen_ms = DEFAULT_FROZEN_MS;
+	if (!config->has_soak)
+		config->soak_ms = DEFAULT_SOAK_MS;
 	if (!config->has_max_blackout)
 		config->max_blackout_ms = DEFAULT_BLACKOUT_MS;
 	for (unsigned int i = 0; i < config->nr_workloads && r >= 0; i++) {

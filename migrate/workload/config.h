@@ -33,6 +33,7 @@
  *					before this one retires: start them anew here; or stay:
  *					leave it to the operator (khoctl failover)
  *	MaxFrozenSec=2			workloads stand still no longer: or else it's undone
+ *	SoakSec=30			khoctl upgrade: the old kernel stands by for so long
  *	MaxBlackoutSec=1		of workloads that don't say it themselves
  *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
@@ -98,6 +99,8 @@ struct kho_config {
 	uint32_t max_frozen_ms;		/* 0: no limit */
 	bool has_max_blackout;
 	uint32_t max_blackout_ms;	/* of workloads that have none of their own */
+	bool has_soak;
+	uint32_t soak_ms;		/* between a move and retirement, if one follows the other */
 	struct kho_config_workload workloads[KHO_CONFIG_ITEMS];
 	unsigned int nr_workloads;
 	struct kho_config_address addresses[KHO_CONFIG_ITEMS];

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Answers, and the client that waits; api_calls.h has the contract. */
+#include <errno.h>
+
+#include "agent/api_calls.h"
+#include "agent/session.h"
+#include "agent/upgrade_run.h"
+#include "api/api.h"
+
+int kho_api_reply_error(sd_varlink *link, const struct kho_err *err)
+{
+	return sd_varlink_errorbo(link, KHO_API_ERROR,
+				  SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
+				  SD_JSON_BUILD_PAIR_STRING("message", err->msg));
+}
+
+int kho_api_reply_message(sd_varlink *link, const char *message)
+{
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("message", message));
+}
+
+int kho_api_refuse_others(sd_varlink *link, struct kho_err *err)
+{
+	uid_t uid;
+
+	if (sd_varlink_get_peer_uid(link, &uid) >= 0 && uid == 0)
+		return 0;
+	return kho_fail(err, -EPERM, "only root may do this; run it as root");
+}
+
+/* ---- the client that waits ---- */
+
+int kho_api_begin_wait(struct kho_agent *agent, sd_varlink *link,
+		       sd_varlink_method_flags_t flags, struct kho_err *err)
+{
+	int r = kho_api_refuse_others(link, err);
+
+	if (r < 0)
+		return r;
+	if (kho_upgrade_is_busy(agent))
+		return kho_fail(err, -EBUSY, "an upgrade is under way; wait for it, or undo it "
+				"with khoctl abort");
+	if (agent->waiter)
+		return kho_fail(err, -EBUSY, "another command is under way; wait for it");
+	agent->waiter = sd_varlink_ref(link);
+	agent->waiter_more = flags & SD_VARLINK_METHOD_MORE;
+	return 0;
+}
+
+void kho_agent_answer(struct kho_agent *agent, const struct kho_err *err)
+{
+	if (!kho_upgrade_heard(agent, err))
+		kho_agent_end_wait(agent, err);
+}
+
+void kho_agent_end_wait(struct kho_agent *agent, const struct kho_err *err)
+{
+	sd_varlink *link = agent->waiter;
+
+	agent->waiter = NULL;
+	if (!link)
+		return;
+	if (err->code < 0)
+		kho_api_reply_error(link, err);
+	else if (agent->session && agent->session->hello_ns)
+		sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("message", "done"),
+				   SD_JSON_BUILD_PAIR_UNSIGNED("helloMs",
+					agent->session->hello_ns / 1000000));
+	else
+		kho_api_reply_message(link, "done");
+	/* a machine that's about to end its life must not keep the answer */
+	sd_varlink_flush(link);
+	sd_varlink_unref(link);
+}

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Whole upgrades over the API. Changes are root's, and the log says whose they were. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "agent/api_calls.h"
+#include "agent/api_upgrade.h"
+#include "agent/history.h"
+#include "base/cleanup.h"
+#include "base/file.h"
+
+#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
+
+struct start_parameters {
+	const char *image, *cpus, *blocks, *cmdline;
+	uint64_t memory, timeout_sec, soak_sec;
+	bool no_rehearsal, hold, keep;
+};
+
+#define TEXT(name, field, flags) \
+	{ name, SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, \
+	  offsetof(struct start_parameters, field), flags }
+#define NUMBER(name, field) \
+	{ name, _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64, \
+	  offsetof(struct start_parameters, field), 0 }
+#define FLAG(name, field) \
+	{ name, SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool, \
+	  offsetof(struct start_parameters, field), 0 }
+
+static const sd_json_dispatch_field spawn_fields[] = {
+	TEXT("image", image, SD_JSON_MANDATORY),
+	TEXT("cpus", cpus, 0),
+	TEXT("blocks", blocks, 0),
+	TEXT("commandLine", cmdline, 0),
+	NUMBER("memoryBytes", memory),
+	NUMBER("timeoutSec", timeout_sec),
+	{}
+};
+
+static const sd_json_dispatch_field start_fields[] = {
+	TEXT("image", image, SD_JSON_MANDATORY),
+	TEXT("cpus", cpus, 0),
+	TEXT("blocks", blocks, 0),
+	TEXT("commandLine", cmdline, 0),
+	NUMBER("memoryBytes", memory),
+	NUMBER("timeoutSec", timeout_sec),
+	NUMBER("soakSec", soak_sec),
+	FLAG("noRehearsal", no_rehearsal),
+	FLAG("hold", hold),
+	FLAG("keepFailed", keep),
+	{}
+};
+
+static int dispatch(sd_varlink *link, sd_json_variant *parameters,
+		    const sd_json_dispatch_field fields[], struct kho_upgrade_request *ret)
+{
+	struct start_parameters p = { .soak_sec = UINT64_MAX };
+	int r = sd_varlink_dispatch(link, parameters, fields, &p);
+
+	if (r != 0)
+		return r;
+	*ret = (struct kho_upgrade_request){
+		.spawn = {
+			.image = p.image, .cpus = p.cpus, .blocks = p.blocks,
+			.cmdline = p.cmdline, .memory = p.memory,
+			.timeout_ms = p.timeout_sec * 1000,
+		},
+		.no_rehearsal = p.no_rehearsal,
+		.hold = p.hold,
+		.keep = p.keep,
+		.has_soak = p.soak_sec != UINT64_MAX,
+		.soak_sec = p.soak_sec != UINT64_MAX ? p.soak_sec : 0,
+	};
+	return 0;
+}
+
+int kho_api_spawn_parameters(sd_varlink *link, sd_json_variant *parameters,
+			     struct kho_upgrade_request *ret)
+{
+	return dispatch(link, parameters, spawn_fields, ret);
+}
+
+/* Who calls: "uid 0, khoctl (pid 123)". */
+static void caller(sd_varlink *link, char *ret, size_t size)
+{
+	_cleanup_free_ char *comm = NULL;
+	char path[64];
+	uid_t uid = (uid_t)-1;
+	pid_t pid = 0;
+
+	sd_varlink_get_peer_uid(link, &uid);
+	sd_varlink_get_peer_pid(link, &pid);
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	if (pid > 0)
+		kho_file_read_string(path, 64, &comm, NULL);
+	/* whoever chose that name has written it to the log */
+	if (comm)
+		kho_text_clean(path, sizeof(path), comm);
+	snprintf(ret, size, "uid %u, %s (pid %d)", uid, comm ? path : "?", pid);
+}
+
+int kho_method_start(sd_varlink *link, sd_json_variant *parameters,
+		     sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	struct kho_upgrade_request request;
+	struct kho_err err;
+	char by[128];
+	int r = dispatch(link, parameters, start_fields, &request);
+
+	if (r != 0)
+		return r;
+	r = kho_api_begin_wait(agent, link, flags, &err);
+	if (r < 0)
+		return kho_api_reply_error(link, &err);
+	caller(link, by, sizeof(by));
+	request.by = by;
+	r = kho_upgrade_start(agent, &request, &err);
+	if (r < 0)
+		kho_agent_end_wait(agent, &err);
+	else if (!(flags & SD_VARLINK_METHOD_MORE))
+		/* it isn't waited for */
+		kho_agent_end_wait(agent, &(struct kho_err){});
+	return 0;
+}
+
+int kho_method_commit(sd_varlink *link, sd_json_variant *parameters,
+		      sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	struct kho_err err;
+	char by[128];
+	int r = kho_api_refuse_others(link, &err);
+
+	(void)parameters;
+	(void)flags;
+	if (r >= 0)
+		r = kho_upgrade_run_commit(agent, &err);
+	if (r < 0)
+		return kho_api_reply_error(link, &err);
+	caller(link, by, sizeof(by));
+	kho_agent_progress(agent, "committed by %s", by);
+	return kho_api_reply_message(link, "the old kernel retires");
+}
+
+int kho_method_abort(sd_varlink *link, sd_json_variant *parameters,
+		     sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	struct kho_err err, why;
+	char by[128];
+	int r = kho_api_refuse_others(link, &err);
+
+	(void)parameters;
+	(void)flags;
+	caller(link, by, sizeof(by));
+	kho_fail(&why, -ECANCELED, "aborted by %s", by);
+	if (r >= 0)
+		r = kho_upgrade_run_abort(agent, &why, &err);
+	if (r < 0)
+		return kho_api_reply_error(link, &err);
+	kho_agent_progress(agent, "%s", why.msg);
+	return kho_api_reply_message(link, "the upgrade is being undone; khoctl status says when "
+				     "that's over");
+}
+
+int kho_method_history(sd_varlink *link, sd_json_variant *parameters,
+		       sd_varlink_method_flags_t flags, void *userdata)
+{
+	_cleanup_variant_ sd_json_variant *list = NULL;
+	struct kho_err err;
+
+	(void)parameters;
+	(void)flags;
+	(void)userdata;
+	if (kho_history_list(&list, &err) < 0)
+		return kho_api_reply_error(link, &err);
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("upgrades", list));
+}
+
+static const sd_json_dispatch_field show_fields[] = {
+	{ "id", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, 0, SD_JSON_MANDATORY },
+	{}
+};
+
+int kho_method_show(sd_varlink *link, sd_json_variant *parameters,
+		    sd_varlink_method_flags_t flags, void *userdata)
+{
+	_cleanup_variant_ sd_json_variant *entry = NULL;
+	const char *id = NULL;
+	struct kho_err err;
+	int r = sd_varlink_dispatch(link, parameters, show_fields, &id);
+
+	(void)flags;
+	(void)userdata;
+	if (r != 0)
+		return r;
+	if (kho_history_read(id, &entry, &err) < 0)
+		return kho_api_reply_error(link, &err);
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("upgrade", entry));
+}
+
+sd_json_variant *kho_upgrade_json(const struct kho_agent *agent)
+{
+	const struct kho_journal *journal = kho_upgrade_journal(agent);
+	uint64_t left = kho_upgrade_soak_left_ms(agent);
+	_cleanup_variant_ sd_json_variant *v = NULL;
+	const struct kho_upgrade *upgrade;
+	int r;
+
+	if (!journal)
+		return NULL;
+	upgrade = &journal->upgrade;
+	r = sd_json_buildo(
+		&v, SD_JSON_BUILD_PAIR_STRING("id", journal->id),
+		SD_JSON_BUILD_PAIR_STRING("state", kho_upgrade_state_name(upgrade->state)),
+		SD_JSON_BUILD_PAIR_STRING("image", journal->image),
+		SD_JSON_BUILD_PAIR_STRING("by", journal->by),
+		SD_JSON_BUILD_PAIR_UNSIGNED("beganMs", journal->at[0].ms),
+		SD_JSON_BUILD_PAIR_BOOLEAN("held", upgrade->hold || upgrade->held),
+		SD_JSON_BUILD_PAIR_STRING("message", upgrade->err.code ? upgrade->err.msg : ""),
+		SD_JSON_BUILD_PAIR_CONDITION(left, "soakLeftMs", SD_JSON_BUILD_UNSIGNED(left)));
+	return r < 0 ? NULL : TAKE_PTR(v);
+}

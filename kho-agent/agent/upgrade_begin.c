@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The beginning of an upgrade, and taking up one of an agent that was killed. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/utsname.h>
+
+#include "agent/side.h"
+#include "agent/upgrade_disk.h"
+#include "agent/upgrade_private.h"
+
+static char *copy(const char *text)
+{
+	return text ? strdup(text) : NULL;
+}
+
+static int new_id(char ret[KHO_UUID_TEXT], struct kho_err *err)
+{
+	uint8_t uuid[KHO_UUID_SIZE];
+
+	if (getrandom(uuid, sizeof(uuid), 0) != sizeof(uuid))
+		return kho_fail(err, -EIO, "no random numbers");
+	/* version 4, of the usual variant */
+	uuid[6] = (uint8_t)((uuid[6] & 0x0f) | 0x40);
+	uuid[8] = (uint8_t)((uuid[8] & 0x3f) | 0x80);
+	kho_uuid_format(uuid, ret);
+	return 0;
+}
+
+static int fill(struct kho_upgrade_run *run, const struct kho_upgrade_request *request,
+		struct kho_err *err)
+{
+	struct kho_journal *journal = &run->journal;
+	struct kho_config *config;
+	struct utsname name;
+	int r = kho_config_load(&config, err);
+
+	if (r < 0)
+		return r;
+	journal->upgrade.workloads = config->nr_workloads;
+	/* without workloads there's nothing to be watched */
+	journal->soak_sec = request->has_soak ? request->soak_sec :
+			    config->nr_workloads ? config->soak_ms / 1000 : 0;
+	free(config);
+	journal->upgrade.hold = request->hold;
+	journal->upgrade.keep = request->keep;
+	uname(&name);
+	snprintf(journal->source, sizeof(journal->source), "%s", name.release);
+	snprintf(journal->by, sizeof(journal->by), "%s", request->by);
+	if (strlen(request->spawn.image) >= sizeof(journal->image))
+		return kho_fail(err, -ENAMETOOLONG, "the image's path is longer than %zu bytes; move "
+				"it", sizeof(journal->image) - 1);
+	snprintf(journal->image, sizeof(journal->image), "%s", request->spawn.image);
+	r = new_id(journal->id, err);
+	return r < 0 ? r : kho_upgrade_disk_boot(journal->boot, err);
+}
+
+static struct kho_upgrade_run *new_run(struct kho_agent *agent,
+				       const struct kho_upgrade_request *request,
+				       struct kho_err *err)
+{
+	struct kho_upgrade_run *run = calloc(1, sizeof(*run));
+
+	if (!run) {
+		kho_fail(err, -ENOMEM, "no memory for an upgrade");
+		return NULL;
+	}
+	run->agent = agent;
+	run->spawn = request->spawn;
+	run->spawn.image = copy(request->spawn.image);
+	run->spawn.cpus = copy(request->spawn.cpus);
+	run->spawn.blocks = copy(request->spawn.blocks);
+	run->spawn.cmdline = copy(request->spawn.cmdline);
+	run->no_rehearsal = request->no_rehearsal;
+	run->client = agent->waiter;
+	if (fill(run, request, err) < 0) {
+		kho_upgrade_run_free(run);
+		return NULL;
+	}
+	return run;
+}
+
+int kho_upgrade_start(struct kho_agent *agent, const struct kho_upgrade_request *request,
+		      struct kho_err *err)
+{
+	struct kho_upgrade_run *run;
+
+	if (agent->upgrade || agent->phase != KHO_PHASE_IDLE)
+		return kho_fail(err, -EBUSY, "an upgrade is under way (%s); wait for it, or undo "
+				"it with khoctl abort", kho_phase_name(agent->phase));
+	run = new_run(agent, request, err);
+	if (!run)
+		return err->code;
+	agent->upgrade = run;
+	kho_agent_progress(agent, "upgrade %s to %s, wanted by %s", run->journal.id,
+			   run->journal.image, run->journal.by);
+	kho_upgrade_carry(run, kho_upgrade_begin(&run->journal.upgrade));
+	return 0;
+}
+
+/* ---- after a kill ---- */
+
+static void tell_of_reset(struct kho_agent *agent, struct kho_journal *journal)
+{
+	if (kho_upgrade_is_active(&journal->upgrade)) {
+		kho_fail(&journal->upgrade.err, -EINTR, "the machine was reset in \"%s\"",
+			 kho_upgrade_state_name(journal->upgrade.state));
+		journal->upgrade.state = KHO_UPGRADE_FAILED;
+		kho_journal_add(journal, KHO_UPGRADE_FAILED, kho_upgrade_now_ms());
+		kho_upgrade_keep_history(agent, journal);
+		agent->last = journal->upgrade.err;
+		kho_agent_progress(agent, "upgrade %s: %s", journal->id, agent->last.msg);
+	}
+	kho_upgrade_disk_forget();
+}
+
+static void resume(struct kho_agent *agent, const struct kho_journal *journal)
+{
+	struct kho_upgrade_run *run = calloc(1, sizeof(*run));
+	const struct kho_upgrade_world world = {
+		.spawned = kho_spawn_has_lent(agent),
+		.moving = agent->mover,
+		.new_owns = kho_side_peer_owns(agent),
+	};
+
+	if (!run)
+		return;
+	run->agent = agent;
+	run->journal = *journal;
+	agent->upgrade = run;
+	kho_agent_progress(agent, "upgrade %s goes on, which an agent before has begun",
+			   journal->id);
+	kho_upgrade_carry(run, kho_upgrade_resume(&run->journal.upgrade, &world));
+}
+
+void kho_upgrade_recover(struct kho_agent *agent)
+{
+	struct kho_journal *journal = calloc(1, sizeof(*journal));
+	char boot[KHO_UUID_TEXT];
+	struct kho_err err;
+	int r = journal ? kho_upgrade_disk_read(journal, &err) : -ENOMEM;
+
+	if (r >= 0)
+		r = kho_upgrade_disk_boot(boot, &err);
+	if (r < 0 && r != -ENOENT)
+		kho_agent_progress(agent, "what was under way can't be read: %s",
+				   journal ? err.msg : "no memory");
+	if (r >= 0 && strcmp(boot, journal->boot) != 0)
+		tell_of_reset(agent, journal);
+	else if (r >= 0 && kho_upgrade_is_active(&journal->upgrade))
+		resume(agent, journal);
+	free(journal);
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The end of an upgrade. */
+#include <stdlib.h>
+#include <time.h>
+
+#include "agent/history.h"
+#include "agent/upgrade_disk.h"
+#include "agent/upgrade_private.h"
+
+#define NS_PER_MS	1000000ull
+
+uint64_t kho_upgrade_now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_PER_MS;
+}
+
+void kho_upgrade_run_free(struct kho_upgrade_run *run)
+{
+	if (!run)
+		return;
+	sd_event_source_disable_unref(run->soon);
+	sd_event_source_disable_unref(run->timer);
+	free(run->config);
+	free((char *)run->spawn.image);
+	free((char *)run->spawn.cpus);
+	free((char *)run->spawn.blocks);
+	free((char *)run->spawn.cmdline);
+	free(run);
+}
+
+static bool has_moved(const struct kho_journal *journal)
+{
+	for (unsigned int i = 0; i < journal->nr_at; i++)
+		if (journal->at[i].state == KHO_UPGRADE_MOVE)
+			return true;
+	return false;
+}
+
+void kho_upgrade_keep_history(struct kho_agent *agent, const struct kho_journal *journal)
+{
+	sd_json_variant *entry = NULL;
+	struct kho_err err;
+	int r = kho_history_entry(journal, has_moved(journal), &entry, &err);
+
+	if (r >= 0)
+		r = kho_history_keep(entry, &err);
+	if (r < 0)
+		kho_agent_progress(agent, "the history lacks this upgrade: %s", err.msg);
+	sd_json_variant_unref(entry);
+}
+
+void kho_upgrade_end(struct kho_upgrade_run *run)
+{
+	struct kho_agent *agent = run->agent;
+	struct kho_err err = run->journal.upgrade.err;
+	bool answer = agent->waiter && agent->waiter == run->client;
+
+	if (run->journal.upgrade.state == KHO_UPGRADE_DONE)
+		err = (struct kho_err){};
+	else if (!err.code)
+		kho_fail(&err, -ECANCELED, "the upgrade was given up");
+	kho_upgrade_keep_history(agent, &run->journal);
+	kho_upgrade_disk_forget();
+	agent->upgrade = NULL;
+	agent->last = err;
+	kho_agent_progress(agent, "upgrade %s: %s", run->journal.id, err.code ? err.msg :
+			   "committed");
+	kho_upgrade_run_free(run);
+	if (answer)
+		kho_agent_end_wait(agent, &err);
+}

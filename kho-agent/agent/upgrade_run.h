@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An upgrade as a whole, run by the old kernel's agent: upgrade/upgrade.h says what comes
+ * next, this does it.
+ *
+ * What an upgrade consists of (spawn, move, retire, ...) is what the operator's single
+ * commands do, and tells its end as to a client that waits: kho_agent_answer() asks here
+ * first. Each state is in the journal before it's acted on (upgrade/journal.h), in
+ * /var/lib/kho-agent. When it's over, what happened goes to the history (history.h).
+ *
+ * A client that goes away stops nothing.
+ */
+#ifndef KHO_AGENT_UPGRADE_RUN_H
+#define KHO_AGENT_UPGRADE_RUN_H
+
+#include "agent/spawn.h"
+#include "upgrade/journal.h"
+
+struct kho_upgrade_run;
+
+struct kho_upgrade_request {
+	struct kho_spawn_request spawn;
+	const char *by;			/* who asked for it */
+	bool no_rehearsal;
+	bool keep, hold;		/* as of struct kho_upgrade */
+	bool has_soak;
+	uint64_t soak_sec;		/* otherwise that of the configuration */
+};
+
+/* agent->waiter, if there's one, is answered when it's over. Errors of kho_spawn(), -EBUSY. */
+int kho_upgrade_start(struct kho_agent *agent, const struct kho_upgrade_request *request,
+		      struct kho_err *err);
+
+/* The operator's words; errors of kho_upgrade_commit(), kho_upgrade_abort(). */
+int kho_upgrade_run_commit(struct kho_agent *agent, struct kho_err *err);
+int kho_upgrade_run_abort(struct kho_agent *agent, const struct kho_err *why,
+			  struct kho_err *err);
+
+/* From kho_agent_answer(): whether it was the upgrade's to hear. */
+bool kho_upgrade_heard(struct kho_agent *agent, const struct kho_err *err);
+
+/* Whether single commands would be in its way. */
+bool kho_upgrade_is_busy(const struct kho_agent *agent);
+
+/* The two agents have agreed anew. */
+void kho_upgrade_peer_up(struct kho_agent *agent);
+
+/* agent->waiter is. */
+void kho_upgrade_client_gone(struct kho_agent *agent);
+
+/* Workloads were moved back by the new side. */
+void kho_upgrade_run_returned(struct kho_agent *agent);
+
+/* NULL: no upgrade is under way. */
+const struct kho_journal *kho_upgrade_journal(const struct kho_agent *agent);
+
+/* ms until the soak is over by itself; 0: it isn't one, or has no end. */
+uint64_t kho_upgrade_soak_left_ms(const struct kho_agent *agent);
+
+/* After a start of the agent, when what is below has been taken up. */
+void kho_upgrade_recover(struct kho_agent *agent);
+
+#endif

@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A whole upgrade by one command. The first one is aborted in its soak, after its agent was
+killed there: all is as it was. The second one goes to its end, and the new kernel knows the
+history of both. Clients outside notice neither."""
+
+import json
+
+from lib.load import Load
+from lib.net import Network
+from lib.qemu import Nic
+from lib.service import give_address, nic_functions, start_redis
+from lib.upgrade import IMAGES, memory_kib, status, wait_status
+
+ADDRESS = "10.77.0.10"
+UPGRADE = (f"khoctl upgrade {IMAGES}/new-system --cpus=2-3 --memory=1536M "
+           "--append=lab.port=ttyS1")
+
+CONFIG = """
+[Workload redis]
+Unit=redis-server.service
+Addresses=vip
+HealthCommand=/usr/bin/redis-cli -h {address} ping
+
+[Address vip]
+Address={address}/24
+Functions={functions}
+"""
+
+
+def wait_state(lab, shell, state, seconds):
+    """Until the upgrade has come so far; an agent that was killed isn't there at once."""
+    def there():
+        result = shell.call("khoctl --json status")
+        upgrade = json.loads(result.out).get("upgrade") if result.rc == 0 else {"state": "?"}
+        return (upgrade["state"] if upgrade else None) == state
+    lab.reactor.wait(there, seconds, f"upgrade in state {state}")
+
+
+def history(shell):
+    """Upgrades that are over, the newest first."""
+    return json.loads(shell.run("khoctl --json history"))["upgrades"]
+
+
+def names(upgrade):
+    """Its phases, in order."""
+    return [phase["name"] for phase in upgrade["phases"]]
+
+
+def killed_and_aborted(lab, machine, old):
+    """Up to the soak, and back."""
+    memory, pid = memory_kib(old), old.run("systemctl show -P MainPID redis-server")
+    old.run(f"{UPGRADE} --hold --no-wait", 60)
+    # single commands would be in its way
+    refused = old.call("khoctl move")
+    assert refused.rc == 3 and "khoctl abort" in refused.out, refused
+    wait_state(lab, old, "soak", 180)
+    new = machine.shell("ttyS1", "new-system").wait_ready(60)
+    assert new.run("systemctl show -P MainPID redis-server") == pid
+    old.run("systemctl kill -s KILL kho-agent")
+    wait_state(lab, old, "soak", 60)
+    lab.step("the agent was killed in the soak, and goes on")
+    wait_status(lab, old, 60, connected=True)
+    old.run("khoctl abort")
+    wait_state(lab, old, None, 180)
+    assert status(old)["phase"] == "idle" and memory_kib(old) == memory
+    assert old.run("systemctl show -P MainPID redis-server") == pid
+    assert old.run("cat /sys/devices/system/cpu/online") == "0-3"
+    aborted = history(old)[0]
+    assert aborted["result"].startswith("aborted by uid 0, khoctl"), aborted
+    assert names(aborted)[:3] == ["check", "spawn", "move"] and "rollback" in names(aborted)
+    lab.step(f"aborted: {', '.join(names(aborted))}")
+
+
+def to_the_end(lab, machine, old):
+    """Nobody has to say anything between its beginning and its end."""
+    old.start(f"{UPGRADE} --soak=1")
+    wait_state(lab, old, "spawn", 60)
+    new = machine.shell("ttyS1", "new-system").wait_ready(120)
+    wait_status(lab, new, 300, phase="idle")
+    committed, aborted = history(new)
+    assert committed["result"] == "committed" and "aborted" in aborted["result"], committed
+    assert names(committed) == ["check", "spawn", "move", "soak"], committed
+    shown = json.loads(new.run(f"khoctl --json show {committed['id'][:8]}"))
+    assert shown["move"]["result"] == "committed"
+    for line in new.run(f"khoctl history; khoctl show {committed['id']}").splitlines():
+        lab.step(line)
+    return new
+
+
+def test(lab):
+    """Both, with ten connections from the first to the last."""
+    network = Network()
+    client = network.client("outside", "10.77.0.2/24")
+    machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
+                                Nic(network.tap(), "52:54:00:00:00:02")])
+    with machine.boot("old") as old:
+        functions = nic_functions(old)
+        give_address(old, functions[0], f"{ADDRESS}/24")
+        old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
+            address=ADDRESS, functions=" ".join(functions)).encode())
+        start_redis(old, ADDRESS)
+        load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", "10")
+        killed_and_aborted(lab, machine, old)
+        new = to_the_end(lab, machine, old)
+        seen = load.settle()
+        lab.step(f"clients: {seen}")
+        assert seen["opened"] == seen["kept"] == 10 and seen["reset"] == 0, seen
+        assert seen["lost"] == 0 and seen["wrong"] == 0, seen
+        assert new.run("nproc") == "4" and machine.resets() == 0
