@@ -14,6 +14,7 @@
 #include "migrate/net/address.h"
 
 #define DEPTH_MAX	4
+#define RENAMES_MAX	4
 #define PATH_SIZE	512
 
 struct search {
@@ -131,8 +132,8 @@ static int describe(const char *folder, struct kho_nic *ret, struct kho_err *err
 	return 0;
 }
 
-int kho_nic_find(const char *sysfs, const struct kho_pci_addr *function, struct kho_nic *ret,
-		 struct kho_err *err)
+static int find_once(const char *sysfs, const struct kho_pci_addr *function, struct kho_nic *ret,
+		     struct kho_err *err)
 {
 	struct search search = { .found = 0 };
 	char path[PATH_SIZE], text[KHO_PCI_TEXT];
@@ -154,4 +155,16 @@ int kho_nic_find(const char *sysfs, const struct kho_pci_addr *function, struct 
 		return kho_fail(err, -EUSERS, "PCI function %s has %u network interfaces; give one "
 				"that has one", text, search.found);
 	return describe(search.folder, ret, err);
+}
+
+/* udev gives it another name between two looks: then what was found isn't there. */
+int kho_nic_find(const char *sysfs, const struct kho_pci_addr *function, struct kho_nic *ret,
+		 struct kho_err *err)
+{
+	int r = -ENOENT;
+
+	for (unsigned int i = 0; i < RENAMES_MAX && r == -ENOENT; i++)
+		r = find_once(sysfs, function, ret, err);
+	return r == -ENOENT ? kho_fail(err, -ENODEV, "the interface changes its name all the time; "
+				       "see who renames it") : r;
 }

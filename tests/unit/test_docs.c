@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Tables in docs/ say what the code's tables say. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "tests/unit/run.h"
 #include "upgrade/move.h"
+#include "upgrade/upgrade.h"
 
 #define CELLS	4
 #define CELL	32
@@ -70,12 +72,47 @@ START_TEST(test_steps)
 }
 END_TEST
 
+/* An upgrade with workloads that is in @state. */
+static struct kho_upgrade upgrade_in(enum kho_upgrade_state state)
+{
+	return (struct kho_upgrade){ .state = state, .workloads = true };
+}
+
+/* docs/upgrade.md: what each state ends in. */
+START_TEST(test_states)
+{
+	_cleanup_fclose_ FILE *file = open_table("docs/upgrade.md", "state", "done well");
+	const struct kho_err well = {}, bad = { .code = -EIO };
+	char line[512], cells[CELLS][CELL];
+	unsigned int nr = 0;
+
+	while (fgets(line, sizeof(line), file) && read_row(line, cells)) {
+		enum kho_upgrade_state state = kho_upgrade_state_of(cells[0]);
+		struct kho_upgrade upgrade[3];
+		enum kho_upgrade_action action;
+		struct kho_err err;
+
+		ck_assert_msg(state < KHO_UPGRADE_DONE, "no such state: %s", cells[0]);
+		nr++;
+		for (int i = 0; i < 3; i++)
+			upgrade[i] = upgrade_in(state);
+		kho_upgrade_done(&upgrade[0], &well);
+		kho_upgrade_done(&upgrade[1], &bad);
+		kho_upgrade_abort(&upgrade[2], &bad, &action, &err);
+		for (int i = 0; i < 3; i++)
+			ck_assert_str_eq(cells[i + 1], kho_upgrade_state_name(upgrade[i].state));
+	}
+	ck_assert_uint_eq(nr, KHO_UPGRADE_DONE - KHO_UPGRADE_CHECK);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("docs");
 	TCase *tc = tcase_create("docs");
 
 	tcase_add_test(tc, test_steps);
+	tcase_add_test(tc, test_states);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }

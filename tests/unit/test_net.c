@@ -186,12 +186,18 @@ START_TEST(nics_that_are_not_there)
 	static const struct kho_pci_addr other = { .device = 5 };
 	struct kho_nic nic = { .ifindex = 99 };
 	struct kho_err err;
+	char path[512];
 
 	ck_assert_int_eq(kho_nic_find(root, &other, &nic, &err), -ENODEV);
 	ck_assert_int_eq(kho_nic_find(root, &function, &nic, &err), -ENODEV);
 	make_nic(FUNCTION "/0000:01:00.0/net/eth1");
 	ck_assert_int_eq(kho_nic_find(root, &function, &nic, &err), -ENODEV);
+	/* it has another name by the time that it's looked at */
 	make_nic(FUNCTION "/net/eth0");
+	snprintf(path, sizeof(path), "%s/" FUNCTION "/net/eth0/ifindex", root);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(kho_nic_find(root, &function, &nic, &err), -ENODEV);
+	put(FUNCTION "/net/eth0", "ifindex", "7\n");
 	put(FUNCTION "/net/eth0", "address", "00:01:02:03:04:05:06\n");
 	ck_assert_int_eq(kho_nic_find(root, &function, &nic, &err), -EINVAL);
 	make_nic(FUNCTION "/net/eth2");
