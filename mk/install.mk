@@ -10,6 +10,8 @@ MODDIR  ?= /usr/lib/modules
 SHAREDIR ?= /usr/share/kho-agent
 LIBEXECDIR ?= /usr/libexec/kho-agent
 STATEDIR ?= /var/lib/kho-agent
+MANDIR  ?= /usr/share/man
+COMPDIR ?= /usr/share/bash-completion/completions
 UNITS   := $(wildcard kho-agent/units/*.service kho-agent/units/*.socket kho-agent/units/*.target)
 
 .PHONY: install install-built
@@ -27,6 +29,9 @@ install-built:
 		$(DESTDIR)$(LIBEXECDIR)/kho-restore)
 	$(Q)$(INSTALL) -D kho-agent/image/init.sh $(DESTDIR)$(SHAREDIR)/init
 	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
+	$(Q)$(INSTALL) -D -m 644 kho-agent/completion/khoctl.bash $(DESTDIR)$(COMPDIR)/khoctl
 	$(Q)for ko in $(wildcard build/kernel/*/multikernel.ko); do \
 		dir=$(DESTDIR)$(MODDIR)/$$(basename $$(dirname $$ko))/updates; \
 		$(INSTALL) -D -m 644 $$ko $$dir/multikernel.ko || exit; \

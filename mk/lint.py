@@ -219,8 +219,22 @@ def spelling():
                 *[str(path) for path in FILES if path.name != words.name])
 
 
+def manuals():
+    """The manual pages and the completion know every verb and every key."""
+    verbs = re.findall(r'^\t{ "(\w+)", verb_\w+', Path("kho-agent/khoctl/main.c").read_text(), re.M)
+    keys = re.findall(r"(\w+=)", "".join(
+        line.split("|")[1] for line in Path("docs/configuration.md").read_text().splitlines()
+        if line.startswith("| ")))
+    for path, wanted in (("docs/man/khoctl.8", verbs), ("kho-agent/completion/khoctl.bash", verbs),
+                         ("docs/man/kho-agent.conf.5", keys)):
+        text = Path(path).read_text(encoding="utf-8")
+        for word in wanted:
+            if not re.search(rf"\b{word}", text):
+                yield f"{path}: lacks {word}"
+
+
 RULES = [spdx, whitespace, columns, calls, comments, places, sizes, shell, python, headers,
-         cppcheck, spelling]
+         cppcheck, manuals, spelling]
 
 
 def main():

@@ -48,6 +48,7 @@ int verb_console(int argc, char **argv);
 int verb_dmesg(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 int verb_image(int argc, char **argv);
+int verb_config(int argc, char **argv);
 int verb_volume(int argc, char **argv);
 
 /* Called for every notification of a call with progress. */

@@ -39,6 +39,7 @@ static const struct {
 	{ "console", verb_console, "[--follow] [--type=TEXT]", "what the spawned kernel prints" },
 	{ "dmesg", verb_dmesg, "", "the spawned kernel's log, out of its memory" },
 	{ "bench", verb_bench, "", "measure the channel to the spawned kernel" },
+	{ "config", verb_config, "check|show", "whether the configuration is valid; all of it" },
 	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },
 	{ "image", verb_image, "build|show ...", "make or check a target image" },
 };

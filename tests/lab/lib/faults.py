@@ -63,6 +63,13 @@ CLEAN_NEW = f"""
 """
 
 
+WHERE = """
+for task in /proc/$(pidof redis-server)/task/*; do grep State $task/status; cat $task/stack; done
+dmsetup info kho-data; dmsetup table kho-data; grep . /sys/block/*/inflight
+echo w >/proc/sysrq-trigger; dmesg | tail -n 60
+"""
+
+
 @dataclass
 class Fault:
     """A failure; number is that of the table in docs/moving.md."""
@@ -220,7 +227,8 @@ class Faults:
                 raise
 
     def trouble(self):
-        """What both kernels know."""
+        """What both kernels know; and where the workload stands, if it does."""
+        self.lab.step(self.old.call(WHERE, 60).out)
         logs = "tail -n 15 /run/kho-agent/move/*/images/restore.log /run/kho-agent/dump/*/*/dump.log"
         for shell in (self.new, self.old):
             if shell:

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash
+# Completion of khoctl's verbs and options.
+
+_khoctl() {
+	local words="status upgrade commit abort history show spawn reclaim check move rollback
+		failover report retire grant revoke console dmesg bench config volume image"
+	local spawn="--cpus= --memory= --blocks= --append= --timeout= --json"
+	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
+
+	COMPREPLY=()
+	for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+		[[ $word == -* ]] || { verb=$word; break; }
+	done
+	case $verb in
+	"") words="$words --json --socket= --help --version" ;;
+	spawn) words=$spawn ;;
+	upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --no-wait" ;;
+	move) words="--no-rehearsal --json" ;;
+	console) words="--follow --type=" ;;
+	config) words="check show" ;;
+	volume) words="start stop" ;;
+	image) words="build show" ;;
+	show) words=$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
+	*) words="" ;;
+	esac
+	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
+	[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+	# images are folders
+	if [[ ($verb == spawn || $verb == upgrade) && $current != -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -d -- "${current:-/var/lib/kho-agent/images/}")
+	fi
+}
+
+complete -F _khoctl khoctl
