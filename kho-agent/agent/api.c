@@ -388,6 +388,7 @@ static const struct {
 	sd_varlink_method_t method;
 } methods[] = {
 	{ KHO_API_METHOD("Status"), method_status },
+	{ KHO_API_METHOD("Plan"), kho_method_plan },
 	{ KHO_API_METHOD("Start"), kho_method_start },
 	{ KHO_API_METHOD("Commit"), kho_method_commit },
 	{ KHO_API_METHOD("Abort"), kho_method_abort },

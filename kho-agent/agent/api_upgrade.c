@@ -2,12 +2,15 @@
 /* Whole upgrades over the API. Changes are root's, and the log says whose they were. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
 
 #include "agent/api_calls.h"
 #include "agent/api_upgrade.h"
 #include "agent/history.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "migrate/workload/config.h"
 
 #define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 
@@ -98,6 +101,104 @@ static void caller(sd_varlink *link, char *ret, size_t size)
 		kho_text_clean(path, sizeof(path), comm);
 	snprintf(ret, size, "uid %u, %s (pid %d)", uid, comm ? path : "?", pid);
 }
+
+/* ---- what would be done ---- */
+
+struct plan {
+	struct kho_build build;
+	struct kho_cpus cpus;
+	uint64_t memory;
+	struct kho_config *config;
+};
+
+static int make_plan(struct kho_agent *agent, const struct kho_upgrade_request *request,
+		     struct plan *plan, struct kho_err *err)
+{
+	struct kho_reserve_spec spec = {
+		.cpus = request->spawn.cpus,
+		.blocks = request->spawn.blocks,
+		.memory = request->spawn.memory,
+	};
+	int r;
+
+	if (agent->phase != KHO_PHASE_IDLE)
+		return kho_fail(err, -EBUSY, "an upgrade is under way (%s); see khoctl status",
+				kho_agent_phase_name(agent));
+	plan->build.request = &request->spawn;
+	r = kho_build_load(&plan->build, err);
+	spec.contiguous = plan->build.contiguous;
+	if (r >= 0)
+		r = kho_reserve_plan(agent, &spec, &plan->cpus, &plan->memory, err);
+	if (r >= 0)
+		r = kho_config_load(&plan->config, err);
+	return r;
+}
+
+static int name_workloads(const struct kho_config *config, sd_json_variant **ret)
+{
+	int r = sd_json_variant_new_array(ret, NULL, 0);
+
+	for (unsigned int i = 0; i < config->nr_workloads && r >= 0; i++) {
+		_cleanup_variant_ sd_json_variant *name = NULL;
+
+		r = sd_json_variant_new_string(&name, config->workloads[i].name);
+		if (r >= 0)
+			r = sd_json_variant_append_array(ret, name);
+	}
+	return r;
+}
+
+static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *request,
+		      const struct plan *plan)
+{
+	_cleanup_variant_ sd_json_variant *workloads = NULL;
+	char cpus[KHO_CPUS_TEXT];
+	struct utsname name;
+	struct kho_err err;
+	uint64_t soak = request->has_soak ? request->soak_sec : plan->config->nr_workloads ?
+			plan->config->soak_ms / 1000 : 0;
+	int r = name_workloads(plan->config, &workloads);
+
+	if (r < 0) {
+		kho_fail_errno(&err, r, "the answer");
+		return kho_api_reply_error(link, &err);
+	}
+	uname(&name);
+	kho_cpus_format(&plan->cpus, cpus, sizeof(cpus));
+	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("image", request->spawn.image),
+				  SD_JSON_BUILD_PAIR_STRING("oldRelease", name.release),
+				  SD_JSON_BUILD_PAIR_STRING("newRelease", plan->build.release),
+				  SD_JSON_BUILD_PAIR_STRING("cpus", cpus),
+				  SD_JSON_BUILD_PAIR_UNSIGNED("memoryBytes", plan->memory),
+				  SD_JSON_BUILD_PAIR_VARIANT("workloads", workloads),
+				  SD_JSON_BUILD_PAIR_UNSIGNED("soakSec", soak),
+				  SD_JSON_BUILD_PAIR_UNSIGNED("maxFrozenMs",
+							      plan->config->max_frozen_ms));
+}
+
+int kho_method_plan(sd_varlink *link, sd_json_variant *parameters,
+		    sd_varlink_method_flags_t flags, void *userdata)
+{
+	_cleanup_free_ struct plan *plan = calloc(1, sizeof(*plan));
+	struct kho_upgrade_request request;
+	struct kho_err err;
+	int r = dispatch(link, parameters, start_fields, &request);
+
+	(void)flags;
+	if (r != 0)
+		return r;
+	r = plan ? kho_api_refuse_others(link, &err) : kho_fail(&err, -ENOMEM, "no memory to plan");
+	if (r >= 0)
+		r = make_plan(userdata, &request, plan, &err);
+	r = r < 0 ? kho_api_reply_error(link, &err) : reply_plan(link, &request, plan);
+	if (plan) {
+		kho_build_done(&plan->build);
+		free(plan->config);
+	}
+	return r;
+}
+
+/* ---- what is done ---- */
 
 int kho_method_start(sd_varlink *link, sd_json_variant *parameters,
 		     sd_varlink_method_flags_t flags, void *userdata)

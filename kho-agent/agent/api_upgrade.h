@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
-/* The methods of whole upgrades: Start, Commit, Abort, History, Show. */
+/* The methods of whole upgrades: Plan, Start, Commit, Abort, History, Show. */
 #ifndef KHO_AGENT_API_UPGRADE_H
 #define KHO_AGENT_API_UPGRADE_H
 
@@ -7,6 +7,8 @@
 
 int kho_method_start(sd_varlink *link, sd_json_variant *parameters,
 		     sd_varlink_method_flags_t flags, void *userdata);
+int kho_method_plan(sd_varlink *link, sd_json_variant *parameters,
+		    sd_varlink_method_flags_t flags, void *userdata);
 int kho_method_commit(sd_varlink *link, sd_json_variant *parameters,
 		      sd_varlink_method_flags_t flags, void *userdata);
 int kho_method_abort(sd_varlink *link, sd_json_variant *parameters,

@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "system/memory.h"
+#include "system/memplan.h"
 
 #define RECORD		KHO_RUN_DIR "/reserved"
 #define RECORD_MAX	65536
@@ -275,6 +276,60 @@ static int reserve(struct kho_agent *agent, const struct kho_cpu_list *list,
 	if (r < 0)
 		return r;
 	return offline_cpus(agent, list, &cpus, ret, err);
+}
+
+/* ---- planning ---- */
+
+/* As if every block could be had. */
+static int plan_memory(const struct kho_mem_map *map, const struct kho_reserve_spec *spec,
+		       uint64_t *ret, struct kho_err *err)
+{
+	const struct kho_memplan_spec wanted = {
+		.size = spec->memory ?: default_memory(map, spec->contiguous),
+		.first_size = spec->contiguous,
+	};
+	struct kho_memplan plan;
+	size_t block;
+	int r = kho_memplan_init(&plan, map, &wanted, err);
+
+	if (r < 0)
+		return r;
+	while ((r = kho_memplan_next(&plan, &block, err)) > 0)
+		kho_memplan_taken(&plan, block);
+	*ret = plan.nr_taken * map->block_size;
+	kho_memplan_done(&plan);
+	return r;
+}
+
+static int plan_blocks(const struct kho_mem_map *map, const char *text, uint64_t *ret,
+		       struct kho_err *err)
+{
+	struct kho_cpus blocks = {};
+	int r = kho_parse_cpus(text, &blocks, err);
+
+	if (r < 0)
+		return kho_wrap(err, r, "memory blocks");
+	*ret = kho_cpus_count(&blocks) * map->block_size;
+	return 0;
+}
+
+int kho_reserve_plan(struct kho_agent *agent, const struct kho_reserve_spec *spec,
+		     struct kho_cpus *ret_cpus, uint64_t *ret_memory, struct kho_err *err)
+{
+	struct kho_mem_map map = {};
+	struct kho_cpu_list list;
+	int r = kho_cpu_list_read(&agent->root, &list, err);
+
+	if (r >= 0)
+		r = pick_cpus(agent, &list, spec->cpus, ret_cpus, err);
+	if (r >= 0)
+		r = kho_memory_read(&agent->root, &map, err);
+	if (r < 0)
+		return r;
+	r = spec->blocks ? plan_blocks(&map, spec->blocks, ret_memory, err) :
+			   plan_memory(&map, spec, ret_memory, err);
+	kho_mem_map_done(&map);
+	return r;
 }
 
 int kho_reserve(struct kho_agent *agent, const struct kho_reserve_spec *spec,

@@ -10,6 +10,7 @@
 #define KHO_AGENT_RESERVE_H
 
 #include "agent/agent.h"
+#include "base/parse.h"
 
 struct kho_reserve_spec {
 	const char *cpus;		/* list of numbers, NULL: half of those online */
@@ -32,6 +33,13 @@ struct kho_reserved {
  */
 int kho_reserve(struct kho_agent *agent, const struct kho_reserve_spec *spec,
 		struct kho_reserved *ret, struct kho_err *err);
+
+/*
+ * What it would be, without touching anything: *@ret_cpus by number, *@ret_memory in bytes.
+ * Whether memory can be given up shows only when it's tried.
+ */
+int kho_reserve_plan(struct kho_agent *agent, const struct kho_reserve_spec *spec,
+		     struct kho_cpus *ret_cpus, uint64_t *ret_memory, struct kho_err *err);
 
 /* Whether something is reserved, by this agent or by one that was killed. */
 bool kho_reserve_is_pending(void);

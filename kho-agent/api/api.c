@@ -58,6 +58,29 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	OUT_OPT(message, STRING),
 	OUT_OPT(helloMs, INT));
 
+static SD_VARLINK_DEFINE_METHOD(
+	Plan,
+	SD_VARLINK_FIELD_COMMENT("As of Start"),
+	IN(image, STRING),
+	IN_OPT(cpus, STRING),
+	IN_OPT(memoryBytes, INT),
+	IN_OPT(blocks, STRING),
+	IN_OPT(commandLine, STRING),
+	IN_OPT(timeoutSec, INT),
+	IN_OPT(soakSec, INT),
+	IN_OPT(noRehearsal, BOOL),
+	IN_OPT(hold, BOOL),
+	IN_OPT(keepFailed, BOOL),
+	OUT(image, STRING),
+	OUT(oldRelease, STRING),
+	OUT(newRelease, STRING),
+	SD_VARLINK_FIELD_COMMENT("Those to be given; of the memory, if it can be had"),
+	OUT(cpus, STRING),
+	OUT(memoryBytes, INT),
+	OUT(soakSec, INT),
+	SD_VARLINK_DEFINE_OUTPUT(workloads, SD_VARLINK_STRING, SD_VARLINK_ARRAY),
+	OUT(maxFrozenMs, INT));
+
 static SD_VARLINK_DEFINE_METHOD(Commit, OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD(Abort, OUT_OPT(message, STRING));
@@ -168,6 +191,8 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	SD_VARLINK_INTERFACE_COMMENT("Live kernel upgrades"),
 	SD_VARLINK_SYMBOL_COMMENT("What this kernel is and what is under way"),
 	&vl_method_Status,
+	SD_VARLINK_SYMBOL_COMMENT("What Start would do, without doing it"),
+	&vl_method_Plan,
 	SD_VARLINK_SYMBOL_COMMENT("A whole upgrade: check, spawn, move, soak, retire"),
 	&vl_method_Start,
 	SD_VARLINK_SYMBOL_COMMENT("Ends the soak: the old kernel retires"),

@@ -3,7 +3,7 @@
 # Completion of khoctl's verbs and options.
 
 _khoctl() {
-	local words="status upgrade commit abort history show spawn reclaim check move rollback
+	local words="status plan upgrade commit abort history show spawn reclaim check move rollback
 		failover report retire grant revoke console dmesg bench config volume image"
 	local spawn="--cpus= --memory= --blocks= --append= --timeout= --json"
 	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
@@ -15,7 +15,7 @@ _khoctl() {
 	case $verb in
 	"") words="$words --json --socket= --help --version" ;;
 	spawn) words=$spawn ;;
-	upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --no-wait" ;;
+	plan | upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --no-wait --dry-run" ;;
 	move) words="--no-rehearsal --json" ;;
 	console) words="--follow --type=" ;;
 	config) words="check show" ;;
@@ -27,7 +27,7 @@ _khoctl() {
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 	[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
 	# images are folders
-	if [[ ($verb == spawn || $verb == upgrade) && $current != -* ]]; then
+	if [[ ($verb == spawn || $verb == plan || $verb == upgrade) && $current != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -d -- "${current:-/var/lib/kho-agent/images/}")
 	fi
 }

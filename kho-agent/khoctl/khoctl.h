@@ -31,6 +31,7 @@ typedef int (*kho_verb_fn)(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_spawn(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
+int verb_plan(int argc, char **argv);
 int verb_commit(int argc, char **argv);
 int verb_abort(int argc, char **argv);
 int verb_history(int argc, char **argv);

@@ -22,6 +22,7 @@ static const struct {
 } verbs[] = {
 	{ "status", verb_status, "", "what this kernel is and what is under way" },
 	{ "upgrade", verb_upgrade, "IMAGE [OPTION...]", "replace this kernel, and move the workloads" },
+	{ "plan", verb_plan, "IMAGE [OPTION...]", "what an upgrade would do, without doing it" },
 	{ "commit", verb_commit, "", "end an upgrade's soak: this kernel retires" },
 	{ "abort", verb_abort, "", "undo an upgrade, from whatever state before that" },
 	{ "history", verb_history, "", "upgrades that are over" },
@@ -61,6 +62,7 @@ static void print_help(void)
 	       "  --hold           ... until khoctl commit or khoctl abort\n"
 	       "  --no-rehearsal   don't restore a copy of each workload there first\n"
 	       "  --keep-failed    leave a new kernel that failed running, to be looked at\n"
+	       "  --dry-run        as khoctl plan\n"
 	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
 	       "6 check: something can't move\n");

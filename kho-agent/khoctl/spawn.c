@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "api/api.h"
+#include "base/bits.h"
 #include "base/parse.h"
 #include "khoctl/khoctl.h"
 
@@ -16,7 +17,7 @@ struct spawn_options {
 	uint64_t memory;
 	uint64_t timeout;
 	uint64_t soak;			/* UINT64_MAX: as configured */
-	bool no_rehearsal, hold, keep, no_wait;
+	bool no_rehearsal, hold, keep, no_wait, dry_run;
 };
 
 #define SPAWN_OPTIONS \
@@ -36,6 +37,7 @@ static const struct option upgrade_long_options[] = {
 	{ "keep-failed", no_argument, NULL, 'k' },
 	{ "no-rehearsal", no_argument, NULL, 'r' },
 	{ "no-wait", no_argument, NULL, 'w' },
+	{ "dry-run", no_argument, NULL, 'd' },
 	{}
 };
 
@@ -56,6 +58,9 @@ static int parse_flag(int option, struct spawn_options *opts)
 		return 0;
 	case 'w':
 		opts->no_wait = true;
+		return 0;
+	case 'd':
+		opts->dry_run = true;
 		return 0;
 	default:
 		return KHO_EXIT_USAGE;
@@ -157,14 +162,66 @@ int verb_spawn(int argc, char **argv)
 	return r ?: call_with(&call, &opts);
 }
 
+static void print_name(sd_json_variant *name)
+{
+	printf(" %s", sd_json_variant_string(name));
+}
+
+static void print_plan(sd_json_variant *plan)
+{
+	unsigned long long frozen = kho_field_number(plan, "maxFrozenMs");
+
+	printf("   image: %s\n", kho_field_text(plan, "image"));
+	printf(" kernels: %s to %s\n", kho_field_text(plan, "oldRelease"),
+	       kho_field_text(plan, "newRelease"));
+	printf("   spawn: on CPUs %s, with %llu MiB\n", kho_field_text(plan, "cpus"),
+	       (unsigned long long)kho_field_number(plan, "memoryBytes") / KHO_MIB);
+	printf("    move:");
+	kho_print_each(plan, "workloads", print_name);
+	if (frozen)
+		printf("; frozen for %llu ms at most", frozen);
+	printf("\n    soak: %llu s\n", (unsigned long long)kho_field_number(plan, "soakSec"));
+	puts("khoctl check says what keeps workloads from moving");
+}
+
+static int plan(const struct spawn_options *opts)
+{
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	struct kho_call call = {
+		.method = KHO_API_METHOD("Plan"),
+		.parameters = spawn_parameters(opts),
+	};
+	int r = kho_call(&call, &answer);
+
+	if (r != KHO_EXIT_OK)
+		return r;
+	if (arg_json)
+		kho_print_json(answer);
+	else
+		print_plan(answer);
+	return KHO_EXIT_OK;
+}
+
+int verb_plan(int argc, char **argv)
+{
+	struct spawn_options opts = {};
+	int r = parse_spawn(argc, argv, upgrade_long_options, &opts);
+
+	return r ?: plan(&opts);
+}
+
 int verb_upgrade(int argc, char **argv)
 {
 	struct spawn_options opts = {};
 	struct kho_call call = { .method = KHO_API_METHOD("Start") };
 	int r = parse_spawn(argc, argv, upgrade_long_options, &opts);
 
+	if (r)
+		return r;
+	if (opts.dry_run)
+		return plan(&opts);
 	/* a call that isn't for its progress is answered at once */
 	if (!opts.no_wait)
 		call.progress = kho_show_progress;
-	return r ?: call_with(&call, &opts);
+	return call_with(&call, &opts);
 }

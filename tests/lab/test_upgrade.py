@@ -46,9 +46,20 @@ def names(upgrade):
     return [phase["name"] for phase in upgrade["phases"]]
 
 
+def check_plan(lab, old):
+    """It says what will be, and touches nothing."""
+    memory = memory_kib(old)
+    plan = json.loads(old.run(f"{UPGRADE} --dry-run --json"))
+    assert plan["cpus"] == "2-3" and plan["memoryBytes"] == 1536 << 20, plan
+    assert plan["newRelease"] == lab.release("new") and plan["workloads"] == ["redis"], plan
+    assert memory_kib(old) == memory and old.run("nproc") == "4"
+    assert old.call(f"khoctl plan {IMAGES}/new-system --cpus=0").rc == 3
+
+
 def killed_and_aborted(lab, machine, old):
     """Up to the soak, and back."""
     memory, pid = memory_kib(old), old.run("systemctl show -P MainPID redis-server")
+    check_plan(lab, old)
     old.run(f"{UPGRADE} --hold --no-wait", 60)
     # single commands would be in its way
     refused = old.call("khoctl move")
