@@ -153,5 +153,8 @@ int kho_nic_find(const char *sysfs, const struct kho_pci_addr *function, struct 
 	if (search.found > 1)
 		return kho_fail(err, -EUSERS, "PCI function %s has %u network interfaces; give one "
 				"that has one", text, search.found);
-	return describe(search.folder, ret, err);
+	r = describe(search.folder, ret, err);
+	/* udev gives a new interface its name while we look */
+	return r == -ENOENT ? kho_fail(err, -ENODEV, "the interface of PCI function %s changed its "
+				       "name just now; try again", text) : r;
 }

@@ -102,6 +102,14 @@ static void put(const char *folder, const char *name, const char *text)
 	ck_assert_int_eq(fclose(f), 0);
 }
 
+static void forget(const char *folder, const char *name)
+{
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/%s/%s", root, folder, name);
+	ck_assert_int_eq(unlink(path), 0);
+}
+
 /* Makes a folder and those above it, below root. */
 static void make(const char *folder)
 {
@@ -190,6 +198,10 @@ START_TEST(nics_that_are_not_there)
 	ck_assert_int_eq(kho_nic_find(root, &other, &nic, &err), -ENODEV);
 	ck_assert_int_eq(kho_nic_find(root, &function, &nic, &err), -ENODEV);
 	make_nic(FUNCTION "/0000:01:00.0/net/eth1");
+	ck_assert_int_eq(kho_nic_find(root, &function, &nic, &err), -ENODEV);
+	make_nic(FUNCTION "/net/eth0");
+	/* renamed while it's looked at */
+	forget(FUNCTION "/net/eth0", "mtu");
 	ck_assert_int_eq(kho_nic_find(root, &function, &nic, &err), -ENODEV);
 	make_nic(FUNCTION "/net/eth0");
 	put(FUNCTION "/net/eth0", "address", "00:01:02:03:04:05:06\n");
