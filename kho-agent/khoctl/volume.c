@@ -11,13 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "base/cleanup.h"
 #include "khoctl/khoctl.h"
 #include "migrate/volume/volume.h"
 #include "migrate/workload/config.h"
 
 static int find(const struct kho_config *config, const char *name, struct kho_volume *volume,
-		char disk[KHO_VOLUME_PATH], struct kho_err *err)
+		const struct kho_config_volume **ret, struct kho_err *err)
 {
 	for (unsigned int i = 0; i < config->nr_volumes; i++) {
 		const struct kho_config_volume *found = &config->volumes[i];
@@ -30,36 +31,68 @@ static int find(const struct kho_config *config, const char *name, struct kho_vo
 		snprintf(volume->file_system, sizeof(volume->file_system), "%s",
 			 found->file_system);
 		snprintf(volume->options, sizeof(volume->options), "%s", found->options);
-		return kho_volume_disk(&found->function, found->partition, disk, err);
+		*ret = found;
+		return 0;
 	}
 	return kho_fail(err, -ENOENT, "no [Volume %.32s] is configured; see kho-agent.conf", name);
 }
 
-static int start(const char *name, struct kho_err *err)
+/* This is the new kernel of two, and what is configured is still the old one's. */
+static bool is_to_come(void)
+{
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	struct kho_call call = { .method = KHO_API_METHOD("Status") };
+	const char *role, *phase;
+
+	if (kho_call(&call, &answer) != KHO_EXIT_OK)
+		return false;
+	role = kho_field_text(answer, "role");
+	phase = kho_field_text(answer, "phase");
+	/* one that was spawned itself and is the old one now has lent CPUs */
+	return role && strcmp(role, "spawned") == 0 && phase && strcmp(phase, "sync") == 0 &&
+	       kho_field_number(answer, "lentCpus") == 0;
+}
+
+/*
+ * A workload that comes brings its volume along. Its unit may require this one, so
+ * that isn't an error where the volume isn't yet, nor where it is already.
+ */
+static int start(const char *name, const char **state, struct kho_err *err)
 {
 	_cleanup_free_ struct kho_config *config = NULL;
+	const struct kho_config_volume *found = NULL;
 	struct kho_volume volume = {};
 	char disk[KHO_VOLUME_PATH];
 	int r = kho_config_load(&config, err);
 
 	if (r >= 0)
-		r = find(config, name, &volume, disk, err);
+		r = find(config, name, &volume, &found, err);
+	if (r < 0)
+		return r;
+	*state = "mounted";
+	if (kho_volume_is_mounted(&volume))
+		return 0;
+	r = kho_volume_disk(&found->function, found->partition, disk, err);
+	if (r == -ENODEV && is_to_come()) {
+		*err = (struct kho_err){};
+		*state = "expected";
+		return 0;
+	}
 	return r < 0 ? r : kho_volume_start(&volume, disk, err);
 }
 
-static int stop(const char *name, struct kho_err *err)
+/* Its disk may be gone; then it's to be unmounted all the more. */
+static int stop(const char *name, const char **state, struct kho_err *err)
 {
 	_cleanup_free_ struct kho_config *config = NULL;
+	const struct kho_config_volume *found = NULL;
 	struct kho_volume volume = {};
-	char disk[KHO_VOLUME_PATH];
 	int r = kho_config_load(&config, err);
 
+	*state = "unmounted";
 	if (r >= 0)
-		r = find(config, name, &volume, disk, err);
-	/* its disk may be gone; then it's to be unmounted all the more */
-	if (r < 0 && r != -ENODEV)
-		return r;
-	return kho_volume_stop(&volume, err);
+		r = find(config, name, &volume, &found, err);
+	return r < 0 ? r : kho_volume_stop(&volume, err);
 }
 
 static int tell(const char *name, const char *state)
@@ -91,11 +124,12 @@ static int exit_code(const struct kho_err *err)
 int verb_volume(int argc, char **argv)
 {
 	struct kho_err err = {};
+	const char *state;
 	bool starts = argc > 1 && strcmp(argv[1], "start") == 0;
 
 	if (argc != 3 || (!starts && strcmp(argv[1], "stop") != 0))
 		return kho_usage_error("volume takes \"start\" or \"stop\", and a name");
-	if ((starts ? start(argv[2], &err) : stop(argv[2], &err)) < 0)
+	if ((starts ? start : stop)(argv[2], &state, &err) < 0)
 		return exit_code(&err);
-	return tell(argv[2], starts ? "mounted" : "unmounted");
+	return tell(argv[2], state);
 }

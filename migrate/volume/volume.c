@@ -103,6 +103,13 @@ static bool is_mounted(const struct kho_volume *volume, int fd)
 	       mounted.st_dev == device.st_rdev;
 }
 
+bool kho_volume_is_mounted(const struct kho_volume *volume)
+{
+	_cleanup_close_ int fd = open(volume->mount_point, O_PATH | O_DIRECTORY | O_CLOEXEC);
+
+	return fd >= 0 && is_mounted(volume, fd);
+}
+
 static int on_file_system(const struct kho_volume *volume, unsigned long request, void *arg,
 			  const char *what, struct kho_err *err)
 {
@@ -144,9 +151,14 @@ int kho_volume_start(const struct kho_volume *volume, const char *disk, struct k
 
 int kho_volume_stop(const struct kho_volume *volume, struct kho_err *err)
 {
-	char name[KHO_VOLUME_PATH];
+	char name[KHO_VOLUME_PATH], type[KHO_DM_TYPE];
 
 	kho_volume_dm_name(volume, name);
+	/* what's mounted there is somebody else's */
+	if (kho_dm_type(name, type, err) == -ENXIO) {
+		*err = (struct kho_err){};
+		return 0;
+	}
 	if (umount2(volume->mount_point, 0) < 0 && errno != EINVAL)
 		return kho_fail_errno(err, -errno, "%s", volume->mount_point);
 	return kho_dm_remove(name, err);

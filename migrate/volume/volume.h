@@ -29,6 +29,7 @@
 #ifndef KHO_MIGRATE_VOLUME_H
 #define KHO_MIGRATE_VOLUME_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -50,7 +51,11 @@ struct kho_volume {
 int kho_volume_disk(const struct kho_pci_addr *function, uint32_t partition,
 		    char ret[KHO_VOLUME_PATH], struct kho_err *err);
 
+/* Whether it's at its mount point, by start() or by a move. */
+bool kho_volume_is_mounted(const struct kho_volume *volume);
+
 int kho_volume_start(const struct kho_volume *volume, const char *disk, struct kho_err *err);
+/* Nothing to do where it has moved away. */
 int kho_volume_stop(const struct kho_volume *volume, struct kho_err *err);
 
 int kho_volume_release(const struct kho_volume *volume, struct kho_err *err);

@@ -35,6 +35,8 @@ static const struct {
 	[KHO_FINDING_UPROBES] = { "uprobes", "remove the probes" },
 	[KHO_FINDING_NAMESPACE] = { "namespace",
 		"set PrivateUsers=no and PrivatePIDs=no for its unit, or: " RESTART },
+	[KHO_FINDING_SYSV_IPC] = { "sysv-ipc", "set PrivateIPC=yes for its unit, or: " RESTART },
+	[KHO_FINDING_SHARED_MEMORY] = { "shared-memory", "name it by Files=, or: " RESTART },
 	[KHO_FINDING_LANDLOCK] = { "landlock", "it would run without it: " RESTART },
 	[KHO_FINDING_KEYRING] = { "keyring", "keep the secrets elsewhere, or: " RESTART },
 	[KHO_FINDING_FILE_MISSING] = { "file-missing",
@@ -82,6 +84,15 @@ void kho_found(struct kho_findings *findings, enum kho_finding_kind kind, pid_t 
 	va_start(args, fmt);
 	vsnprintf(finding->cause, sizeof(finding->cause), fmt, args);
 	va_end(args);
+}
+
+bool kho_is_found(const struct kho_findings *findings, enum kho_finding_kind kind,
+		  const char *cause)
+{
+	for (unsigned int i = 0; i < findings->nr; i++)
+		if (findings->list[i].kind == kind && strcmp(findings->list[i].cause, cause) == 0)
+			return true;
+	return false;
 }
 
 void kho_finding_format(const struct kho_finding *finding, char *ret, size_t size)
@@ -234,6 +245,27 @@ void kho_inspect_maps(struct kho_findings *findings, pid_t pid, const char *text
 	each_map(text, look_at_map, &maps);
 }
 
+static int look_for_sysv(void *ctx, const struct map *map)
+{
+	const struct maps *maps = ctx;
+	char cause[KHO_FINDING_CAUSE];
+
+	if (!begins(map->path, "/SYSV"))
+		return 0;
+	snprintf(cause, sizeof(cause), "has System V shared memory (key 0x%.8s) in the IPC "
+		 "namespace of the whole system, from which CRIU can't take it", map->path + 5);
+	if (!kho_is_found(maps->findings, KHO_FINDING_SYSV_IPC, cause))
+		kho_found(maps->findings, KHO_FINDING_SYSV_IPC, maps->pid, map->range, "%s", cause);
+	return 0;
+}
+
+void kho_inspect_sysv(struct kho_findings *findings, pid_t pid, const char *text)
+{
+	struct maps maps = { .findings = findings, .pid = pid };
+
+	each_map(text, look_for_sysv, &maps);
+}
+
 struct mapped {
 	int (*fn)(void *ctx, const char *path);
 	void *ctx;
@@ -243,8 +275,9 @@ static int tell_mapped(void *ctx, const struct map *map)
 {
 	const struct mapped *mapped = ctx;
 
-	if (map->path[0] != '/' || map->deleted || begins(map->path, "/dev/") ||
-	    begins(map->path, "/memfd:") || begins(map->path, "/SYSV"))
+	if (map->path[0] != '/' || map->deleted || begins(map->path, "/memfd:") ||
+	    begins(map->path, "/SYSV") ||
+	    (begins(map->path, "/dev/") && !begins(map->path, "/dev/shm/")))
 		return 0;
 	return mapped->fn(mapped->ctx, map->path);
 }

@@ -42,6 +42,8 @@ enum kho_finding_kind {
 	KHO_FINDING_COMPAT,
 	KHO_FINDING_UPROBES,
 	KHO_FINDING_NAMESPACE,
+	KHO_FINDING_SYSV_IPC,
+	KHO_FINDING_SHARED_MEMORY,
 	KHO_FINDING_LANDLOCK,
 	KHO_FINDING_KEYRING,
 	/* known when the new kernel is up */
@@ -78,6 +80,10 @@ enum kho_finding_kind kho_finding_kind(const char *name);
 void kho_found(struct kho_findings *findings, enum kho_finding_kind kind, pid_t pid,
 	       const char *where, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* Whether there's one, of whichever process. */
+bool kho_is_found(const struct kho_findings *findings, enum kho_finding_kind kind,
+		  const char *cause);
+
 /* "process 7, fd 3: cause; remedy", in one line. */
 void kho_finding_format(const struct kho_finding *finding, char *ret, size_t size);
 
@@ -90,8 +96,14 @@ void kho_inspect_status(struct kho_findings *findings, pid_t pid, const char *te
 void kho_inspect_maps(struct kho_findings *findings, pid_t pid, const char *text);
 
 /*
+ * /proc/PID/maps of a process without an IPC namespace of its own: System V shared memory.
+ * What several processes share is found once.
+ */
+void kho_inspect_sysv(struct kho_findings *findings, pid_t pid, const char *text);
+
+/*
  * Calls @fn for each file that's mapped, without those that are deleted or stand in
- * /dev. Names are as the kernel escapes them. A negative return ends it.
+ * /dev, but for /dev/shm. Names are as the kernel escapes them. A negative return ends it.
  */
 int kho_inspect_mapped(const char *maps, int (*fn)(void *ctx, const char *path), void *ctx);
 

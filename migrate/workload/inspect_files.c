@@ -10,6 +10,7 @@
 
 #include "migrate/workload/inspect_files.h"
 
+#define SHARED_MEMORY	"/dev/shm"
 #define PERMISSIONS	0777u		/* which CRIU compares, as it does the size */
 
 struct lister {
@@ -28,15 +29,21 @@ static bool is_below(const char *path, const char *folder)
 	return strncmp(path, folder, size) == 0 && (path[size] == '/' || !path[size]);
 }
 
+static bool goes_along(const struct lister *lister, const char *path)
+{
+	for (unsigned int i = 0; i < lister->workload->nr_files; i++)
+		if (fnmatch(lister->workload->files[i], path, 0) == 0)
+			return true;
+	return false;
+}
+
 static bool is_elsewhere(const struct lister *lister, const char *path)
 {
 	for (unsigned int i = 0; i < lister->config->nr_volumes; i++)
 		if (is_below(path, lister->config->volumes[i].mount_point))
 			return true;
-	for (unsigned int i = 0; i < lister->workload->nr_files; i++)
-		if (fnmatch(lister->workload->files[i], path, 0) == 0)
-			return true;
-	return is_below(path, "/proc") || is_below(path, "/sys") || is_below(path, "/dev");
+	return goes_along(lister, path) || is_below(path, "/proc") || is_below(path, "/sys") ||
+	       is_below(path, "/dev");
 }
 
 static bool is_listed(const struct kho_inspection *inspection, const char *path)
@@ -78,9 +85,25 @@ static void consider(const struct lister *lister, const char *path)
 		add(lister, path, &ours);
 }
 
+/* POSIX shared memory: files of this kernel's alone, that nothing but Files= takes along. */
+static void consider_shared(const struct lister *lister, const char *path)
+{
+	struct kho_findings *findings = &lister->inspection->findings;
+	char cause[KHO_FINDING_CAUSE];
+
+	if (goes_along(lister, path))
+		return;
+	snprintf(cause, sizeof(cause), "uses shared memory, %.150s, which doesn't go along", path);
+	if (!kho_is_found(findings, KHO_FINDING_SHARED_MEMORY, cause))
+		kho_found(findings, KHO_FINDING_SHARED_MEMORY, lister->pid, "", "%s", cause);
+}
+
 static int consider_mapped(void *ctx, const char *path)
 {
-	consider(ctx, path);
+	if (is_below(path, SHARED_MEMORY))
+		consider_shared(ctx, path);
+	else
+		consider(ctx, path);
 	return 0;
 }
 

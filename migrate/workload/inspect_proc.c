@@ -158,6 +158,16 @@ static void look_at_namespaces(struct walk *walk, pid_t pid, pid_t root)
 	}
 }
 
+static bool has_own_ipc(pid_t pid)
+{
+	struct stat own, other;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/ipc", pid);
+	return stat("/proc/self/ns/ipc", &own) == 0 && stat(path, &other) == 0 &&
+	       own.st_ino != other.st_ino;
+}
+
 static void look_at_process(struct walk *walk, pid_t pid, pid_t root)
 {
 	struct kho_findings *findings = &walk->inspection->findings;
@@ -170,6 +180,8 @@ static void look_at_process(struct walk *walk, pid_t pid, pid_t root)
 	look_at_namespaces(walk, pid, root);
 	if (maps) {
 		kho_inspect_maps(findings, pid, maps);
+		if (!has_own_ipc(pid))
+			kho_inspect_sysv(findings, pid, maps);
 		kho_inspect_files_mapped(walk->config, walk->workload, pid, maps, walk->inspection);
 	}
 	each_fd(walk, pid, look_at_fd);

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "migrate/workload/inspect.h"
+#include "migrate/workload/inspect_files.h"
 #include "unit/run.h"
 
 #define PID 42
@@ -118,6 +119,24 @@ START_TEST(test_maps)
 }
 END_TEST
 
+START_TEST(test_sysv)
+{
+	static const char text[] =
+		"10-20 rw-s 0 00:01 32 /SYSV0052e2c1 (deleted)\n"
+		"20-30 rw-s 0 00:01 33 /dev/zero (deleted)\n"
+		"30-40 r--p 0 fe:00 34 /usr/lib/SYSV.so\n";
+
+	kho_inspect_maps(&findings, PID, text);
+	ck_assert_uint_eq(findings.nr, 0);
+	kho_inspect_sysv(&findings, PID, text);
+	kho_inspect_sysv(&findings, PID + 1, text);
+	expect(KHO_FINDING_SYSV_IPC, "10-20", "0x0052e2c1");
+	kho_inspect_sysv(&findings, PID, "10-20 rw-s 0 00:01 32 /SYSV00000000 (deleted)\n"
+			 "30-40 rw-s 0 00:01 33 /SYSV");
+	ck_assert_uint_eq(findings.nr, 2);
+}
+END_TEST
+
 static int count(void *ctx, const char *path)
 {
 	int *nr = ctx;
@@ -134,10 +153,34 @@ START_TEST(test_mapped)
 					    "2-3 r--p 0 fe:00 3   /gone (deleted)\n"
 					    "3-4 r--p 0 00:01 3   /memfd:x (deleted)\n"
 					    "3-4 r--p 0 00:01 3   /dev/null\n"
+					    "3-4 rw-s 0 00:18 3   /dev/shm/x (deleted)\n"
 					    "3-4 r--p 0 00:01 3   [heap]\n", count, &nr), 0);
 	ck_assert_int_eq(nr, 1);
 	ck_assert_int_eq(kho_inspect_mapped("1-2 r--p 0 fe:00 3 /usr/lib/a b.so\n"
 					    "1-2 r--p 0 fe:00 3 /usr/lib/a b.so\n", count, &nr), -1);
+}
+END_TEST
+
+START_TEST(test_shared_memory)
+{
+	static const char text[] = "1-2 rw-s 0 00:18 2 /dev/shm/PostgreSQL.41\n"
+				   "2-3 rw-s 0 00:18 2 /dev/shm/PostgreSQL.41\n";
+	static struct kho_inspection inspection;
+	static struct kho_config config;
+	struct kho_config_workload *workload = &config.workloads[0];
+
+	inspection = (struct kho_inspection){};
+	kho_inspect_files_mapped(&config, workload, PID, text, &inspection);
+	kho_inspect_files_mapped(&config, workload, PID + 1, text, &inspection);
+	findings = inspection.findings;
+	expect(KHO_FINDING_SHARED_MEMORY, "", "/dev/shm/PostgreSQL.41");
+	inspection = (struct kho_inspection){};
+	workload->nr_files = 1;
+	snprintf(workload->files[0], sizeof(workload->files[0]), "/dev/shm/PostgreSQL.*");
+	kho_inspect_files_mapped(&config, workload, PID, text, &inspection);
+	ck_assert_uint_eq(inspection.findings.nr, 0);
+	ck_assert_uint_eq(inspection.nr_files, 0);
+	workload->nr_files = 0;
 }
 END_TEST
 
@@ -389,6 +432,8 @@ int main(void)
 	tcase_add_test(tc, test_format);
 	tcase_add_test(tc, test_status);
 	tcase_add_test(tc, test_maps);
+	tcase_add_test(tc, test_sysv);
+	tcase_add_test(tc, test_shared_memory);
 	tcase_add_test(tc, test_mapped);
 	tcase_add_test(tc, test_exe);
 	tcase_add_test(tc, test_keys);

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Mount options as text. */
+/* Mount options as text; what isn't mounted. */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
 
 #include "migrate/volume/options.h"
+#include "migrate/volume/volume.h"
 #include "tests/unit/run.h"
 
 static void expect(const char *text, unsigned long flags, const char *data)
@@ -60,6 +62,19 @@ START_TEST(too_long)
 }
 END_TEST
 
+START_TEST(nothing_is_mounted)
+{
+	struct kho_volume volume = { .name = "of-no-disk", .mount_point = "/" };
+
+	/* something is, but not from this volume's device */
+	ck_assert(!kho_volume_is_mounted(&volume));
+	snprintf(volume.mount_point, sizeof(volume.mount_point), "/no/such/folder");
+	ck_assert(!kho_volume_is_mounted(&volume));
+	snprintf(volume.mount_point, sizeof(volume.mount_point), "/proc/self/maps");
+	ck_assert(!kho_volume_is_mounted(&volume));
+}
+END_TEST
+
 static Suite *volume_suite(void)
 {
 	Suite *suite = suite_create("volume");
@@ -69,6 +84,9 @@ static Suite *volume_suite(void)
 	tcase_add_test(tc, the_last_one_counts);
 	tcase_add_test(tc, of_others);
 	tcase_add_test(tc, too_long);
+	suite_add_tcase(suite, tc);
+	tc = tcase_create("mounts");
+	tcase_add_test(tc, nothing_is_mounted);
 	suite_add_tcase(suite, tc);
 	return suite;
 }

@@ -22,7 +22,7 @@ masked=(
 	systemd-firstboot.service systemd-pcrphase.service systemd-pcrmachine.service
 	systemd-binfmt.service proc-sys-fs-binfmt_misc.automount dev-hugepages.mount
 	systemd-boot-random-seed.service systemd-random-seed.service systemd-udev-settle.service
-	nginx.service redis-server.service
+	nginx.service redis-server.service postgresql.service
 )
 
 # customise TREE: settings of the guest
@@ -37,8 +37,10 @@ customise() {
 		ln -sf /dev/null "$tree/etc/systemd/system/$unit"
 	done
 	# tests start these by hand
-	rm -f "$tree/etc/systemd/system/"{nginx,redis-server}.service
-	rm -f "$tree/etc/systemd/system/"*.wants/{nginx,redis-server}.service
+	rm -f "$tree/etc/systemd/system/"{nginx,redis-server,postgresql}.service
+	rm -f "$tree/etc/systemd/system/"*.wants/{nginx,redis-server,postgresql}.service
+	# its compiler of queries is five times as large as the rest of PostgreSQL
+	rm -rf "$tree/usr/lib/postgresql/"*/lib/{bitcode,llvmjit*} "$tree"/usr/lib/*/libLLVM*
 	# no login prompt on the console
 	mkdir -p "$tree/etc/systemd/system-generators"
 	ln -s /dev/null "$tree/etc/systemd/system-generators/systemd-getty-generator"

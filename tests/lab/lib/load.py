@@ -58,3 +58,9 @@ class Streams(Load):
     """Connections that are full both ways."""
 
     program, went_on = "stream.py", "all went on"
+
+
+class Ledger(Load):
+    """PostgreSQL's, which know what was committed."""
+
+    program = "ledger.py"

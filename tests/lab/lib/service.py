@@ -56,10 +56,15 @@ ReadWritePaths=/srv/data
 """
 
 
+def disk_of_size(shell, sectors):
+    """Its name, "vdb"."""
+    return shell.run(f"for d in /sys/block/vd?; do [ $(cat $d/size) = {sectors} ] && "
+                     "basename $d; done; true")
+
+
 def make_file_system(shell, sectors):
     """ext4 on the disk of that size; returns its PCI function."""
-    disk = shell.run(f"for d in /sys/block/vd?; do [ $(cat $d/size) = {sectors} ] && "
-                     "basename $d; done; true")
+    disk = disk_of_size(shell, sectors)
     shell.run(f"mkfs.ext4 -q /dev/{disk} && mkdir -p /srv/data")
     return shell.run(f"basename $(readlink -f /sys/block/{disk}/device/..)")
 
