@@ -174,24 +174,21 @@ static int method_status(sd_varlink *link, sd_json_variant *parameters,
 		SD_JSON_BUILD_PAIR_BOOLEAN("connected", connected));
 }
 
-struct spawn_parameters {
-	const char *image, *cpus, *blocks, *cmdline;
-	uint64_t memory, timeout_sec;
-};
-
 static const sd_json_dispatch_field spawn_fields[] = {
 	{ "image", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
-	  offsetof(struct spawn_parameters, image), SD_JSON_MANDATORY },
+	  offsetof(struct kho_spawn_request, image), SD_JSON_MANDATORY },
 	{ "cpus", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
-	  offsetof(struct spawn_parameters, cpus), 0 },
+	  offsetof(struct kho_spawn_request, cpus), 0 },
 	{ "blocks", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
-	  offsetof(struct spawn_parameters, blocks), 0 },
+	  offsetof(struct kho_spawn_request, blocks), 0 },
 	{ "commandLine", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
-	  offsetof(struct spawn_parameters, cmdline), 0 },
+	  offsetof(struct kho_spawn_request, cmdline), 0 },
 	{ "memoryBytes", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
-	  offsetof(struct spawn_parameters, memory), 0 },
+	  offsetof(struct kho_spawn_request, memory), 0 },
 	{ "timeoutSec", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
-	  offsetof(struct spawn_parameters, timeout_sec), 0 },
+	  offsetof(struct kho_spawn_request, timeout_ms), 0 },
+	{ "force", SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool,
+	  offsetof(struct kho_spawn_request, force), 0 },
 	{}
 };
 
@@ -199,10 +196,9 @@ static int method_spawn(sd_varlink *link, sd_json_variant *parameters,
 			sd_varlink_method_flags_t flags, void *userdata)
 {
 	struct kho_agent *agent = userdata;
-	struct spawn_parameters p = {};
-	struct kho_spawn_request request;
+	struct kho_spawn_request request = {};
 	struct kho_err err;
-	int r = sd_varlink_dispatch(link, parameters, spawn_fields, &p);
+	int r = sd_varlink_dispatch(link, parameters, spawn_fields, &request);
 
 	(void)flags;
 	if (r != 0)
@@ -210,10 +206,7 @@ static int method_spawn(sd_varlink *link, sd_json_variant *parameters,
 	r = begin_wait(agent, link, &err);
 	if (r < 0)
 		return reply_error(link, &err);
-	request = (struct kho_spawn_request){
-		.image = p.image, .cpus = p.cpus, .blocks = p.blocks, .cmdline = p.cmdline,
-		.memory = p.memory, .timeout_ms = p.timeout_sec * 1000,
-	};
+	request.timeout_ms *= 1000;	/* seconds came */
 	r = kho_spawn(agent, &request, &err);
 	agent->last = r < 0 ? err : (struct kho_err){};
 	if (r < 0)

@@ -2,22 +2,32 @@
 /* The methods that only look: Check (what can't move, and why) and Report. */
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "agent/api_check.h"
+#include "agent/check_images.h"
 #include "agent/checkup.h"
+#include "agent/command.h"
 #include "agent/move_findings.h"
 #include "agent/move_report.h"
 #include "api/api.h"
 #include "base/cleanup.h"
 
+#define IMAGES_MS	60000
+
 struct check {
 	struct kho_agent *agent;
 	struct kho_config *config;
 	sd_varlink *link;
+	struct kho_findings *images;	/* shared with the child that looks for them */
+	struct kho_command *command;
 };
 
 static void check_free(struct check *check)
 {
+	kho_command_free(check->command);
+	if (check->images)
+		munmap(check->images, sizeof(*check->images));
 	sd_varlink_unref(check->link);
 	free(check->config);
 	free(check);
@@ -50,10 +60,13 @@ static int add_workload(const struct kho_checkup *checkup, unsigned int item,
 
 static int reply(struct check *check, const struct kho_checkup *checkup)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *workloads = NULL, *kernels = NULL;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *workloads = NULL, *kernels = NULL,
+		*images = NULL;
 	struct kho_err err;
 	int r = kho_findings_json(kho_checkup_findings(checkup, KHO_CHECKUP_KERNEL), &kernels);
 
+	if (r >= 0)
+		r = kho_findings_json(check->images, &images);
 	for (unsigned int i = 0; i < checkup->config->nr_workloads && r >= 0; i++)
 		r = add_workload(checkup, i, &workloads);
 	if (r < 0) {
@@ -65,6 +78,7 @@ static int reply(struct check *check, const struct kho_checkup *checkup)
 				  SD_JSON_BUILD_PAIR_BOOLEAN("blocked",
 							     kho_checkup_blocked(checkup)),
 				  SD_JSON_BUILD_PAIR_VARIANT("kernels", kernels),
+				  SD_JSON_BUILD_PAIR_VARIANT("images", images),
 				  SD_JSON_BUILD_PAIR_VARIANT("workloads", workloads));
 }
 
@@ -81,6 +95,48 @@ static void on_done(void *ctx, const struct kho_err *err)
 	check_free(check);
 }
 
+/* ---- target images come first ---- */
+
+static int look_at_images(void *arg)
+{
+	struct check *check = arg;
+
+	kho_check_images(check->config, check->images);
+	return 0;
+}
+
+static void on_images(void *ctx, const struct kho_err *failed)
+{
+	struct check *check = ctx;
+	struct kho_err err = *failed;
+	int r = err.code;
+
+	check->command = kho_command_free(check->command);
+	if (r >= 0)
+		r = kho_checkup_begin(check->agent, check->config, on_done, check, &err);
+	if (r >= 0)
+		return;
+	reply_error(check->link, &err);
+	check_free(check);
+}
+
+static int begin_images(struct check *check, struct kho_err *err)
+{
+	const struct kho_command_work work = {
+		.name = "looking at target images",
+		.call = look_at_images,
+		.arg = check,
+		.timeout_ms = IMAGES_MS,
+	};
+	void *shared = mmap(NULL, sizeof(*check->images), PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	if (shared == MAP_FAILED)
+		return kho_fail(err, -ENOMEM, "no memory to look at target images");
+	check->images = shared;
+	return kho_command_call(check->agent->event, &work, on_images, check, &check->command, err);
+}
+
 static int begin(struct check *check, struct kho_err *err)
 {
 	uid_t uid;
@@ -93,7 +149,7 @@ static int begin(struct check *check, struct kho_err *err)
 	r = kho_config_load(&check->config, err);
 	if (r >= 0 && !check->config->nr_workloads)
 		r = kho_fail(err, -EINVAL, "no workload is configured; nothing is to be moved");
-	return r < 0 ? r : kho_checkup_begin(check->agent, check->config, on_done, check, err);
+	return r < 0 ? r : begin_images(check, err);
 }
 
 int kho_method_check(sd_varlink *link, sd_json_variant *parameters,

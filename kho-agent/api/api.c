@@ -47,6 +47,8 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	IN_OPT(commandLine, STRING),
 	SD_VARLINK_FIELD_COMMENT("Until the new agent says hello; 120 by default"),
 	IN_OPT(timeoutSec, INT),
+	SD_VARLINK_FIELD_COMMENT("Though the image was refused before; not against its signature"),
+	IN_OPT(force, BOOL),
 	OUT_OPT(message, STRING),
 	OUT_OPT(helloMs, INT));
 
@@ -73,6 +75,8 @@ static SD_VARLINK_DEFINE_METHOD(
 	OUT(blocked, BOOL),
 	SD_VARLINK_FIELD_COMMENT("What the kernels lack: {kind, pid?, where, cause, remedy} each"),
 	SD_VARLINK_DEFINE_OUTPUT(kernels, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("What's wrong with target images, likewise; they block no move"),
+	SD_VARLINK_DEFINE_OUTPUT(images, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY),
 	SD_VARLINK_FIELD_COMMENT("{name, unit, result, findings, more} each; result is moves, "
 				 "restarts or blocked"),
 	SD_VARLINK_DEFINE_OUTPUT(workloads, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY));

@@ -15,6 +15,7 @@ struct spawn_options {
 	const char *append;
 	uint64_t memory;
 	uint64_t timeout;
+	bool force;
 };
 
 static const struct option spawn_long_options[] = {
@@ -23,6 +24,7 @@ static const struct option spawn_long_options[] = {
 	{ "blocks", required_argument, NULL, 'b' },
 	{ "append", required_argument, NULL, 'a' },
 	{ "timeout", required_argument, NULL, 't' },
+	{ "force", no_argument, NULL, 'f' },
 	{ "json", no_argument, NULL, 'j' },
 	{}
 };
@@ -43,6 +45,9 @@ static int parse_option(int option, struct spawn_options *opts)
 		return 0;
 	case 'j':
 		arg_json = true;
+		return 0;
+	case 'f':
+		opts->force = true;
 		return 0;
 	case 'm':
 		if (kho_parse_size(optarg, &opts->memory, &err) < 0)
@@ -89,7 +94,8 @@ static sd_json_variant *spawn_parameters(const struct spawn_options *opts)
 		SD_JSON_BUILD_PAIR_CONDITION(!!opts->memory, "memoryBytes",
 					     SD_JSON_BUILD_UNSIGNED(opts->memory)),
 		SD_JSON_BUILD_PAIR_CONDITION(!!opts->timeout, "timeoutSec",
-					     SD_JSON_BUILD_UNSIGNED(opts->timeout)));
+					     SD_JSON_BUILD_UNSIGNED(opts->timeout)),
+		SD_JSON_BUILD_PAIR_CONDITION(opts->force, "force", SD_JSON_BUILD_BOOLEAN(true)));
 	free(image);
 	return r < 0 ? NULL : sd_json_variant_ref(v);
 }
