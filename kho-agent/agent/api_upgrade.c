@@ -17,7 +17,7 @@
 struct start_parameters {
 	const char *image, *cpus, *blocks, *cmdline;
 	uint64_t memory, timeout_sec, soak_sec;
-	bool no_rehearsal, hold, keep;
+	bool no_rehearsal, hold, keep, force;
 };
 
 #define TEXT(name, field, flags) \
@@ -37,6 +37,7 @@ static const sd_json_dispatch_field spawn_fields[] = {
 	TEXT("commandLine", cmdline, 0),
 	NUMBER("memoryBytes", memory),
 	NUMBER("timeoutSec", timeout_sec),
+	FLAG("force", force),
 	{}
 };
 
@@ -48,6 +49,7 @@ static const sd_json_dispatch_field start_fields[] = {
 	NUMBER("memoryBytes", memory),
 	NUMBER("timeoutSec", timeout_sec),
 	NUMBER("soakSec", soak_sec),
+	FLAG("force", force),
 	FLAG("noRehearsal", no_rehearsal),
 	FLAG("hold", hold),
 	FLAG("keepFailed", keep),
@@ -67,6 +69,7 @@ static int dispatch(sd_varlink *link, sd_json_variant *parameters,
 			.image = p.image, .cpus = p.cpus, .blocks = p.blocks,
 			.cmdline = p.cmdline, .memory = p.memory,
 			.timeout_ms = p.timeout_sec * 1000,
+			.force = p.force,
 		},
 		.no_rehearsal = p.no_rehearsal,
 		.hold = p.hold,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "agent/admit.h"
 #include "agent/clock.h"
 #include "agent/dmesg.h"
 #include "agent/failover.h"
@@ -20,7 +21,6 @@
 #include "spawn/park.h"
 #include "spawn/pgtable.h"
 
-#define HELLO_TIMEOUT_MS	120000
 #define CPU_TIMEOUT_MS		5000
 #define APIC_IDS		4096	/* ids that are asked for */
 
@@ -81,6 +81,7 @@ static int on_no_hello(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)usec;
 	kho_fail(&err, -ETIMEDOUT, "the new kernel's agent did not say hello in time; "
 		 "see khoctl console for how far it came");
+	kho_admit_failed(agent, KHO_REFUSED_NO_HELLO, &err);
 	if (agent->mover)
 		kho_mover_peer_lost(agent->mover, &err);
 	else
@@ -93,7 +94,7 @@ static int run_in_region(struct kho_agent *agent, struct kho_build *build, struc
 	struct kho_session_spec spec = { .role = &kho_old_role };
 	struct kho_mapping map = {};
 	struct mk_region region = {};
-	uint64_t timeout = build->request->timeout_ms ?: HELLO_TIMEOUT_MS;
+	uint64_t timeout = build->request->timeout_ms ?: KHO_HELLO_TIMEOUT_MS;
 	int r = claim_and_map(agent, build->reserved, &region, &map, err);
 
 	if (r < 0)
@@ -157,6 +158,8 @@ int kho_spawn(struct kho_agent *agent, const struct kho_spawn_request *request,
 	build->request = request;
 	kho_agent_progress(agent, "checking %s", request->image);
 	r = kho_build_load(build, err);
+	if (r >= 0)
+		r = kho_admit(agent, build, err);
 	if (r >= 0)
 		r = reserve_and_run(agent, build, err);
 	kho_build_done(build);
@@ -293,6 +296,7 @@ static void on_up(struct kho_session *session)
 	}
 	session->hello_ns = kho_now_ns() - session->started_ns;
 	agent->phase = KHO_PHASE_SYNC;
+	kho_admit_up(agent);
 	kho_agent_progress(agent, "hello from %s after %" PRIu64 " ms", link->peer.kernel_release,
 			   session->hello_ns / 1000000);
 	kho_agent_answer(agent, &none);
@@ -309,14 +313,18 @@ static void on_down(struct kho_session *session, const struct kho_link_event *ev
 {
 	struct kho_agent *agent = session->agent;
 	struct kho_err err = event->err;
+	bool panicked;
 
 	kho_console_drain(session);
 	if (agent->phase == KHO_PHASE_RETIRE)
 		return;
 	kho_agent_progress(agent, "lost the new kernel: %s", err.msg);
-	if (session->peer->magic == MK_STATUS_MAGIC && session->peer->state == MK_STATE_PANICKED)
+	panicked = session->peer->magic == MK_STATUS_MAGIC &&
+		   session->peer->state == MK_STATE_PANICKED;
+	if (panicked)
 		kho_wrap(&err, err.code, "the new kernel panicked (%.200s); see khoctl console",
 			 (const char *)session->peer->panic);
+	kho_admit_failed(agent, panicked ? KHO_REFUSED_PANICKED : KHO_REFUSED_NO_HELLO, &err);
 	if (agent->mover) {
 		/* stops the new kernel before anything is used here again */
 		kho_mover_peer_lost(agent->mover, &err);
@@ -413,5 +421,5 @@ int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err)
 	/* nobody will say hello if that agent didn't get as far as starting anybody */
 	if (r < 0 || !was_started(agent))
 		return kho_reclaim(agent, err);
-	return kho_session_set_deadline(agent->session, HELLO_TIMEOUT_MS, on_no_hello, err);
+	return kho_session_set_deadline(agent->session, KHO_HELLO_TIMEOUT_MS, on_no_hello, err);
 }

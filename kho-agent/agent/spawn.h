@@ -8,6 +8,9 @@
 
 #include "agent/reserve.h"
 #include "agent/session.h"
+#include "image/manifest.h"
+
+#define KHO_HELLO_TIMEOUT_MS	120000	/* by default */
 
 struct kho_spawn_request {
 	const char *image;		/* folder of a target image */
@@ -16,6 +19,7 @@ struct kho_spawn_request {
 	uint64_t memory;
 	const char *cmdline;		/* more for the command line, may be NULL */
 	uint64_t timeout_ms;		/* until hello, 0: the default */
+	bool force;			/* though it was refused before */
 };
 
 /*
@@ -64,6 +68,8 @@ struct kho_build {
 	size_t kernel_size, initramfs_size;
 	char *cmdline;
 	char release[65];
+	char name[KHO_IMAGE_NAME_MAX];
+	uint8_t digest[KHO_SHA256_SIZE];	/* of the image */
 	uint64_t contiguous;		/* bytes that the first range must have */
 	struct kho_handover handover;
 	struct kho_world world;

@@ -70,6 +70,8 @@ int kho_build_load(struct kho_build *build, struct kho_err *err)
 	if (r < 0)
 		return kho_wrap(err, r, "target image");
 	r = load_files(build, &dir, err);
+	memcpy(build->digest, dir.digest, sizeof(build->digest));
+	memcpy(build->name, dir.manifest.name, sizeof(build->name));
 	kho_image_dir_done(&dir);
 	if (r >= 0)
 		r = kho_image_parse(build->kernel, build->kernel_size, &image, err);

@@ -46,6 +46,7 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	IN_OPT(blocks, STRING),
 	IN_OPT(commandLine, STRING),
 	IN_OPT(timeoutSec, INT),
+	IN_OPT(force, BOOL),
 	SD_VARLINK_FIELD_COMMENT("How long the old kernel stands by after the move; by default as "
 				 "configured"),
 	IN_OPT(soakSec, INT),
@@ -67,6 +68,7 @@ static SD_VARLINK_DEFINE_METHOD(
 	IN_OPT(blocks, STRING),
 	IN_OPT(commandLine, STRING),
 	IN_OPT(timeoutSec, INT),
+	IN_OPT(force, BOOL),
 	IN_OPT(soakSec, INT),
 	IN_OPT(noRehearsal, BOOL),
 	IN_OPT(hold, BOOL),
@@ -112,6 +114,8 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	IN_OPT(commandLine, STRING),
 	SD_VARLINK_FIELD_COMMENT("Until the new agent says hello; 120 by default"),
 	IN_OPT(timeoutSec, INT),
+	SD_VARLINK_FIELD_COMMENT("Though the image was refused before; not against its signature"),
+	IN_OPT(force, BOOL),
 	OUT_OPT(message, STRING),
 	OUT_OPT(helloMs, INT));
 
@@ -138,6 +142,8 @@ static SD_VARLINK_DEFINE_METHOD(
 	OUT(blocked, BOOL),
 	SD_VARLINK_FIELD_COMMENT("What the kernels lack: {kind, pid?, where, cause, remedy} each"),
 	SD_VARLINK_DEFINE_OUTPUT(kernels, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("What's wrong with target images, likewise; they block no move"),
+	SD_VARLINK_DEFINE_OUTPUT(images, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY),
 	SD_VARLINK_FIELD_COMMENT("{name, unit, result, findings, more} each; result is moves, "
 				 "restarts or blocked"),
 	SD_VARLINK_DEFINE_OUTPUT(workloads, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY));

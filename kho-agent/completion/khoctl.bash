@@ -5,7 +5,7 @@
 _khoctl() {
 	local words="status plan upgrade commit abort history show spawn reclaim check move rollback
 		failover report retire grant revoke console dmesg bench config volume image"
-	local spawn="--cpus= --memory= --blocks= --append= --timeout= --json"
+	local spawn="--cpus= --memory= --blocks= --append= --timeout= --force --json"
 	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
 
 	COMPREPLY=()
@@ -20,7 +20,7 @@ _khoctl() {
 	console) words="--follow --type=" ;;
 	config) words="check show" ;;
 	volume) words="start stop" ;;
-	image) words="build show" ;;
+	image) words="build list inspect show clear" ;;
 	show) words=$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
 	*) words="" ;;
 	esac

@@ -61,6 +61,8 @@ static int exit_code_of(uint64_t code)
 	switch (code) {
 	case ETIMEDOUT:
 		return KHO_EXIT_TIMEOUT;
+	case EKEYREJECTED: case EKEYREVOKED:
+		return KHO_EXIT_IMAGE;
 	case EINVAL: case EBUSY: case ENOENT: case ENODEV: case ERANGE: case EEXIST:
 	case ENOEXEC: case ENOTCONN: case EALREADY: case E2BIG: case ENOSPC: case EBADMSG:
 	case EPROTONOSUPPORT: case EOPNOTSUPP: case EPERM: case EXDEV: case ENXIO:

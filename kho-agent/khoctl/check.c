@@ -55,6 +55,7 @@ static void print_check(sd_json_variant *answer)
 {
 	sd_json_variant *list = sd_json_variant_by_key(answer, "workloads");
 	sd_json_variant *kernels = sd_json_variant_by_key(answer, "kernels");
+	sd_json_variant *images = sd_json_variant_by_key(answer, "images");
 	sd_json_variant *peer = sd_json_variant_by_key(answer, "peer");
 
 	for (size_t i = 0; list && i < sd_json_variant_elements(list); i++)
@@ -62,6 +63,10 @@ static void print_check(sd_json_variant *answer)
 	if (kernels && sd_json_variant_elements(kernels)) {
 		printf("the kernels:\n");
 		print_findings(answer, "kernels");
+	}
+	if (images && sd_json_variant_elements(images)) {
+		printf("target images (in the way of a spawn, not of a move):\n");
+		print_findings(answer, "images");
 	}
 	if (!peer || !sd_json_variant_boolean(peer))
 		printf("No new kernel is up: what it has of files, PIDs, CPU features and CRIU's "

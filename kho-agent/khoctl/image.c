@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* khoctl image build, show: target images. Needs no agent. */
+/* khoctl image build, show: target images. Needs no agent. image_list.c has the others. */
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -184,11 +184,27 @@ static int build(int argc, char **argv)
 	return show_dir(path);
 }
 
+static int show(int argc, char **argv)
+{
+	return argc == 2 ? show_dir(argv[1]) : kho_usage_error("image %s takes a folder", argv[0]);
+}
+
 int verb_image(int argc, char **argv)
 {
-	if (argc >= 2 && strcmp(argv[1], "build") == 0)
-		return build(argc - 1, argv + 1);
-	if (argc == 3 && strcmp(argv[1], "show") == 0)
-		return show_dir(argv[2]);
-	return kho_usage_error("image takes build NAME RELEASE, or show FOLDER");
+	static const struct {
+		const char *name;
+		kho_verb_fn run;
+	} verbs[] = {
+		{ "build", build },
+		{ "show", show },
+		{ "list", verb_image_list },
+		{ "inspect", verb_image_inspect },
+		{ "clear", verb_image_clear },
+	};
+
+	for (size_t i = 0; argc >= 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
+		if (strcmp(argv[1], verbs[i].name) == 0)
+			return verbs[i].run(argc - 1, argv + 1);
+	return kho_usage_error("image takes build NAME RELEASE, list, inspect FOLDER, show FOLDER, "
+			       "or clear DIGEST");
 }

@@ -20,6 +20,7 @@ enum kho_exit {
 	KHO_EXIT_NO_AGENT = 4,		/* the agent doesn't answer */
 	KHO_EXIT_TIMEOUT = 5,		/* a deadline passed; everything was undone */
 	KHO_EXIT_BLOCKED = 6,		/* check: something can't move */
+	KHO_EXIT_IMAGE = 7,		/* the image's signature isn't good, or it failed before */
 };
 
 extern bool arg_json;
@@ -49,6 +50,10 @@ int verb_console(int argc, char **argv);
 int verb_dmesg(int argc, char **argv);
 int verb_bench(int argc, char **argv);
 int verb_image(int argc, char **argv);
+/* Of image: argv[0] is the second verb. */
+int verb_image_list(int argc, char **argv);
+int verb_image_inspect(int argc, char **argv);
+int verb_image_clear(int argc, char **argv);
 int verb_config(int argc, char **argv);
 int verb_volume(int argc, char **argv);
 

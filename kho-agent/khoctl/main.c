@@ -42,7 +42,7 @@ static const struct {
 	{ "bench", verb_bench, "", "measure the channel to the spawned kernel" },
 	{ "config", verb_config, "check|show", "whether the configuration is valid; all of it" },
 	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },
-	{ "image", verb_image, "build|show ...", "make or check a target image" },
+	{ "image", verb_image, "build|list|inspect|show|clear", "make, check, forgive target images" },
 };
 
 static void print_help(void)
@@ -50,13 +50,14 @@ static void print_help(void)
 	printf("khoctl [--json] [--socket=PATH] VERB [ARGUMENT...]\n\n"
 	       "Replaces the running kernel while the machine goes on.\n\n");
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
-		printf("  %-9s %-26s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
+		printf("  %-9s %-29s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
 	printf("\nOptions of spawn and upgrade:\n"
 	       "  --cpus=LIST      CPUs to give, as in 2-3; by default half of those online\n"
 	       "  --memory=SIZE    memory to give, as in 1G; by default a quarter\n"
 	       "  --blocks=LIST    memory blocks to give, instead of --memory\n"
 	       "  --append=TEXT    more for the new kernel's command line\n"
 	       "  --timeout=SEC    until the new agent says hello, by default 120\n"
+	       "  --force          though the image failed before; its signature counts as ever\n"
 	       "\nOptions of upgrade:\n"
 	       "  --soak=SEC       this kernel stands by for so long after the move\n"
 	       "  --hold           ... until khoctl commit or khoctl abort\n"
@@ -65,7 +66,7 @@ static void print_help(void)
 	       "  --dry-run        as khoctl plan\n"
 	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
-	       "6 check: something can't move\n");
+	       "6 check: something can't move, 7 the image's signature isn't good, or it failed before\n");
 }
 
 static const struct option options[] = {

@@ -17,7 +17,7 @@ struct spawn_options {
 	uint64_t memory;
 	uint64_t timeout;
 	uint64_t soak;			/* UINT64_MAX: as configured */
-	bool no_rehearsal, hold, keep, no_wait, dry_run;
+	bool no_rehearsal, hold, keep, no_wait, dry_run, force;
 };
 
 #define SPAWN_OPTIONS \
@@ -26,6 +26,7 @@ struct spawn_options {
 	{ "blocks", required_argument, NULL, 'b' }, \
 	{ "append", required_argument, NULL, 'a' }, \
 	{ "timeout", required_argument, NULL, 't' }, \
+	{ "force", no_argument, NULL, 'f' }, \
 	{ "json", no_argument, NULL, 'j' }
 
 static const struct option spawn_long_options[] = { SPAWN_OPTIONS, {} };
@@ -58,6 +59,9 @@ static int parse_flag(int option, struct spawn_options *opts)
 		return 0;
 	case 'w':
 		opts->no_wait = true;
+		return 0;
+	case 'f':
+		opts->force = true;
 		return 0;
 	case 'd':
 		opts->dry_run = true;
@@ -139,7 +143,8 @@ static sd_json_variant *spawn_parameters(const struct spawn_options *opts)
 					     SD_JSON_BUILD_BOOLEAN(true)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->hold, "hold", SD_JSON_BUILD_BOOLEAN(true)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->keep, "keepFailed",
-					     SD_JSON_BUILD_BOOLEAN(true)));
+					     SD_JSON_BUILD_BOOLEAN(true)),
+		SD_JSON_BUILD_PAIR_CONDITION(opts->force, "force", SD_JSON_BUILD_BOOLEAN(true)));
 	free(image);
 	return r < 0 ? NULL : sd_json_variant_ref(v);
 }

@@ -250,6 +250,21 @@ static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_er
 	return 0;
 }
 
+/* ---- target images ---- */
+
+static int set_image(void *item, const struct kho_ini_item *ini, struct kho_err *err)
+{
+	struct kho_config *config = item;
+
+	if (strcmp(ini->key, "Keyring") == 0)
+		return set_path(config->keyring, sizeof(config->keyring), ini->value, err);
+	if (strcmp(ini->key, "Signatures") != 0)
+		return -ENOKEY;
+	if (kho_signatures_parse(ini->value, &config->signatures) < 0)
+		return kho_fail(err, -EINVAL, "off, warn or enforce, not \"%.20s\"", ini->value);
+	return 0;
+}
+
 /* ---- sections ---- */
 
 /* @items: an array of @size bytes each, beginning with the name. NULL: no room. */
@@ -320,10 +335,14 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 	} else if (strcmp(ini->section, "Upgrade") == 0) {
 		item = config;
 		set = set_upgrade;
+	} else if (strcmp(ini->section, "Image") == 0) {
+		item = config;
+		set = set_image;
 	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME], [Volume NAME] and [Upgrade]", ini->section);
+				"[Address NAME], [Volume NAME], [Upgrade] and [Image]",
+				ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);
 	r = set(item, ini, err);
@@ -394,6 +413,8 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err)
 		config->soak_ms = DEFAULT_SOAK_MS;
 	if (!config->has_max_blackout)
 		config->max_blackout_ms = DEFAULT_BLACKOUT_MS;
+	if (!*config->keyring)
+		snprintf(config->keyring, sizeof(config->keyring), "%s", KHO_KEYRING);
 	for (unsigned int i = 0; i < config->nr_workloads && r >= 0; i++) {
 		r = finish_workload(config, &config->workloads[i], err);
 		if (r < 0)

@@ -36,6 +36,10 @@
  *	SoakSec=30			khoctl upgrade: the old kernel stands by for so long
  *	MaxBlackoutSec=1		of workloads that don't say it themselves
  *
+ *	[Image]
+ *	Signatures=warn			or off, or enforce: of target kernels (image/signature.h)
+ *	Keyring=/etc/kho-agent/keys	the folder of certificates that they're checked against
+ *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
  * counts; a key that's given again replaces what was before.
@@ -48,6 +52,7 @@
 
 #include "base/err.h"
 #include "base/parse.h"
+#include "image/signature.h"
 
 #define KHO_CONFIG_ITEMS	32	/* of each kind */
 #define KHO_CONFIG_LIST		8	/* addresses, functions, files of one item */
@@ -108,6 +113,8 @@ struct kho_config {
 	struct kho_config_volume volumes[KHO_CONFIG_ITEMS];
 	unsigned int nr_volumes;
 	bool stay;			/* NewKernelFailure=stay */
+	enum kho_signatures signatures;
+	char keyring[KHO_CONFIG_TEXT];	/* a folder */
 };
 
 /* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */

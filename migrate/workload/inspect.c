@@ -51,6 +51,11 @@ static const struct {
 	[KHO_FINDING_CANARY] = { "canary",
 		"this CRIU and this kernel don't go together: take another one of either; logs "
 		"are in /run/kho-agent/canary there" },
+	[KHO_FINDING_IMAGE] = { "image", "build the image anew" },
+	[KHO_FINDING_IMAGE_SIGNATURE] = { "image-signature",
+		"take a signed kernel, or put its signer's certificate into the keyring" },
+	[KHO_FINDING_IMAGE_REFUSED] = { "image-refused",
+		"khoctl image clear DIGEST forgets it, khoctl spawn --force tries it once more" },
 };
 
 const char *kho_finding_name(enum kho_finding_kind kind)

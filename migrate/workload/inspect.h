@@ -53,6 +53,10 @@ enum kho_finding_kind {
 	KHO_FINDING_CPU,
 	KHO_FINDING_CRIU,
 	KHO_FINDING_CANARY,
+	/* of target images, which are looked at before there's a new kernel */
+	KHO_FINDING_IMAGE,
+	KHO_FINDING_IMAGE_SIGNATURE,
+	KHO_FINDING_IMAGE_REFUSED,
 	_KHO_FINDING_MAX,
 };
 

@@ -50,6 +50,8 @@ static void check_all(const struct kho_config *config)
 {
 	require(config->nr_workloads <= KHO_CONFIG_ITEMS && config->nr_volumes <= KHO_CONFIG_ITEMS &&
 		config->nr_addresses <= KHO_CONFIG_ITEMS);
+	require(config->signatures <= KHO_SIGNATURES_ENFORCE && *config->keyring);
+	require_path(config->keyring);
 	for (unsigned int i = 0; i < config->nr_workloads; i++)
 		check_workload(config, &config->workloads[i]);
 	for (unsigned int i = 0; i < config->nr_addresses; i++) {

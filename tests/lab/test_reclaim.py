@@ -7,9 +7,11 @@ or its agent never says hello. Then the same again and again: nothing may leak.
 
 import os
 import re
+from pathlib import Path
 
 from lib.upgrade import IMAGES, memory_kib, spawn, status, wait_status
 
+TIME_LIMIT = 900
 CYCLES = int(os.environ.get("LAB_CYCLES", "3"))
 # What is free wanders by 1 MiB as blocks go and come (watermarks). A leak grows with the
 # cycles: twenty of them tell half a MiB each.
@@ -51,6 +53,18 @@ def says_nothing(lab, old):
     """The agent never starts."""
     fail_to_spawn(lab, old, "lab.mute", 30)
     assert "kho-init: " in old.run("khoctl dmesg")
+
+
+def fails_by_itself(lab, old):
+    """Nothing was added to the image's own command line: it isn't tried a second time."""
+    old.write_file("/run/refuse.py", (Path(__file__).parent / "guest/refuse.py").read_bytes())
+    old.run(f"python3 /run/refuse.py image {IMAGES}/new {IMAGES}/mute append=lab.mute", 120)
+    spawn_mute = f"khoctl spawn {IMAGES}/mute --cpus=2-3 --memory=1G"
+    assert old.call(spawn_mute, 300).rc == 5
+    result = old.call(spawn_mute, 60)
+    lab.step(result.out.strip().splitlines()[-1])
+    assert result.rc == 7 and "was refused before (no-hello" in result.out, result
+    assert "khoctl image clear" in old.run("khoctl image list", 60)
 
 
 def panics_later(lab, machine, old):
@@ -105,6 +119,7 @@ def test(lab):
             lambda: never_starts(lab, old),
             lambda: panics_at_boot(lab, old),
             lambda: says_nothing(lab, old),
+            lambda: fails_by_itself(lab, old),
             lambda: panics_later(lab, machine, old),
             lambda: hangs(lab, machine, old),
             lambda: check_leaks(lab, machine, old),

@@ -14,6 +14,7 @@ BAD_IMAGES = [
     ("32-bit", "32-bit"),
     ("other-machine", "ARM64"),
     ("corrupt", "vmlinuz"),
+    ("corrupt-initramfs", "initramfs"),
     ("empty-initramfs", "initramfs"),
     ("large-initramfs", "initramfs"),
     ("long-command-line", "command line"),

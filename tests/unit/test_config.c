@@ -215,6 +215,20 @@ START_TEST(blackout_of_all)
 }
 END_TEST
 
+START_TEST(of_images)
+{
+	good("");
+	ck_assert_int_eq(config.signatures, KHO_SIGNATURES_WARN);
+	ck_assert_str_eq(config.keyring, "/etc/kho-agent/keys");
+	good("[Image]\nSignatures=enforce\nKeyring=/srv/keys\n");
+	ck_assert_int_eq(config.signatures, KHO_SIGNATURES_ENFORCE);
+	ck_assert_str_eq(config.keyring, "/srv/keys");
+	good("[Image]\nSignatures=off\n");
+	ck_assert_int_eq(config.signatures, KHO_SIGNATURES_OFF);
+	ck_assert_str_eq(config.keyring, "/srv/keys");
+}
+END_TEST
+
 /* A later file replaces single keys; an empty value takes back what a list had. */
 START_TEST(files_add_up)
 {
@@ -276,6 +290,12 @@ static const struct bad {
 	{ "[Upgrade]\nNewKernelFailure=panic", "restart or stay" },
 	{ "[Upgrade]\nMaxRounds=2", "has no key MaxRounds=" },
 	{ "[Upgrade a]\nNewKernelFailure=stay", "is no section" },
+	{ "[Image]\nSignatures=", "off, warn or enforce" },
+	{ "[Image]\nSignatures=yes", "off, warn or enforce" },
+	{ "[Image]\nKeyring=keys", "is no absolute path" },
+	{ "[Image]\nKeyring=", "is no absolute path" },
+	{ "[Image]\nUnit=a.service", "has no key Unit=" },
+	{ "[Image a]\nSignatures=off", "is no section" },
 	{ "[Volume a]\nFunction=", "Function=: " },
 	{ "[Volume a]\nPartition=-1", "Partition=: " },
 	{ "[Volume a]\nMountPoint=srv", "is no absolute path" },
@@ -373,6 +393,7 @@ static Suite *config_suite(void)
 	tcase_add_test(keys, what_is_not_said);
 	tcase_add_test(keys, of_the_move);
 	tcase_add_test(keys, blackout_of_all);
+	tcase_add_test(keys, of_images);
 	tcase_add_test(keys, files_add_up);
 	tcase_add_loop_test(keys, bad_value, 0, (int)KHO_ARRAY_SIZE(bad_values));
 	tcase_add_test(keys, long_values);

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run in the guest: target images with one thing wrong, and raw calls to the module.
 
-    refuse.py image GOOD DIR WHAT    copies the image GOOD to DIR and spoils it
+    refuse.py image GOOD DIR WHAT    copies the image GOOD to DIR and spoils or changes it
     refuse.py ioctl WHAT             prints the errno's name that the call fails with
 """
 
@@ -37,6 +37,27 @@ def patch(folder, offset, data):
         kernel.write(data)
 
 
+def strip_signature(folder):
+    """Leaves a kernel that nobody has signed."""
+    path = os.path.join(folder, "vmlinuz")
+    with open(path, "r+b") as kernel:
+        kernel.seek(0x3c)
+        entry = struct.unpack("<I", kernel.read(4))[0] + 24 + 112 + 4 * 8
+        kernel.seek(entry)
+        table = struct.unpack("<I", kernel.read(4))[0]
+        kernel.seek(entry)
+        kernel.write(bytes(8))
+    os.truncate(path, table)
+
+
+def append(folder, text):
+    """To the image's own command line."""
+    with open(os.path.join(folder, "cmdline"), "r+", encoding="ascii") as out:
+        line = out.read().strip()
+        out.seek(0)
+        out.write(f"{line} {text}\n")
+
+
 def spoil(folder, what):
     """One of the ways an image can be wrong."""
     kernel, initramfs = (os.path.join(folder, n) for n in ("vmlinuz", "initramfs.img"))
@@ -56,10 +77,22 @@ def spoil(folder, what):
     elif what == "long-command-line":
         with open(os.path.join(folder, "cmdline"), "w", encoding="ascii") as out:
             out.write("x" * 3000 + "\n")
-    if what != "corrupt":
-        manifest(folder)
-    else:
+    elif what == "signed":
+        shutil.copyfile("/usr/lib/kho-lab/vmlinuz.signed", kernel)
+    elif what == "unsigned":
+        strip_signature(folder)
+    elif what == "tampered":
         patch(folder, 1 << 20, b"flipped")
+    elif what.startswith("append="):
+        append(folder, what.partition("=")[2])
+    if what == "corrupt":
+        patch(folder, 1 << 20, b"flipped")
+    elif what == "corrupt-initramfs":
+        with open(initramfs, "r+b") as out:
+            out.seek(1 << 20)
+            out.write(b"flipped")
+    else:
+        manifest(folder)
 
 
 def call(number, size, payload):
