@@ -85,7 +85,6 @@ def killed_and_aborted(lab, machine, old):
 def to_the_end(lab, machine, old):
     """Nobody has to say anything between its beginning and its end."""
     old.start(f"{UPGRADE} --soak=1")
-    wait_state(lab, old, "spawn", 60)
     new = machine.shell("ttyS1", "new-system").wait_ready(120)
     wait_status(lab, new, 300, phase="idle")
     committed, aborted = history(new)
