@@ -219,22 +219,8 @@ bool kho_mover_is_connected(const struct kho_mover *mover)
 
 void kho_mover_peer_up(struct kho_mover *mover)
 {
-	const struct kho_move *move = &mover->move;
-	struct kho_move_output again = { .step = move->step, .items = move->pending };
 	struct kho_err err;
 
-	/* it couldn't be stopped from here, and undoes what it has by itself now */
-	if (kho_move_waits_for_fence(move)) {
-		kho_mover_go_on(mover, kho_move_peer_back(&mover->move));
-		return;
-	}
-	if (move->state == KHO_MOVE_RUNNING) {
-		kho_fail(&err, -ECONNRESET, "the new kernel's agent was started again; try again");
-		kho_mover_abort(mover, &err);
-		return;
-	}
-	if (!move->pending || !kho_step_info(move->step)->remote)
-		return;
-	again.action = move->state == KHO_MOVE_UNDOING ? KHO_MOVE_UNDO : KHO_MOVE_BEGIN;
-	kho_mover_go_on(mover, again);
+	kho_fail(&err, -ECONNRESET, "the new kernel's agent was started again; try again");
+	kho_mover_go_on(mover, kho_move_peer_up(&mover->move, &err));
 }

@@ -278,3 +278,16 @@ struct kho_move_output kho_move_peer_back(struct kho_move *move)
 	move->peer_lost = false;
 	return undo_next(move);
 }
+
+struct kho_move_output kho_move_peer_up(struct kho_move *move, const struct kho_err *why)
+{
+	/* it couldn't be stopped from here, and undoes what it has by itself now */
+	if (kho_move_waits_for_fence(move))
+		return kho_move_peer_back(move);
+	if (move->state == KHO_MOVE_RUNNING)
+		return fail(move, why);
+	if (!move->pending || !steps[move->step].remote)
+		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+	return output(move->state == KHO_MOVE_UNDOING ? KHO_MOVE_UNDO : KHO_MOVE_BEGIN, move->step,
+		      move->pending);
+}

@@ -188,6 +188,13 @@ bool kho_move_waits_for_fence(const struct kho_move *move);
  */
 struct kho_move_output kho_move_peer_back(struct kho_move *move);
 
+/*
+ * Both agents agree (again): whatever was asked before is void. Steps there that are being
+ * undone, or done after COMMIT, are asked for once more; a move that runs is undone, since
+ * what the other agent kept in its memory is lost. @why: for that.
+ */
+struct kho_move_output kho_move_peer_up(struct kho_move *move, const struct kho_err *why);
+
 /* Whether the new kernel owns the workloads. */
 bool kho_move_committed(const struct kho_move *move);
 

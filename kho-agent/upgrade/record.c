@@ -236,6 +236,14 @@ bool kho_move_record_committed(const struct kho_move_record *record,
 	return !owner || owner->epoch != record->epoch;
 }
 
+bool kho_move_may_receive(const struct kho_owner *owner, bool is_new, enum kho_step step,
+			  bool undo)
+{
+	if (undo)
+		return !owner || owner->is_new != is_new;
+	return step > KHO_STEP_COMMIT || (owner && owner->is_new != is_new);
+}
+
 struct kho_move_output kho_move_record_resume(const struct kho_move_record *record,
 					      bool committed, struct kho_move *move)
 {

@@ -68,6 +68,14 @@ bool kho_move_record_committed(const struct kho_move_record *record,
 			       const struct kho_owner *owner);
 
 /*
+ * Whether the side that things go to may do (or undo) @step: nothing is taken in by their
+ * owner, and nothing that an owner has is taken down. @is_new: whether that side is the new
+ * one. A record that can't be read makes nobody the owner.
+ */
+bool kho_move_may_receive(const struct kho_owner *owner, bool is_new, enum kho_step step,
+			  bool undo);
+
+/*
  * Sets @move up as it was, undoing or going on; returns what's to be done first. Of
  * @move peer_lost counts.
  */
