@@ -84,9 +84,12 @@ static void take_up(struct kho_mover *mover)
 	if (!committed)
 		clean(mover, &record);
 	trouble = mover->move.undo_err;
-	mover->move.peer_lost = !mover->agent->session;
+	/* without a session it's gone; lost while CRIUs were waited for, it's to be fenced */
+	mover->move.fenced = !mover->agent->session;
+	mover->move.peer_lost |= mover->move.fenced;
 	out = kho_move_record_resume(&record, committed, &mover->move);
-	mover->move.undo_err = trouble;
+	if (trouble.code)
+		mover->move.undo_err = trouble;
 	kho_agent_progress(mover->agent, "a move was under way when the agent ended: %s",
 			   committed ? "it was committed, and goes on" : "it's undone");
 	kho_mover_go_on(mover, out);

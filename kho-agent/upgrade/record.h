@@ -77,7 +77,7 @@ bool kho_move_may_receive(const struct kho_owner *owner, bool is_new, enum kho_s
 
 /*
  * Sets @move up as it was, undoing or going on; returns what's to be done first. Of
- * @move peer_lost counts.
+ * @move peer_lost and fenced count.
  */
 struct kho_move_output kho_move_record_resume(const struct kho_move_record *record,
 					      bool committed, struct kho_move *move);
