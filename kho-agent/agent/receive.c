@@ -156,6 +156,7 @@ static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
 	if (!receiver)
 		return NULL;
 	drop_all(receiver);
+	memset(receiver->undone, 0, sizeof(receiver->undone));
 	receiver->agent = agent;
 	receiver->id = id;
 	agent->receiver = receiver;
@@ -180,7 +181,12 @@ static int check_owner(struct kho_agent *agent, const Kho__MoveStep *step, struc
 static int do_step(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	const struct kho_receive_ops *ops = ops_of(step->step);
+	uint32_t bit = 1u << step->item;
 
+	if (step->undo)
+		receiver->undone[step->step] |= bit;
+	else if (receiver->undone[step->step] & bit)
+		return kho_fail(err, -ECANCELED, "the step was undone before it was asked for");
 	if (!ops)
 		return kho_fail(err, -EPROTONOSUPPORT, "this agent doesn't know the step; update "
 				"it");

@@ -239,9 +239,11 @@ bool kho_move_record_committed(const struct kho_move_record *record,
 bool kho_move_may_receive(const struct kho_owner *owner, bool is_new, enum kho_step step,
 			  bool undo)
 {
+	bool ours = owner && owner->is_new == is_new;
+
 	if (undo)
-		return !owner || owner->is_new != is_new;
-	return step > KHO_STEP_COMMIT || (owner && owner->is_new != is_new);
+		return !ours;
+	return step > KHO_STEP_COMMIT ? ours || !owner : owner && !ours;
 }
 
 struct kho_move_output kho_move_record_resume(const struct kho_move_record *record,

@@ -69,8 +69,9 @@ bool kho_move_record_committed(const struct kho_move_record *record,
 
 /*
  * Whether the side that things go to may do (or undo) @step: nothing is taken in by their
- * owner, and nothing that an owner has is taken down. @is_new: whether that side is the new
- * one. A record that can't be read makes nobody the owner.
+ * owner, nothing that an owner has is taken down, and what follows COMMIT is only for it.
+ * @is_new: whether that side is the new one. A record that can't be read makes nobody the
+ * owner: then nothing more is taken in.
  */
 bool kho_move_may_receive(const struct kho_owner *owner, bool is_new, enum kho_step step,
 			  bool undo);

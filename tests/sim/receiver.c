@@ -50,9 +50,9 @@ static void end_begun(struct sim *s, const struct sim_message *undo)
 			sim_pull(&s->ops, i);
 }
 
-void sim_receive(struct sim *s)
+void sim_receive(struct sim *s, unsigned int i)
 {
-	struct sim_message what = sim_pull(&s->asked, 0);
+	struct sim_message what = sim_pull(&s->asked, i);
 	enum sim_side to = s->config->from == SIM_OLD ? SIM_NEW : SIM_OLD;
 	const struct kho_owner *owner;
 	struct kho_owner now;
@@ -64,8 +64,14 @@ void sim_receive(struct sim *s)
 		answer(s, &what, -EPERM);
 		return;
 	}
-	if (what.undo)
+	if (!what.undo && s->undone[what.step] & 1u << what.item) {
+		answer(s, &what, -ECANCELED);
+		return;
+	}
+	if (what.undo) {
+		s->undone[what.step] |= 1u << what.item;
 		end_begun(s, &what);
+	}
 	sim_push(&s->ops, &what);
 }
 
@@ -92,6 +98,7 @@ void sim_receiver_kill(struct sim *s, bool happened)
 			sim_remote_effect(s, &what);
 	}
 	memset(s->images, 0, sizeof(s->images));
+	memset(s->undone, 0, sizeof(s->undone));
 	memset(&s->asked, 0, sizeof(s->asked));
 	s->agreed = false;
 }

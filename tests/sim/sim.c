@@ -80,8 +80,8 @@ static bool may_agree(const struct sim *s)
 
 static void add_channel(const struct sim *s, struct list *list)
 {
-	if (s->asked.nr)
-		add(list, SIM_DELIVER, 0);
+	for (unsigned int i = 0; i < (s->config->overtakes ? s->asked.nr : s->asked.nr > 0); i++)
+		add(list, SIM_DELIVER, i);
 	for (unsigned int i = 0; i < s->ops.nr; i++)
 		add(list, SIM_REMOTE, i);
 	for (unsigned int i = 0; i < s->answers.nr; i++)
@@ -268,7 +268,7 @@ static void do_progress(struct sim *s, struct sim_event event)
 		sim_mover_local(s, event.arg);
 		break;
 	case SIM_DELIVER:
-		sim_receive(s);
+		sim_receive(s, event.arg);
 		break;
 	case SIM_REMOTE:
 		sim_receiver_done(s, event.arg);

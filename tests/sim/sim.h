@@ -81,7 +81,7 @@ enum sim_stage {
 enum sim_event_kind {
 	/* progress */
 	SIM_LOCAL,		/* the mover's side is done with @arg, an item */
-	SIM_DELIVER,		/* the receiver gets what it's asked */
+	SIM_DELIVER,		/* the receiver gets what it's asked, @arg: in any order */
 	SIM_REMOTE,		/* is done with what it got, @arg */
 	SIM_ANSWER,		/* the mover hears answer @arg */
 	SIM_UP,			/* both agree, again */
@@ -119,6 +119,7 @@ struct sim_config {
 	uint32_t nr[_KHO_SCOPE_MAX];
 	uint32_t restarted;	/* workloads that don't move */
 	enum sim_side from;
+	bool overtakes;		/* what's asked for comes in any order, not only answers */
 	bool at_once;		/* this side's steps are done when they're begun */
 	bool stay;		/* NewKernelFailure=stay */
 	unsigned int faults;	/* in one run */
@@ -155,6 +156,7 @@ struct sim {
 	/* the channel, and what the receiver is at */
 	struct sim_queue asked, answers, ops;
 	bool agreed;				/* the receiver knows this session */
+	uint8_t undone[_KHO_STEP_MAX];		/* there, items bit for bit */
 
 	/* the mover's agent */
 	enum sim_stage stage;
@@ -245,7 +247,7 @@ bool sim_may_fail_over(const struct sim *s);
 /* ---- receiver.c ---- */
 
 void sim_ask(struct sim *s, const struct sim_message *what);
-void sim_receive(struct sim *s);
+void sim_receive(struct sim *s, unsigned int i);
 void sim_receiver_done(struct sim *s, unsigned int op);
 void sim_receiver_kill(struct sim *s, bool happened);
 struct sim_message sim_pull(struct sim_queue *queue, unsigned int i);

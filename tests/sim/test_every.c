@@ -18,19 +18,24 @@
 
 #define TIME_LIMIT	250
 
+#define ONE	.nr = { 1, 1, 1, 1 }
+#define TWO	.nr = { 1, 2, 1, 1 }
+#define ALONE	.nr = { 1, 2, 0, 0 }
+
 static const struct sim_config small[] = {
-	{ .nr = { 1, 1, 1, 1 }, .from = SIM_OLD, .faults = 3 },
-	{ .nr = { 1, 1, 1, 1 }, .from = SIM_OLD, .faults = 3, .at_once = true },
-	{ .nr = { 1, 1, 1, 1 }, .from = SIM_OLD, .faults = 3, .stay = true },
-	{ .nr = { 1, 1, 1, 1 }, .from = SIM_OLD, .faults = 3, .restarted = 1 },
-	{ .nr = { 1, 2, 1, 1 }, .from = SIM_OLD, .faults = 2, .at_once = true },
-	{ .nr = { 1, 2, 1, 1 }, .from = SIM_OLD, .faults = 2, .restarted = 2 },
-	{ .nr = { 1, 2, 0, 0 }, .from = SIM_OLD, .faults = 2 },
-	{ .nr = { 1, 1, 1, 1 }, .from = SIM_NEW, .faults = 3 },
-	{ .nr = { 1, 1, 1, 1 }, .from = SIM_NEW, .faults = 3, .at_once = true },
-	{ .nr = { 1, 1, 1, 1 }, .from = SIM_NEW, .faults = 2, .restarted = 1 },
-	{ .nr = { 1, 2, 1, 1 }, .from = SIM_NEW, .faults = 2, .at_once = true },
-	{ .nr = { 1, 2, 0, 0 }, .from = SIM_NEW, .faults = 2 },
+	{ ONE, .from = SIM_OLD, .faults = 3 },
+	{ ONE, .from = SIM_OLD, .faults = 2, .overtakes = true },
+	{ ONE, .from = SIM_OLD, .faults = 3, .at_once = true },
+	{ ONE, .from = SIM_OLD, .faults = 2, .stay = true },
+	{ ONE, .from = SIM_OLD, .faults = 3, .restarted = 1 },
+	{ TWO, .from = SIM_OLD, .faults = 1, .overtakes = true },
+	{ TWO, .from = SIM_OLD, .faults = 2, .restarted = 2, .overtakes = true },
+	{ ALONE, .from = SIM_OLD, .faults = 2, .at_once = true },
+	{ ONE, .from = SIM_NEW, .faults = 2, .overtakes = true },
+	{ ONE, .from = SIM_NEW, .faults = 3, .at_once = true },
+	{ ONE, .from = SIM_NEW, .faults = 2, .restarted = 1, .overtakes = true },
+	{ TWO, .from = SIM_NEW, .faults = 1, .overtakes = true },
+	{ ALONE, .from = SIM_NEW, .faults = 2, .at_once = true },
 };
 
 static struct sim_count count;
@@ -56,10 +61,10 @@ START_TEST(every_fault)
 	       (unsigned long long)count.events, (unsigned long long)count.ends,
 	       (unsigned long long)count.stages[SIM_RECLAIMED],
 	       (unsigned long long)count.stages[SIM_ANEW], count.longest);
-	/* ways out of it that have to be among the runs */
+	/* ways out of it that have to be among the runs; the second takes two faults */
 	ck_assert_uint_gt(count.stages[SIM_SETTLED], 0);
-	ck_assert_uint_gt(count.stages[SIM_RECLAIMED], 0);
-	ck_assert_uint_gt(count.stages[SIM_ANEW], 0);
+	ck_assert(count.stages[SIM_RECLAIMED] > 0 || config.faults < 2);
+	ck_assert(count.stages[SIM_ANEW] > 0 || config.faults < 1);
 }
 END_TEST
 

@@ -25,12 +25,12 @@ static struct sim_config draw_config(uint64_t seed)
 		.nr = { 1, 1 + seed % 3, seed / 3 % 3, seed / 9 % 3 },
 		.from = seed / 27 % 2 ? SIM_NEW : SIM_OLD,
 		.at_once = seed / 54 % 2,
+		.overtakes = seed / 32768 % 2,
 		.stay = seed / 108 % 2,
 		.faults = seed / 216 % 13,
 	};
 
 	config.restarted = seed / 4096 % 8 & ((1u << config.nr[KHO_SCOPE_WORKLOAD]) - 1);
-	/* docs/limits.md: after a rollback's commit nobody but the mover starts them */
 	return config;
 }
 

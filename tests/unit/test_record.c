@@ -205,6 +205,7 @@ START_TEST(may_receive)
 	ck_assert(!kho_move_may_receive(NULL, true, KHO_STEP_RESUME, false));
 	ck_assert(kho_move_may_receive(&of_new, true, KHO_STEP_KEEP, false));
 	ck_assert(kho_move_may_receive(NULL, true, KHO_STEP_KEEP, false));
+	ck_assert(!kho_move_may_receive(&of_old, true, KHO_STEP_KEEP, false));
 	ck_assert(kho_move_may_receive(&of_old, true, KHO_STEP_RESUME, true));
 	ck_assert(!kho_move_may_receive(&of_new, true, KHO_STEP_RESUME, true));
 	ck_assert(kho_move_may_receive(NULL, true, KHO_STEP_RESUME, true));
