@@ -105,7 +105,7 @@ def size(out):
 def assertions():
     """(verdict, name, detail) of each."""
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
-        build(folder, faults=2)
+        build(folder, faults=3)
         out = search(folder)
     found = verdict(out)
     culprit = property_of(found) if found else None
@@ -119,7 +119,7 @@ def assertions():
 def formulas():
     """(verdict, name, detail) of each."""
     with tempfile.TemporaryDirectory(prefix="model-") as folder:
-        build(folder, faults=1, formulas=True)
+        build(folder, faults=2, formulas=True)
         for name in FORMULAS:
             out = search(folder, name)
             found = verdict(out)

@@ -199,7 +199,7 @@ int kho_departure_mend(struct kho_departure *d, struct kho_err *err)
 static int thaw(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = departure(mover, item);
-	struct kho_err unmended;
+	struct kho_err unmended = {};
 	int r = 0, thawed;
 
 	if (d->criu) {

@@ -504,6 +504,14 @@ inline acts_done(failed)
 	fi
 }
 
+inline flush(who)
+{
+	do
+	:: len(lane[who]) > 0 -> lane[who]?_, _, _, _
+	:: else -> break
+	od
+}
+
 /* INIT to each CPU of the new kernel, and they're seen to have stopped */
 inline take_cpus()
 {
@@ -512,7 +520,9 @@ inline take_cpus()
 	task[NEW] = TASK_GONE;
 	used[NEW] = 0;
 #endif
-	link[OLD] = 0
+	link[OLD] = 0;
+	flush(OLD);
+	flush(NEW)
 }
 
 /* The old kernel can't be fenced by the new one */
@@ -581,14 +591,6 @@ inline kill_agent()
 	link[OLD] = 0;
 	link[NEW] = 0;
 	last_undone = 0
-}
-
-inline flush(who)
-{
-	do
-	:: len(lane[who]) > 0 -> lane[who]?_, _, _, _
-	:: else -> break
-	od
 }
 
 #define MOVING		(started[me] && move[me].state != KHO_MOVE_IDLE)
@@ -805,7 +807,7 @@ end:	do
 	:: atomic { stuck ->
 		stuck = 0;
 		if
-		:: move[OLD].state != KHO_MOVE_IDLE ->
+		:: WAITING(OLD) ->
 			take_cpus();
 			kho_move_fenced()
 		:: else -> skip
@@ -838,7 +840,8 @@ init
 #define runs	((task[OLD] == TASK_RUNNING) != (task[NEW] == TASK_RUNNING))
 
 ltl always_idle { [] <> quiet }
-ltl nothing_lost { [] <> runs }
+/* what an undo couldn't do is told, and stays undone */
+ltl nothing_lost { [] <> (runs || given_up) }
 ltl dead_is_taken_back { [] (dead -> <> !lent) }
 
 /* These are to be found wrong: what they deny is among the runs */
