@@ -17,7 +17,7 @@ JOBS ?= $(shell nproc)
 
 # What the user can ask for, by where it can run
 BUILD_TARGETS := all programs modules tests
-ROOT_TARGETS  := check check-all unit lint fuzz fuzzers lab soak demo bench-spawn bench-blackout lab-image
+ROOT_TARGETS  := check check-all unit sim model lint fuzz fuzzers lab soak demo bench-spawn bench-blackout lab-image
 
 include mk/toolchain.mk
 include mk/install.mk
@@ -45,7 +45,7 @@ ifneq ($(NATIVE),)
 all: programs modules ## build programs and modules (in the build root if this machine lacks libraries)
 programs: $(PROGRAMS) $(B)/libkho.a
 modules: $(MODULES) ## build multikernel.ko for every kernel whose headers are there
-tests: $(TEST_PROGS) ## build the unit tests
+tests: $(TEST_PROGS) $(SIM_PROGS) ## build the unit tests and the simulator
 endif
 
 .PHONY: root shell clean clean-cache help

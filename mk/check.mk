@@ -4,17 +4,19 @@
 # ($KHO_RESULTS) and goes on after a failure; mk/results.py sums them up.
 
 FUZZ_SECONDS ?= 5
-TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" FUZZ_PROGS="$(FUZZ_PROGS)" \
+TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" SIM_PROGS="$(SIM_PROGS)" FUZZ_PROGS="$(FUZZ_PROGS)" \
 	FUZZ_SECONDS=$(FUZZ_SECONDS)
 
-.PHONY: check check-all unit lint fuzz fuzzers
+.PHONY: check check-all unit sim model lint fuzz fuzzers
 # Guests have no sanitizer runtime: SAN=1 is for the tiers on this machine
 # Two machines at a time keep two CPUs busy; one alone waits a good part of the time
-check: all tests fuzzers $(if $(SAN),,lab-image) ## build, lint, unit tests, short fuzz, lab (SAN=1: no lab)
-	$(Q)$(TIER_ENV) LAB_JOBS=$${LAB_JOBS:-2} TESTS="$(TESTS)" mk/check.sh lint unit fuzz $(if $(SAN),,lab)
+check: all tests fuzzers $(if $(SAN),,lab-image) ## build, then all tiers: docs/testing.md (SAN=1: no lab)
+	$(Q)$(TIER_ENV) LAB_JOBS=$${LAB_JOBS:-2} TESTS="$(TESTS)" \
+		mk/check.sh lint unit sim model fuzz $(if $(SAN),,lab)
 
-check-all: check ## make check, then unit tests under ASan and UBSan, 20 reclaims, long lab tests, the benches
+check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, long lab tests, benches
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
+	$(Q)$(MAKE) --no-print-directory SAN=1 sim
 	$(Q)LAB_CYCLES=20 TESTS=reclaim mk/check.sh lab
 	$(Q)$(MAKE) --no-print-directory soak
 	$(Q)$(MAKE) --no-print-directory bench-spawn
@@ -22,6 +24,12 @@ check-all: check ## make check, then unit tests under ASan and UBSan, 20 reclaim
 
 unit: tests ## unit tests (SAN=1: under ASan and UBSan)
 	$(Q)$(TIER_ENV) mk/check.sh unit
+
+sim: $(SIM_PROGS) ## whole upgrades on fakes, a fault at every point (SIM_SEED= for other lots)
+	$(Q)$(TIER_ENV) mk/check.sh sim
+
+model: ## the two kernels as a Promela model, checked by spin; TESTS="a b" picks properties
+	$(Q)MODEL_TESTS="$(TESTS)" mk/check.sh model
 
 lint: $(PROTO_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
 	$(Q)mk/check.sh lint

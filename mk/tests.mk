@@ -2,6 +2,7 @@
 #
 # tests/unit/test_*.c -> $(B)/tests/test_* (Check programs, linked with libkho.a;
 #                        tests/unit/*.c of other names are linked into each)
+# tests/sim/test_*.c  -> $(B)/tests/test_sim_*, likewise: whole upgrades on fakes
 # tests/fuzz/fuzz_*.c -> build/fuzz/fuzz_* (libFuzzer, the library compiled anew
 #                        by clang with coverage and sanitizers)
 
@@ -11,6 +12,15 @@ TEST_PROGS  := $(TEST_SRC:tests/unit/%.c=$(B)/tests/%)
 CHECK_LIBS  := $(shell pkg-config --libs check 2>/dev/null)
 
 $(B)/tests/%: $(B)/obj/tests/unit/%.c.o $(TEST_COMMON) $(B)/libkho.a
+	$(call msg,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
+
+SIM_SRC    := $(wildcard tests/sim/test_*.c)
+SIM_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c)))
+SIM_PROGS  := $(SIM_SRC:tests/sim/test_%.c=$(B)/tests/test_sim_%)
+
+$(B)/tests/test_sim_%: $(B)/obj/tests/sim/test_%.c.o $(SIM_COMMON) $(B)/obj/tests/unit/run.c.o $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
@@ -39,5 +49,6 @@ build/fuzz/obj/%.S.o: %.S
 	$(Q)$(CLANG) $(INCS) $(DEPFLAGS) -c -o $@ $<
 
 .SECONDARY:
+-include $(SIM_SRC:%.c=$(B)/obj/%.c.d) $(SIM_COMMON:.o=.d)
 -include $(TEST_SRC:%.c=$(B)/obj/%.c.d) $(TEST_COMMON:.o=.d) $(FUZZ_SRC:%.c=build/fuzz/obj/%.c.d) \
 	$(FUZZ_OBJ:.o=.d)

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Runs Check programs and counts each of their tests:  mk/unit.py PROGRAM...
+"""Runs Check programs and counts each of their tests:  mk/unit.py [--tier=NAME] PROGRAM...
 
 Check writes TAP to a file; a program that dies, hangs or writes none counts as
 one failure. What a program prints goes to build/logs/.
@@ -41,12 +41,14 @@ def tail(log, lines=30):
 
 def main():
     """Entry point."""
-    results = Results("unit-san" if os.environ.get("SAN") else "unit")
+    programs = sys.argv[1:]
+    tier = programs.pop(0).removeprefix("--tier=") if programs[:1] == ["--tier=sim"] else "unit"
+    results = Results(f"{tier}-san" if os.environ.get("SAN") else tier)
     logs = Path("build/logs")
     logs.mkdir(parents=True, exist_ok=True)
-    for program in sys.argv[1:]:
-        name = Path(program).name.removeprefix("test_")
-        log, tap = logs / f"unit-{name}.log", logs / f"unit-{name}.tap"
+    for program in programs:
+        name = Path(program).name.removeprefix("test_").removeprefix(f"{tier}_")
+        log, tap = logs / f"{tier}-{name}.log", logs / f"{tier}-{name}.tap"
         tap.unlink(missing_ok=True)
         begin = time.monotonic()
         broken = run(program, log, tap)

@@ -82,7 +82,10 @@ static void fail_over(struct kho_agent *agent, const struct kho_err *why)
 
 /* ---- what sets it off ---- */
 
-/* A kernel that went wild may have written over the record. A unit that runs here is ours. */
+/*
+ * A kernel that went wild may have written over the record. A unit that runs here is ours,
+ * unless it's on its way back: then it may have been running there until now.
+ */
 static bool guess_owner(const struct kho_config *config, struct kho_owner *ret)
 {
 	struct kho_unit unit;
@@ -90,7 +93,8 @@ static bool guess_owner(const struct kho_config *config, struct kho_owner *ret)
 
 	for (unsigned int i = 0; i < config->nr_workloads; i++)
 		if (kho_unit_show(config->workloads[i].unit, &unit, &err) >= 0 &&
-		    strcmp(unit.active, "active") == 0) {
+		    strcmp(unit.active, "active") == 0 &&
+		    !kho_unit_is_stub(config->workloads[i].unit)) {
 			*ret = (struct kho_owner){};
 			return true;
 		}
@@ -106,6 +110,8 @@ static enum kho_answer decide(struct kho_agent *agent, enum kho_link_cause cause
 	enum kho_loss loss = cause == KHO_LINK_PEER_PANICKED || cause == KHO_LINK_PEER_STOPPED ?
 		KHO_LOSS_DEAD : KHO_LOSS_SILENT;
 
+	if (!agent->session)
+		loss = KHO_LOSS_GONE;
 	/* without a configuration there's nothing that could be started */
 	if (kho_config_load(&config, &err) < 0) {
 		kho_agent_progress(agent, "%s", err.msg);
@@ -171,7 +177,8 @@ int kho_failover(struct kho_agent *agent, struct kho_err *err)
 		return kho_fail(err, -EINVAL, "this is the spawned kernel; give it in the other");
 	if (agent->mover)
 		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
-	if (!kho_failover_is_pending() && !kho_side_peer_owns(agent))
+	if (!kho_failover_is_pending() &&
+	    (!agent->session || decide(agent, KHO_LINK_PEER_STOPPED) == KHO_ANSWER_RECLAIM))
 		return kho_fail(err, -EALREADY, "the workloads are this kernel's");
 	kho_fail(&why, -EIO, "the operator gave the new kernel up");
 	fail_over(agent, &why);

@@ -99,11 +99,13 @@ static void look_at_criu(struct kho_agent *agent)
 
 static int take_up(struct kho_agent *agent, struct kho_err *err)
 {
+	/* one that begins here goes on by itself */
+	bool pending = kho_failover_is_pending();
 	int r = agent->spawned ? kho_join(agent, err) : 0;
 
 	if (r >= 0 && agent->phase == KHO_PHASE_IDLE)
 		r = kho_spawn_recover(agent, err);
-	if (r >= 0 && kho_failover_is_pending())
+	if (r >= 0 && pending)
 		kho_failover_resume(agent);
 	return r;
 }

@@ -224,7 +224,9 @@ static void carry_out(struct kho_mover *mover, struct kho_move_output out)
 			out = begin_step(mover, out);
 			break;
 		case KHO_MOVE_FENCE:
-			set_deadline(mover, 0);
+			/* an undo may be under way on this side */
+			if (!mover->move.pending)
+				set_deadline(mover, 0);
 			out = fence(mover);
 			break;
 		default:

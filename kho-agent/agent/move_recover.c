@@ -85,9 +85,12 @@ static void take_up(struct kho_mover *mover)
 	if (!committed)
 		clean(mover, &record);
 	trouble = mover->move.undo_err;
-	mover->move.peer_lost = !mover->agent->session;
+	/* without a session it's gone; lost while CRIUs were waited for, it's to be fenced */
+	mover->move.fenced = !mover->agent->session;
+	mover->move.peer_lost |= mover->move.fenced;
 	out = kho_move_record_resume(&record, committed, &mover->move);
-	mover->move.undo_err = trouble;
+	if (trouble.code)
+		mover->move.undo_err = trouble;
 	kho_agent_progress(mover->agent, "a move was under way when the agent ended: %s",
 			   committed ? "it was committed, and goes on" : "it's undone");
 	kho_mover_go_on(mover, out);
@@ -220,22 +223,8 @@ bool kho_mover_is_connected(const struct kho_mover *mover)
 
 void kho_mover_peer_up(struct kho_mover *mover)
 {
-	const struct kho_move *move = &mover->move;
-	struct kho_move_output again = { .step = move->step, .items = move->pending };
 	struct kho_err err;
 
-	/* it couldn't be stopped from here, and undoes what it has by itself now */
-	if (kho_move_waits_for_fence(move)) {
-		kho_mover_go_on(mover, kho_move_peer_back(&mover->move));
-		return;
-	}
-	if (move->state == KHO_MOVE_RUNNING) {
-		kho_fail(&err, -ECONNRESET, "the new kernel's agent was started again; try again");
-		kho_mover_abort(mover, &err);
-		return;
-	}
-	if (!move->pending || !kho_step_info(move->step)->remote)
-		return;
-	again.action = move->state == KHO_MOVE_UNDOING ? KHO_MOVE_UNDO : KHO_MOVE_BEGIN;
-	kho_mover_go_on(mover, again);
+	kho_fail(&err, -ECONNRESET, "the new kernel's agent was started again; try again");
+	kho_mover_go_on(mover, kho_move_peer_up(&mover->move, &err));
 }

@@ -239,9 +239,22 @@ int kho_departure_mend(struct kho_departure *d, struct kho_err *err)
 	return r < 0 ? r : 0;
 }
 
+/* A CRIU that is still in them couldn't be told to put all back, or wasn't done in time. */
 static int thaw(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
-	return kho_cgroup_freeze(departure(mover, item)->unit.cgroup, false, err);
+	struct kho_departure *d = departure(mover, item);
+	struct kho_err unmended = {};
+	int r = 0, thawed;
+
+	if (d->criu) {
+		kho_departure_end_criu(d);
+		d->state = DEPARTURE_HERE;
+		r = kho_departure_mend(d, &unmended);
+	}
+	thawed = kho_cgroup_freeze(d->unit.cgroup, false, err);
+	if (thawed >= 0 && r < 0)
+		*err = unmended;
+	return thawed < 0 ? thawed : r;
 }
 
 /* ---- the end ---- */

@@ -7,6 +7,7 @@
 #include "agent/failpoint.h"
 #include "agent/receive.h"
 #include "agent/side.h"
+#include "upgrade/record.h"
 
 const struct kho_sink_ops *const kho_receive_sinks[] = {
 	&kho_sink_pages, &kho_sink_images, &kho_sink_sample, &kho_sink_files, NULL
@@ -155,6 +156,7 @@ static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
 	if (!receiver)
 		return NULL;
 	drop_all(receiver);
+	memset(receiver->undone, 0, sizeof(receiver->undone));
 	receiver->agent = agent;
 	receiver->id = id;
 	agent->receiver = receiver;
@@ -164,17 +166,27 @@ static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
 /* Two kernels that run one workload are the worst there is: only its owner gives it. */
 static int check_owner(struct kho_agent *agent, const Kho__MoveStep *step, struct kho_err *err)
 {
+	struct kho_owner owner;
+	bool known = kho_side_owner(agent, &owner, NULL) >= 0;
+
 	if (agent->mover)
 		return kho_fail(err, -EBUSY, "a move the other way is under way");
-	if (step->step <= KHO_STEP_COMMIT && !step->undo && !kho_side_peer_owns(agent))
-		return kho_fail(err, -EPERM, "the workloads are this side's; nothing is taken in");
+	if (!kho_move_may_receive(known ? &owner : NULL, kho_side(agent)->is_new, step->step,
+				  step->undo))
+		return kho_fail(err, -EPERM, "the workloads are this side's; nothing of them is "
+				"taken in, or down");
 	return 0;
 }
 
 static int do_step(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	const struct kho_receive_ops *ops = ops_of(step->step);
+	uint32_t bit = 1u << step->item;
 
+	if (step->undo)
+		receiver->undone[step->step] |= bit;
+	else if (receiver->undone[step->step] & bit)
+		return kho_fail(err, -ECANCELED, "the step was undone before it was asked for");
 	if (!ops)
 		return kho_fail(err, -EPROTONOSUPPORT, "this agent doesn't know the step; update "
 				"it");

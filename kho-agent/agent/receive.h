@@ -5,7 +5,8 @@
  * What is under way is kept by the number of the move and of the thing in it. A step
  * that is asked for again is answered again, one of another move drops what the one
  * before had left. Everything that a step made here is undone by its undo, which is
- * asked for whether the step was over or not.
+ * asked for whether the step was over or not. No move begins a step again that it has
+ * undone: one that's asked for after its undo was overtaken by that, and is refused.
  */
 #ifndef KHO_AGENT_RECEIVE_H
 #define KHO_AGENT_RECEIVE_H
@@ -22,6 +23,7 @@ struct kho_newcomer;		/* a workload that is started anew, receive_restart.c */
 struct kho_receiver {
 	struct kho_agent *agent;
 	uint64_t id;			/* of the move */
+	uint32_t undone[_KHO_STEP_MAX];	/* steps that were, and aren't begun any more, bit for bit */
 	struct kho_arrival *arrivals[KHO_MOVE_ITEMS];
 	struct kho_anchor *anchors[KHO_MOVE_ITEMS];
 	struct kho_taken *volumes[KHO_MOVE_ITEMS];

@@ -40,6 +40,23 @@ static void send_over(struct kho_agent *agent, const struct kho_err *how)
 		kho_agent_progress(agent, "the end of the move can't be told: %s", err.msg);
 }
 
+/*
+ * The new kernel was lost meanwhile. After commit it's not known what became of the workloads
+ * there, and old tasks are gone; before it what was lent may not be back. Without a session
+ * all of that is this kernel's already.
+ */
+static void loss(struct kho_mover *mover, const struct kho_err *why)
+{
+	struct kho_agent *agent = mover->agent;
+
+	if (!mover->move.peer_lost || kho_side(agent)->is_new)
+		return;
+	if (agent->session)
+		kho_failover_on_loss(agent, kho_channel_link(agent->session->channel)->cause, why);
+	else if (kho_move_committed(&mover->move))
+		kho_failover_on_loss(agent, KHO_LINK_PEER_STOPPED, why);
+}
+
 /* Tells the waiting client and the other side, keeps the report. */
 void kho_move_is_over(struct kho_mover *mover)
 {
@@ -56,11 +73,7 @@ void kho_move_is_over(struct kho_mover *mover)
 		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
 	send_over(agent, &err);
 	kho_agent_answer(agent, &err);
-	/* it's not known what became of them there, and old tasks are gone */
-	if (mover->move.peer_lost && kho_move_committed(&mover->move) && agent->session &&
-	    !kho_side(agent)->is_new)
-		kho_failover_on_loss(agent, kho_channel_link(agent->session->channel)->cause,
-				     trouble);
+	loss(mover, trouble->code ? trouble : &err);
 }
 
 static void on_over(struct kho_session *session, const Kho__MoveOver *over)

@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "agent/admit.h"
 #include "agent/clock.h"
 #include "agent/dmesg.h"
 #include "agent/failover.h"
 #include "agent/move.h"
+#include "agent/move_record.h"
 #include "agent/pci.h"
 #include "agent/receive.h"
 #include "agent/rollback.h"
@@ -409,6 +411,20 @@ static bool was_started(struct kho_agent *agent)
 	       cpu.state == MK_CPU_LENT;
 }
 
+/*
+ * The region is there, and what's in it can't be read. A move or a failover under way goes on
+ * without it; otherwise it's as if the new kernel were lost, which may have the workloads.
+ */
+static int give_up(struct kho_agent *agent, struct kho_err *err)
+{
+	struct kho_err why = *err;
+
+	if (access(KHO_MOVE_RECORD, F_OK) == 0 || kho_failover_is_pending())
+		return kho_reclaim(agent, err);
+	kho_failover_on_loss(agent, KHO_LINK_GARBAGE, &why);
+	return 0;
+}
+
 int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err)
 {
 	struct mk_region region;
@@ -418,8 +434,10 @@ int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err)
 		return kho_reserve_give_back(agent, err);
 	agent->phase = KHO_PHASE_SPAWN;
 	r = reopen(agent, &region, err);
+	if (r < 0)
+		return give_up(agent, err);
 	/* nobody will say hello if that agent didn't get as far as starting anybody */
-	if (r < 0 || !was_started(agent))
+	if (!was_started(agent))
 		return kho_reclaim(agent, err);
 	return kho_session_set_deadline(agent->session, KHO_HELLO_TIMEOUT_MS, on_no_hello, err);
 }

@@ -314,7 +314,8 @@ bool kho_upgrade_heard(struct kho_agent *agent, const struct kho_err *err)
 	case KHO_UPGRADE_SOAK:
 		return heard_in_soak(run, err);
 	default:
-		return false;
+		/* of what failed before; whoever waits for the whole is told in the end */
+		return agent->waiter == run->client;
 	}
 }
 

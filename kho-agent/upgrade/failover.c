@@ -6,7 +6,7 @@ enum kho_answer kho_failover_decide(const struct kho_owner *owner, enum kho_loss
 {
 	if (owner && !owner->is_new)
 		return KHO_ANSWER_RECLAIM;
-	if (!stay)
+	if (!stay || loss == KHO_LOSS_GONE)
 		return KHO_ANSWER_RESTART;
 	return loss == KHO_LOSS_SILENT ? KHO_ANSWER_LISTEN : KHO_ANSWER_STAY;
 }

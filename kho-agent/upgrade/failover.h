@@ -7,6 +7,7 @@
  *	dead, or told    reclaim           restart: fence, take all back, start anew
  *	silent           reclaim           the same
  *	policy stay      reclaim           wait: for the operator; a silent agent may come back
+ *	gone             reclaim           restart, whatever the policy: there's nothing to wait for
  *
  * Silence proves nothing: whoever starts workloads anew has to fence the new kernel first.
  * A record that can't be read is taken for the new side's: its workloads are started
@@ -22,6 +23,7 @@
 enum kho_loss {
 	KHO_LOSS_SILENT = 0,	/* nothing is heard of its agent */
 	KHO_LOSS_DEAD,		/* its kernel said that it panicked or stopped */
+	KHO_LOSS_GONE,		/* it's fenced: its CPUs and memory are this kernel's */
 };
 
 enum kho_answer {

@@ -108,6 +108,11 @@ static struct kho_move_output output(enum kho_move_action action, enum kho_step 
 	return (struct kho_move_output){ .action = action, .step = step, .items = items };
 }
 
+static struct kho_move_output nothing(void)
+{
+	return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+}
+
 static struct kho_move_output end(struct kho_move *move, enum kho_move_state state)
 {
 	move->state = state;
@@ -149,15 +154,26 @@ static struct kho_move_output undo_next(struct kho_move *move)
 	return end(move, KHO_MOVE_FAILED);
 }
 
+/* An undo is over, or a fence: the other one may not be. */
+static struct kho_move_output undo_further(struct kho_move *move)
+{
+	return move->pending || kho_move_waits_for_fence(move) ? nothing() : undo_next(move);
+}
+
+struct kho_move_output kho_move_undo_on(struct kho_move *move)
+{
+	if (kho_move_waits_for_fence(move))
+		return output(KHO_MOVE_FENCE, KHO_STEP_NONE, 0);
+	return undo_next(move);
+}
+
 static struct kho_move_output fail(struct kho_move *move, const struct kho_err *why)
 {
 	if (!move->err.code)
 		move->err = *why;
 	move->state = KHO_MOVE_UNDOING;
 	move->pending = 0;
-	if (move->peer_lost)
-		return output(KHO_MOVE_FENCE, KHO_STEP_NONE, 0);
-	return undo_next(move);
+	return kho_move_undo_on(move);
 }
 
 struct kho_move_output kho_move_begin(struct kho_move *move)
@@ -172,7 +188,7 @@ struct kho_move_output kho_move_done(struct kho_move *move, enum kho_step step, 
 {
 	if ((move->state != KHO_MOVE_RUNNING && move->state != KHO_MOVE_FORWARD) ||
 	    step != move->step || item >= KHO_MOVE_ITEMS || !(move->pending & 1u << item))
-		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+		return nothing();
 	if (err && err->code < 0) {
 		if (move->state == KHO_MOVE_RUNNING)
 			return fail(move, err);
@@ -181,22 +197,44 @@ struct kho_move_output kho_move_done(struct kho_move *move, enum kho_step step, 
 	}
 	move->pending &= ~(1u << item);
 	if (move->pending)
-		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+		return nothing();
 	if (step == KHO_STEP_COMMIT)
 		move->state = KHO_MOVE_FORWARD;
 	return advance(move);
 }
 
+/*
+ * A new side that was late has undone it after all, and isn't fenced: there's nothing of it
+ * to be afraid of.
+ */
+static struct kho_move_output undone_late(struct kho_move *move, uint32_t item)
+{
+	move->begun[move->step] &= ~(1u << item);
+	if (move->begun[move->step])
+		return nothing();
+	move->peer_lost = false;
+	return undo_further(move);
+}
+
 struct kho_move_output kho_move_undone(struct kho_move *move, enum kho_step step, uint32_t item,
 				       const struct kho_err *err)
 {
-	if (move->state != KHO_MOVE_UNDOING || step != move->step || item >= KHO_MOVE_ITEMS ||
-	    !(move->pending & 1u << item))
-		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
-	if (err && err->code < 0 && !move->undo_err.code)
+	bool failed = err && err->code < 0;
+
+	if (move->state != KHO_MOVE_UNDOING || step != move->step || item >= KHO_MOVE_ITEMS)
+		return nothing();
+	if (!failed && kho_move_waits_for_fence(move) && steps[step].remote &&
+	    move->begun[step] & 1u << item)
+		return undone_late(move, item);
+	if (!(move->pending & 1u << item))
+		return nothing();
+	if (failed && !move->undo_err.code)
 		move->undo_err = *err;
+	/* it may run there, or hold a disk: nothing of it is used here before that's sure */
+	if (failed && steps[step].remote && step > KHO_STEP_FREEZE)
+		return kho_move_peer_lost(move, err);
 	move->pending &= ~(1u << item);
-	return move->pending ? output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0) : undo_next(move);
+	return undo_further(move);
 }
 
 struct kho_move_output kho_move_late(struct kho_move *move)
@@ -213,28 +251,30 @@ struct kho_move_output kho_move_late(struct kho_move *move)
 			move->undo_err = late;
 		return advance(move);
 	case KHO_MOVE_UNDOING:
+		/* a fence has no deadline */
+		if (!move->pending)
+			return nothing();
 		if (!move->undo_err.code)
 			move->undo_err = late;
 		/* a new side that doesn't undo isn't trusted to have stopped: fence it */
 		if (steps[move->step].remote && !move->peer_lost)
 			return kho_move_peer_lost(move, &late);
-		return undo_next(move);
+		move->pending = 0;
+		return undo_further(move);
 	default:
-		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+		return nothing();
 	}
 }
 
 struct kho_move_output kho_move_abort(struct kho_move *move, const struct kho_err *why)
 {
 	if (move->state != KHO_MOVE_RUNNING)
-		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+		return nothing();
 	return fail(move, why);
 }
 
 struct kho_move_output kho_move_peer_lost(struct kho_move *move, const struct kho_err *why)
 {
-	bool first = !move->peer_lost;
-
 	move->peer_lost = true;
 	switch (move->state) {
 	case KHO_MOVE_RUNNING:
@@ -243,38 +283,53 @@ struct kho_move_output kho_move_peer_lost(struct kho_move *move, const struct kh
 		if (!move->err.code)
 			move->err = *why;
 		/* its undo wasn't heard of: it's asked again, if there's anybody to ask */
-		if (steps[move->step].remote)
+		if (steps[move->step].remote) {
 			move->begun[move->step] |= move->pending;
-		move->pending = 0;
-		return first ? output(KHO_MOVE_FENCE, KHO_STEP_NONE, 0) :
-			       output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+			move->pending = 0;
+		}
+		return move->fenced ? nothing() : output(KHO_MOVE_FENCE, KHO_STEP_NONE, 0);
 	case KHO_MOVE_FORWARD:
 		if (!move->undo_err.code)
 			move->undo_err = *why;
-		return steps[move->step].remote ? advance(move) :
-			output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+		return steps[move->step].remote ? advance(move) : nothing();
 	default:
-		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+		return nothing();
 	}
 }
 
 struct kho_move_output kho_move_fenced(struct kho_move *move)
 {
-	if (move->state != KHO_MOVE_UNDOING)
-		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
-	return undo_next(move);
+	if (!kho_move_waits_for_fence(move))
+		return nothing();
+	move->fenced = true;
+	return undo_further(move);
 }
 
-/* With something pending it was fenced, and what was there is gone. */
 bool kho_move_waits_for_fence(const struct kho_move *move)
 {
-	return move->state == KHO_MOVE_UNDOING && move->peer_lost && !move->pending;
+	return move->state == KHO_MOVE_UNDOING && move->peer_lost && !move->fenced;
 }
 
 struct kho_move_output kho_move_peer_back(struct kho_move *move)
 {
 	if (!kho_move_waits_for_fence(move))
-		return output(KHO_MOVE_NOTHING, KHO_STEP_NONE, 0);
+		return nothing();
 	move->peer_lost = false;
-	return undo_next(move);
+	return undo_further(move);
+}
+
+struct kho_move_output kho_move_peer_up(struct kho_move *move, const struct kho_err *why)
+{
+	/* it couldn't be stopped from here, and undoes what it has by itself now */
+	if (kho_move_waits_for_fence(move))
+		return kho_move_peer_back(move);
+	/* after COMMIT, or before a killed agent's move is taken up: it can be asked again */
+	if (!move->fenced)
+		move->peer_lost = false;
+	if (move->state == KHO_MOVE_RUNNING)
+		return fail(move, why);
+	if (!move->pending || !steps[move->step].remote)
+		return nothing();
+	return output(move->state == KHO_MOVE_UNDOING ? KHO_MOVE_UNDO : KHO_MOVE_BEGIN, move->step,
+		      move->pending);
 }

@@ -20,6 +20,9 @@
  *	       UNDOING ------------> FAILED       was done on this side is undone
  *	            all undone, last step first
  *
+ * An undo that is under way on this side when the peer is lost isn't cut short: the next
+ * one follows when it's over and the peer is fenced, whichever comes last.
+ *
  * Nothing that's undone is given up before COMMIT: so each step up to it has an
  * undo, or needs none. The undo of a step is for every thing for which the step was
  * begun, done or not, and has to cope with that. Undoing goes on whatever fails;
@@ -125,6 +128,7 @@ struct kho_move {
 	uint32_t restarted;			/* workloads that don't move, likewise */
 	uint32_t left_out[_KHO_STEP_MAX];	/* for which a step isn't to be done, likewise */
 	bool peer_lost;
+	bool fenced;				/* and proven to be stopped */
 	struct kho_err err;			/* what it failed with, first */
 	struct kho_err undo_err;		/* what an undo failed with, first */
 };
@@ -173,13 +177,16 @@ struct kho_move_output kho_move_late(struct kho_move *move);
 /* The operator, or something outside of the steps, wants it to end. -> undo, if still possible */
 struct kho_move_output kho_move_abort(struct kho_move *move, const struct kho_err *why);
 
-/* The peer died. Before COMMIT: fence and undo; after it: steps there count as failed. */
+/*
+ * The peer died. Before COMMIT: fence and undo; after it: steps there count as failed. Told
+ * again while it isn't fenced, it's to be tried again: how it died may be known by now.
+ */
 struct kho_move_output kho_move_peer_lost(struct kho_move *move, const struct kho_err *why);
 
 /* The new kernel is proven to be stopped. */
 struct kho_move_output kho_move_fenced(struct kho_move *move);
 
-/* Whether FENCE is still to be answered. */
+/* Whether FENCE is still to be answered; what's undone on this side may be under way. */
 bool kho_move_waits_for_fence(const struct kho_move *move);
 
 /*
@@ -187,6 +194,16 @@ bool kho_move_waits_for_fence(const struct kho_move *move);
  * undone like others.
  */
 struct kho_move_output kho_move_peer_back(struct kho_move *move);
+
+/*
+ * Both agents agree (again): whatever was asked before is void. Steps there that are being
+ * undone, or done after COMMIT, are asked for once more; a move that runs is undone, since
+ * what the other agent kept in its memory is lost. @why: for that.
+ */
+struct kho_move_output kho_move_peer_up(struct kho_move *move, const struct kho_err *why);
+
+/* The next thing to undo, of a move that was set up in UNDOING (record.h). */
+struct kho_move_output kho_move_undo_on(struct kho_move *move);
 
 /* Whether the new kernel owns the workloads. */
 bool kho_move_committed(const struct kho_move *move);

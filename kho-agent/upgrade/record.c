@@ -236,11 +236,23 @@ bool kho_move_record_committed(const struct kho_move_record *record,
 	return !owner || owner->epoch != record->epoch;
 }
 
+bool kho_move_may_receive(const struct kho_owner *owner, bool is_new, enum kho_step step,
+			  bool undo)
+{
+	bool ours = owner && owner->is_new == is_new;
+
+	if (undo)
+		return !ours;
+	return step > KHO_STEP_COMMIT ? ours || !owner : owner && !ours;
+}
+
 struct kho_move_output kho_move_record_resume(const struct kho_move_record *record,
 					      bool committed, struct kho_move *move)
 {
 	enum kho_step last = last_begun(record);
-	struct kho_move fresh = { .step = last, .peer_lost = move->peer_lost };
+	struct kho_move fresh = {
+		.step = last, .peer_lost = move->peer_lost, .fenced = move->fenced,
+	};
 
 	memcpy(fresh.nr, record->nr, sizeof(fresh.nr));
 	memcpy(fresh.begun, record->begun, sizeof(fresh.begun));
@@ -251,13 +263,15 @@ struct kho_move_output kho_move_record_resume(const struct kho_move_record *reco
 		kho_fail(&fresh.err, -EINTR, "the agent was killed during %s; what it had begun "
 			 "was undone", last ? kho_step_info(last)->name : "the beginning");
 		*move = fresh;
-		/* as if the way were free now: the next thing to undo */
-		return kho_move_fenced(move);
+		return kho_move_undo_on(move);
 	}
 	/* the step before the one that was under way is over: that one's done again */
 	fresh.state = KHO_MOVE_FORWARD;
 	fresh.step = last > KHO_STEP_COMMIT ? last - 1 : KHO_STEP_COMMIT;
 	fresh.pending = 1;
+	if (fresh.peer_lost)
+		kho_fail(&fresh.undo_err, -ECONNRESET, "the other kernel was lost while the agent "
+			 "was started again; what it had yet to do isn't done");
 	*move = fresh;
 	return kho_move_done(move, fresh.step, 0, NULL);
 }

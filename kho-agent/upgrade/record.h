@@ -68,8 +68,17 @@ bool kho_move_record_committed(const struct kho_move_record *record,
 			       const struct kho_owner *owner);
 
 /*
+ * Whether the side that things go to may do (or undo) @step: nothing is taken in by their
+ * owner, nothing that an owner has is taken down, and what follows COMMIT is only for it.
+ * @is_new: whether that side is the new one. A record that can't be read makes nobody the
+ * owner: then nothing more is taken in.
+ */
+bool kho_move_may_receive(const struct kho_owner *owner, bool is_new, enum kho_step step,
+			  bool undo);
+
+/*
  * Sets @move up as it was, undoing or going on; returns what's to be done first. Of
- * @move peer_lost counts.
+ * @move peer_lost and fenced count.
  */
 struct kho_move_output kho_move_record_resume(const struct kho_move_record *record,
 					      bool committed, struct kho_move *move);

@@ -106,6 +106,152 @@ START_TEST(test_states)
 }
 END_TEST
 
+/* ---- docs/moving.md: what each input makes of each state ---- */
+
+#define INPUTS	9
+#define STATES	7
+
+static const char *const state_names[_KHO_MOVE_STATE_MAX] = {
+	"idle", "running", "forward", "undoing", "done", "failed",
+};
+
+static const char *const action_names[] = { "nothing", "begin", "undo", "fence", "end" };
+
+/* One workload on one volume, up to @step. */
+static void go_to(struct kho_move *move, enum kho_step step)
+{
+	const uint32_t one[_KHO_SCOPE_MAX] = {
+		[KHO_SCOPE_WORKLOAD] = 1, [KHO_SCOPE_VOLUME] = 1,
+	};
+	struct kho_move_output out;
+
+	ck_assert_int_eq(kho_move_init(move, one, NULL), 0);
+	if (!step)
+		return;
+	for (out = kho_move_begin(move); out.action == KHO_MOVE_BEGIN && out.step != step;)
+		out = kho_move_done(move, out.step, 0, NULL);
+}
+
+/* In the order of the table's columns; the one after undoing is the same, the peer lost. */
+static void set_up(struct kho_move *move, unsigned int column)
+{
+	static const enum kho_step steps[STATES] = {
+		KHO_STEP_NONE, KHO_STEP_TAKE, KHO_STEP_KEEP, KHO_STEP_RELEASE, KHO_STEP_RELEASE,
+		_KHO_STEP_MAX, KHO_STEP_INSPECT,
+	};
+	struct kho_err err = { .code = -EIO };
+
+	go_to(move, steps[column]);
+	if (column == 3 || column == 4 || column == 6)
+		kho_move_done(move, move->step, 0, &err);
+	if (column == 4) {
+		kho_move_peer_lost(move, &err);
+		kho_move_undone(move, move->step, 0, NULL);
+	}
+}
+
+static struct kho_move_output put_in(struct kho_move *move, unsigned int input)
+{
+	struct kho_err err = { .code = -EIO };
+
+	switch (input) {
+	case 0:
+		return kho_move_done(move, move->step, 0, NULL);
+	case 1:
+		return kho_move_done(move, move->step, 0, &err);
+	case 2:
+		return kho_move_undone(move, move->step, 0, NULL);
+	case 3:
+		return kho_move_undone(move, move->step, 0, &err);
+	case 4:
+		return kho_move_late(move);
+	case 5:
+		return kho_move_abort(move, &err);
+	case 6:
+		return kho_move_peer_lost(move, &err);
+	case 7:
+		return kho_move_fenced(move);
+	default:
+		return kho_move_peer_up(move, &err);
+	}
+}
+
+/* "undoing: undo", or "-" if nothing follows. */
+static void transition(unsigned int column, unsigned int input, char ret[CELL])
+{
+	struct kho_move_output out;
+	struct kho_move move;
+	enum kho_move_state before;
+
+	set_up(&move, column);
+	before = move.state;
+	out = put_in(&move, input);
+	if (move.state == before && out.action == KHO_MOVE_NOTHING)
+		snprintf(ret, CELL, "-");
+	else
+		snprintf(ret, CELL, "%s: %s", state_names[move.state], action_names[out.action]);
+}
+
+static void next_cell(char **text, char ret[CELL])
+{
+	size_t len;
+
+	*text += strspn(*text, "| ");
+	len = strcspn(*text, "|");
+	snprintf(ret, CELL, "%.*s", (int)len, *text);
+	*text += len;
+	for (len = strlen(ret); len && ret[len - 1] == ' ';)
+		ret[--len] = '\0';
+}
+
+START_TEST(test_transitions)
+{
+	_cleanup_fclose_ FILE *file = open_table("docs/moving.md", "what happens", "idle");
+	char line[512], name[CELL], said[CELL], done[CELL], *rest;
+
+	for (unsigned int input = 0; input < INPUTS; input++) {
+		ck_assert_ptr_nonnull(fgets(rest = line, sizeof(line), file));
+		next_cell(&rest, name);
+		for (unsigned int column = 0; column < STATES; column++) {
+			next_cell(&rest, said);
+			transition(column, input, done);
+			ck_assert_msg(strcmp(said, done) == 0, "%s, column %u: %s, and it's %s",
+				      name, column, said, done);
+		}
+	}
+	ck_assert(fgets(line, sizeof(line), file) && *line != '|');
+}
+END_TEST
+
+/* The diagram in upgrade/move.h: every state is in it, and nothing else in capitals but COMMIT. */
+START_TEST(test_diagram)
+{
+	_cleanup_fclose_ FILE *file = fopen("kho-agent/upgrade/move.h", "r");
+	unsigned int seen = 0;
+	char line[256];
+
+	ck_assert_ptr_nonnull(file);
+	while (fgets(line, sizeof(line), file) && strcmp(line, " */\n") != 0) {
+		if (strncmp(line, " *\t", 3) != 0)
+			continue;
+		for (char *word = line, *end; *word; word = end) {
+			unsigned int state = 0;
+
+			word += strcspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+			end = word + strspn(word, "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
+			if (end - word < 2 || strncmp(word, "COMMIT", 6) == 0)
+				continue;
+			while (state < _KHO_MOVE_STATE_MAX &&
+			       strncasecmp(word, state_names[state], (size_t)(end - word)) != 0)
+				state++;
+			ck_assert_msg(state < _KHO_MOVE_STATE_MAX, "no state: %s", word);
+			seen |= 1u << state;
+		}
+	}
+	ck_assert_uint_eq(seen, (1u << _KHO_MOVE_STATE_MAX) - 1);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("docs");
@@ -113,6 +259,8 @@ int main(void)
 
 	tcase_add_test(tc, test_steps);
 	tcase_add_test(tc, test_states);
+	tcase_add_test(tc, test_transitions);
+	tcase_add_test(tc, test_diagram);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }

@@ -25,6 +25,9 @@ START_TEST(workloads_were_there)
 	ck_assert_int_eq(kho_failover_decide(&of_new, KHO_LOSS_DEAD, false), KHO_ANSWER_RESTART);
 	ck_assert_int_eq(kho_failover_decide(&of_new, KHO_LOSS_SILENT, true), KHO_ANSWER_LISTEN);
 	ck_assert_int_eq(kho_failover_decide(&of_new, KHO_LOSS_DEAD, true), KHO_ANSWER_STAY);
+	/* nothing of it is left that could be waited for */
+	ck_assert_int_eq(kho_failover_decide(&of_new, KHO_LOSS_GONE, true), KHO_ANSWER_RESTART);
+	ck_assert_int_eq(kho_failover_decide(&of_old, KHO_LOSS_GONE, true), KHO_ANSWER_RECLAIM);
 }
 END_TEST
 

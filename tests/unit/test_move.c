@@ -27,7 +27,7 @@ struct play {
 	bool undo_fails;
 	bool restart;		/* workload 1 doesn't move */
 	bool comes_back;		/* the peer, instead of being fenced */
-	bool fenced;
+	bool fenced, came_back;
 	/* what is in effect: begun and not undone */
 	uint32_t in_effect[_KHO_STEP_MAX];
 	enum kho_step last_undone;
@@ -63,7 +63,9 @@ static void note_undo(struct play *p, struct kho_move_output out)
 {
 	ck_assert(!p->committed);
 	ck_assert(kho_step_info(out.step)->undo);
-	ck_assert(!p->last_undone || out.step < p->last_undone);
+	/* one that failed on a side that's back is asked for again */
+	ck_assert(!p->last_undone || out.step < p->last_undone ||
+		  (out.step == p->last_undone && p->comes_back));
 	/* what the other side had is only taken for void when it can't run any more */
 	ck_assert(!(p->move.peer_lost && !p->fenced));
 	p->last_undone = out.step;
@@ -102,7 +104,7 @@ static struct kho_move_output undo_items(struct play *p, struct kho_move_output 
 	struct kho_err err = an_error(-EBUSY);
 
 	note_undo(p, out);
-	for (uint32_t item = 0; item < KHO_MOVE_ITEMS; item++)
+	for (uint32_t item = 0; item < KHO_MOVE_ITEMS && next.action == KHO_MOVE_NOTHING; item++)
 		if (out.items & 1u << item)
 			next = kho_move_undone(&p->move, out.step, item,
 					       p->undo_fails ? &err : NULL);
@@ -127,9 +129,11 @@ static void run(struct play *p)
 			out = undo_items(p, out);
 			break;
 		case KHO_MOVE_FENCE:
-			p->fenced = !p->comes_back;
-			out = p->comes_back ? kho_move_peer_back(&p->move) :
-					      kho_move_fenced(&p->move);
+			/* once */
+			p->fenced = !p->comes_back || p->came_back;
+			p->came_back = true;
+			out = p->fenced ? kho_move_fenced(&p->move) :
+					  kho_move_peer_back(&p->move);
 			break;
 		default:
 			ck_abort_msg("stuck in step %d", p->move.step);
@@ -308,8 +312,11 @@ START_TEST(test_peer_lost_while_undoing)
 	ck_assert_int_eq(out.action, KHO_MOVE_FENCE);
 	ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_PREPARE, 0, NULL).action,
 			 KHO_MOVE_NOTHING);
-	ck_assert_int_eq(kho_move_peer_lost(&move, &lost).action, KHO_MOVE_NOTHING);
+	/* it may have died in another way by now, which shows that it has stopped */
+	ck_assert_int_eq(kho_move_peer_lost(&move, &lost).action, KHO_MOVE_FENCE);
+	ck_assert_int_eq(kho_move_late(&move).action, KHO_MOVE_NOTHING);
 	ck_assert_int_eq(kho_move_fenced(&move).action, KHO_MOVE_END);
+	ck_assert_int_eq(kho_move_fenced(&move).action, KHO_MOVE_NOTHING);
 	ck_assert_int_eq(move.err.code, -EIO);
 }
 END_TEST
@@ -334,6 +341,107 @@ START_TEST(test_peer_back)
 	ck_assert_uint_eq(out.items, 1u << 0);
 	ck_assert_int_eq(kho_move_peer_back(&move).action, KHO_MOVE_NOTHING);
 	ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_PREPARE, 0, NULL).action, KHO_MOVE_END);
+}
+END_TEST
+
+/* Up to @step, which fails; what's undone first is returned. */
+static struct kho_move_output undo_from(struct kho_move *move, enum kho_step step)
+{
+	const uint32_t one[_KHO_SCOPE_MAX] = {
+		[KHO_SCOPE_WORKLOAD] = 1, [KHO_SCOPE_VOLUME] = 1,
+	};
+	struct kho_err err = an_error(-EIO);
+	struct kho_move_output out;
+
+	kho_move_init(move, one, NULL);
+	for (out = kho_move_begin(move); out.step != step;)
+		out = kho_move_done(move, out.step, 0, NULL);
+	return kho_move_done(move, step, 0, &err);
+}
+
+/* An undo here goes on while the lost peer is fenced: CRIU is in the tasks until it's over. */
+START_TEST(test_undo_not_cut_short)
+{
+	struct kho_err lost = an_error(-ETIMEDOUT), err = an_error(-EBUSY);
+	struct kho_move move;
+
+	/* over after the fence, and before it; too late */
+	for (int way = 0; way < 3; way++) {
+		ck_assert_int_eq(undo_from(&move, KHO_STEP_DUMP).step, KHO_STEP_DUMP);
+		ck_assert_int_eq(kho_move_peer_lost(&move, &lost).action, KHO_MOVE_FENCE);
+		ck_assert(kho_move_waits_for_fence(&move));
+		if (way == 0)
+			ck_assert_int_eq(kho_move_fenced(&move).action, KHO_MOVE_NOTHING);
+		if (way == 2)
+			ck_assert_int_eq(kho_move_late(&move).action, KHO_MOVE_NOTHING);
+		else if (way == 1)
+			ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_DUMP, 0, &err).action,
+					 KHO_MOVE_NOTHING);
+		if (way == 0)
+			ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_DUMP, 0, &err).step,
+					 KHO_STEP_MUTE);
+		else
+			ck_assert_int_eq(kho_move_fenced(&move).step, KHO_STEP_MUTE);
+		ck_assert_int_eq(move.undo_err.code, way == 2 ? -ETIMEDOUT : -EBUSY);
+		/* again, and it's gone already */
+		ck_assert_int_eq(kho_move_peer_lost(&move, &lost).action, KHO_MOVE_NOTHING);
+		ck_assert_uint_eq(move.pending, 1);
+	}
+}
+END_TEST
+
+/* What may still be in use there isn't used here. */
+START_TEST(test_undo_fails_there)
+{
+	struct kho_err err = an_error(-EBUSY);
+	struct kho_move move;
+
+	ck_assert_int_eq(undo_from(&move, KHO_STEP_TAKE).step, KHO_STEP_TAKE);
+	ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_TAKE, 0, &err).action, KHO_MOVE_FENCE);
+	ck_assert_int_eq(move.undo_err.code, -EBUSY);
+	ck_assert_int_eq(kho_move_fenced(&move).step, KHO_STEP_RELEASE);
+	/* nobody uses what is left of a stub */
+	ck_assert_int_eq(undo_from(&move, KHO_STEP_PREPARE).step, KHO_STEP_PREPARE);
+	ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_PREPARE, 0, &err).action, KHO_MOVE_END);
+}
+END_TEST
+
+/* Not fenced, and heard of after all. */
+START_TEST(test_undone_late)
+{
+	struct kho_err err = an_error(-EBUSY);
+	struct kho_move move;
+
+	ck_assert_int_eq(undo_from(&move, KHO_STEP_TAKE).step, KHO_STEP_TAKE);
+	ck_assert_int_eq(kho_move_late(&move).action, KHO_MOVE_FENCE);
+	ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_TAKE, 0, &err).action, KHO_MOVE_NOTHING);
+	ck_assert_int_eq(kho_move_undone(&move, KHO_STEP_TAKE, 0, NULL).step, KHO_STEP_RELEASE);
+	ck_assert(!move.peer_lost);
+	ck_assert_int_eq(move.undo_err.code, -ETIMEDOUT);
+}
+END_TEST
+
+/* Whatever the other side's agent was asked before it was started again is void. */
+START_TEST(test_peer_up)
+{
+	struct kho_err again = an_error(-ECONNRESET), lost = an_error(-ETIMEDOUT);
+	struct kho_move_output out;
+	struct kho_move move;
+
+	kho_move_init(&move, few, NULL);
+	ck_assert_int_eq(kho_move_peer_up(&move, &again).action, KHO_MOVE_NOTHING);
+	kho_move_begin(&move);
+	kho_move_done(&move, KHO_STEP_INSPECT, 0, NULL);
+	out = kho_move_peer_up(&move, &again);
+	ck_assert_int_eq(out.action, KHO_MOVE_UNDO);
+	ck_assert_int_eq(move.err.code, -ECONNRESET);
+	kho_move_undone(&move, KHO_STEP_PREPARE, 1, NULL);
+	out = kho_move_peer_up(&move, &again);
+	ck_assert_int_eq(out.action, KHO_MOVE_UNDO);
+	ck_assert_uint_eq(out.items, 1u << 0);
+	kho_move_peer_lost(&move, &lost);
+	ck_assert_int_eq(kho_move_peer_up(&move, &again).items, 1u << 0);
+	ck_assert(!move.peer_lost);
 }
 END_TEST
 
@@ -398,6 +506,10 @@ int main(void)
 	tcase_add_test(tc, test_faults);
 	tcase_add_test(tc, test_peer_lost_while_undoing);
 	tcase_add_test(tc, test_peer_back);
+	tcase_add_test(tc, test_undo_not_cut_short);
+	tcase_add_test(tc, test_undo_fails_there);
+	tcase_add_test(tc, test_undone_late);
+	tcase_add_test(tc, test_peer_up);
 	tcase_add_test(tc, test_late_undo);
 	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_table);

@@ -173,12 +173,43 @@ END_TEST
 
 START_TEST(resume_without_peer)
 {
-	struct kho_move move = { .peer_lost = true };
+	struct kho_move move = { .peer_lost = true, .fenced = true };
 	struct kho_move_output out = kho_move_record_resume(&record, false, &move);
 
 	ck_assert_int_eq(out.step, KHO_STEP_FREEZE);
 	out = kho_move_undone(&move, KHO_STEP_FREEZE, 1, NULL);
 	ck_assert_int_eq(out.action, KHO_MOVE_END);
+}
+END_TEST
+
+/* Lost, and it may run on: before it's fenced nothing is undone. */
+START_TEST(resume_with_a_lost_peer)
+{
+	struct kho_move move = { .peer_lost = true };
+
+	ck_assert_int_eq(kho_move_record_resume(&record, false, &move).action, KHO_MOVE_FENCE);
+	ck_assert_int_eq(kho_move_fenced(&move).step, KHO_STEP_FREEZE);
+	record.begun[KHO_STEP_COMMIT] = 1;
+	kho_move_record_resume(&record, true, &move);
+	ck_assert_int_eq(move.undo_err.code, -ECONNRESET);
+}
+END_TEST
+
+/* Nothing is taken in by its owner, or taken down there. */
+START_TEST(may_receive)
+{
+	const struct kho_owner of_old = { .epoch = 1 }, of_new = { .epoch = 2, .is_new = true };
+
+	ck_assert(kho_move_may_receive(&of_old, true, KHO_STEP_RESUME, false));
+	ck_assert(!kho_move_may_receive(&of_new, true, KHO_STEP_RESUME, false));
+	ck_assert(!kho_move_may_receive(NULL, true, KHO_STEP_RESUME, false));
+	ck_assert(kho_move_may_receive(&of_new, true, KHO_STEP_KEEP, false));
+	ck_assert(kho_move_may_receive(NULL, true, KHO_STEP_KEEP, false));
+	ck_assert(!kho_move_may_receive(&of_old, true, KHO_STEP_KEEP, false));
+	ck_assert(kho_move_may_receive(&of_old, true, KHO_STEP_RESUME, true));
+	ck_assert(!kho_move_may_receive(&of_new, true, KHO_STEP_RESUME, true));
+	ck_assert(kho_move_may_receive(NULL, true, KHO_STEP_RESUME, true));
+	ck_assert(kho_move_may_receive(&of_new, false, KHO_STEP_RESUME, true));
 }
 END_TEST
 
@@ -251,6 +282,8 @@ int main(void)
 	tcase_add_test(tc, committed);
 	tcase_add_test(tc, resume_undoes);
 	tcase_add_test(tc, resume_without_peer);
+	tcase_add_test(tc, resume_with_a_lost_peer);
+	tcase_add_test(tc, may_receive);
 	tcase_add_test(tc, resume_nothing);
 	tcase_add_test(tc, resume_goes_on);
 	tcase_add_test(tc, resume_restarts);
