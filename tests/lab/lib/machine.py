@@ -26,8 +26,9 @@ from .reactor import SLOWNESS, LabTimeout
 from .shell import Shell
 from .stream import Stream
 
-BOOT_SECONDS = 180
+BOOT_SECONDS = 90
 BOOT_SILENCE = 40  # a guest that prints nothing for so long in its boot has stalled
+BOOT_LINES = 12
 BOOT_TRIES = 3  # emulation stalls a guest in its own boot now and then
 CONSOLE = "console=ttyS0 root=/dev/vda"
 
@@ -91,8 +92,10 @@ class Machine:
                 self._unwatch_boot()
                 if attempt == BOOT_TRIES:
                     raise
+                last = self.console("ttyS0").text.splitlines()[-BOOT_LINES:]
                 self.kill()
-                self._lab.restarted(f"{self.name} stalled in its boot, starting it again")
+                self._lab.restarted(f"{self.name} stalled in its boot, starting it again; it "
+                                    "printed last:\n" + "\n".join(last))
         raise AssertionError("unreachable")
 
     def _watch_boot(self):
@@ -175,6 +178,4 @@ class Machine:
         self._streams, self._shells = {}, {}
         self.qmp.close()
         shutil.rmtree(self._run, ignore_errors=True)
-        if not os.environ.get("KEEP"):
-            (self.work / "root.qcow2").unlink(missing_ok=True)
         self._process = None
