@@ -59,9 +59,16 @@ static void run(const struct kho_move_record *record, bool committed, bool peer_
 	struct kho_move_output out = kho_move_record_resume(record, committed, &move);
 
 	for (unsigned int i = 0; out.action != KHO_MOVE_END; i++) {
-		uint32_t item = (uint32_t)__builtin_ctz(move.pending);
+		uint32_t item;
 
-		require(i < _KHO_STEP_MAX * KHO_MOVE_ITEMS && move.pending);
+		require(i < _KHO_STEP_MAX * KHO_MOVE_ITEMS);
+		if (out.action == KHO_MOVE_FENCE) {
+			require(peer_lost && !committed && kho_move_waits_for_fence(&move));
+			out = kho_move_fenced(&move);
+			continue;
+		}
+		require(move.pending != 0);
+		item = (uint32_t)__builtin_ctz(move.pending);
 		require(item < record->nr[kho_step_info(move.step)->scope]);
 		require(out.action == KHO_MOVE_NOTHING ||
 			out.action == (committed ? KHO_MOVE_BEGIN : KHO_MOVE_UNDO));
