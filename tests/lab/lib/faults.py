@@ -66,6 +66,10 @@ CLEAN_NEW = f"""
 WHERE = """
 for task in /proc/$(pidof redis-server)/task/*; do grep State $task/status; cat $task/stack; done
 dmsetup info kho-data; dmsetup table kho-data; grep . /sys/block/*/inflight
+grep -H . /sys/kernel/debug/block/vdb/hctx*/{state,busy,dispatch,tags,cpu*/default_rq_list} \
+	/sys/kernel/debug/block/vdb/{state,requeue_list} | cut -c1-250
+od -A x -t x1 -N 8 $(readlink -f /sys/block/vdb/device)/../config
+grep -i virtio /proc/interrupts
 echo w >/proc/sysrq-trigger; dmesg | tail -n 60
 """
 
