@@ -30,26 +30,20 @@ struct start_parameters {
 	{ name, SD_JSON_VARIANT_BOOLEAN, sd_json_dispatch_stdbool, \
 	  offsetof(struct start_parameters, field), 0 }
 
-static const sd_json_dispatch_field spawn_fields[] = {
-	TEXT("image", image, SD_JSON_MANDATORY),
-	TEXT("cpus", cpus, 0),
-	TEXT("blocks", blocks, 0),
-	TEXT("commandLine", cmdline, 0),
-	NUMBER("memoryBytes", memory),
-	NUMBER("timeoutSec", timeout_sec),
-	FLAG("force", force),
-	{}
-};
+#define SPAWN_FIELDS \
+	TEXT("image", image, SD_JSON_MANDATORY), \
+	TEXT("cpus", cpus, 0), \
+	TEXT("blocks", blocks, 0), \
+	TEXT("commandLine", cmdline, 0), \
+	NUMBER("memoryBytes", memory), \
+	NUMBER("timeoutSec", timeout_sec), \
+	FLAG("force", force)
+
+static const sd_json_dispatch_field spawn_fields[] = { SPAWN_FIELDS, {} };
 
 static const sd_json_dispatch_field start_fields[] = {
-	TEXT("image", image, SD_JSON_MANDATORY),
-	TEXT("cpus", cpus, 0),
-	TEXT("blocks", blocks, 0),
-	TEXT("commandLine", cmdline, 0),
-	NUMBER("memoryBytes", memory),
-	NUMBER("timeoutSec", timeout_sec),
+	SPAWN_FIELDS,
 	NUMBER("soakSec", soak_sec),
-	FLAG("force", force),
 	FLAG("noRehearsal", no_rehearsal),
 	FLAG("hold", hold),
 	FLAG("keepFailed", keep),
@@ -158,8 +152,6 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 	char cpus[KHO_CPUS_TEXT];
 	struct utsname name;
 	struct kho_err err;
-	uint64_t soak = request->has_soak ? request->soak_sec : plan->config->nr_workloads ?
-			plan->config->soak_ms / 1000 : 0;
 	int r = name_workloads(plan->config, &workloads);
 
 	if (r < 0) {
@@ -174,7 +166,8 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 				  SD_JSON_BUILD_PAIR_STRING("cpus", cpus),
 				  SD_JSON_BUILD_PAIR_UNSIGNED("memoryBytes", plan->memory),
 				  SD_JSON_BUILD_PAIR_VARIANT("workloads", workloads),
-				  SD_JSON_BUILD_PAIR_UNSIGNED("soakSec", soak),
+				  SD_JSON_BUILD_PAIR_UNSIGNED("soakSec",
+					kho_upgrade_soak_sec(request, plan->config)),
 				  SD_JSON_BUILD_PAIR_UNSIGNED("maxFrozenMs",
 							      plan->config->max_frozen_ms));
 }
@@ -190,14 +183,16 @@ int kho_method_plan(sd_varlink *link, sd_json_variant *parameters,
 	(void)flags;
 	if (r != 0)
 		return r;
-	r = plan ? kho_api_refuse_others(link, &err) : kho_fail(&err, -ENOMEM, "no memory to plan");
+	if (!plan) {
+		kho_fail(&err, -ENOMEM, "no memory to plan");
+		return kho_api_reply_error(link, &err);
+	}
+	r = kho_api_refuse_others(link, &err);
 	if (r >= 0)
 		r = make_plan(userdata, &request, plan, &err);
 	r = r < 0 ? kho_api_reply_error(link, &err) : reply_plan(link, &request, plan);
-	if (plan) {
-		kho_build_done(&plan->build);
-		free(plan->config);
-	}
+	kho_build_done(&plan->build);
+	free(plan->config);
 	return r;
 }
 

@@ -29,6 +29,15 @@ static int new_id(char ret[KHO_UUID_TEXT], struct kho_err *err)
 	return 0;
 }
 
+uint64_t kho_upgrade_soak_sec(const struct kho_upgrade_request *request,
+			      const struct kho_config *config)
+{
+	if (request->has_soak)
+		return request->soak_sec;
+	/* without workloads there's nothing to be watched */
+	return config->nr_workloads ? config->soak_ms / 1000 : 0;
+}
+
 static int fill(struct kho_upgrade_run *run, const struct kho_upgrade_request *request,
 		struct kho_err *err)
 {
@@ -40,9 +49,7 @@ static int fill(struct kho_upgrade_run *run, const struct kho_upgrade_request *r
 	if (r < 0)
 		return r;
 	journal->upgrade.workloads = config->nr_workloads;
-	/* without workloads there's nothing to be watched */
-	journal->soak_sec = request->has_soak ? request->soak_sec :
-			    config->nr_workloads ? config->soak_ms / 1000 : 0;
+	journal->soak_sec = kho_upgrade_soak_sec(request, config);
 	free(config);
 	journal->upgrade.hold = request->hold;
 	journal->upgrade.keep = request->keep;

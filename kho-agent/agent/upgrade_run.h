@@ -16,6 +16,7 @@
 #include "agent/spawn.h"
 #include "upgrade/journal.h"
 
+struct kho_config;
 struct kho_upgrade_run;
 
 struct kho_upgrade_request {
@@ -30,6 +31,10 @@ struct kho_upgrade_request {
 /* agent->waiter, if there's one, is answered when it's over. Errors of kho_spawn(), -EBUSY. */
 int kho_upgrade_start(struct kho_agent *agent, const struct kho_upgrade_request *request,
 		      struct kho_err *err);
+
+/* How long the old kernel stands by after the move. */
+uint64_t kho_upgrade_soak_sec(const struct kho_upgrade_request *request,
+			      const struct kho_config *config);
 
 /* The operator's words; errors of kho_upgrade_commit(), kho_upgrade_abort(). */
 int kho_upgrade_run_commit(struct kho_agent *agent, struct kho_err *err);

@@ -161,16 +161,40 @@ int kho_call(struct kho_call *call, sd_json_variant **ret)
 	return r;
 }
 
-int kho_call_and_print(struct kho_call *call)
+int kho_call_and_show(struct kho_call *call, const char *part,
+		      void (*print)(sd_json_variant *answer))
 {
 	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	sd_json_variant *shown;
 	int r = kho_call(call, &answer);
 
 	if (r != KHO_EXIT_OK)
 		return r;
+	shown = part ? sd_json_variant_by_key(answer, part) : answer;
 	if (arg_json)
-		kho_print_json(answer);
-	else if (kho_field_text(answer, "message"))
-		puts(kho_field_text(answer, "message"));
+		kho_print_json(shown);
+	else
+		print(shown);
 	return KHO_EXIT_OK;
+}
+
+int kho_show_without_arguments(int argc, char **argv, struct kho_call *call, const char *part,
+			       void (*print)(sd_json_variant *answer))
+{
+	if (argc != 1)
+		return kho_usage_error("%s takes no argument", argv[0]);
+	return kho_call_and_show(call, part, print);
+}
+
+static void print_message(sd_json_variant *answer)
+{
+	const char *message = kho_field_text(answer, "message");
+
+	if (message)
+		puts(message);
+}
+
+int kho_call_and_print(struct kho_call *call)
+{
+	return kho_call_and_show(call, NULL, print_message);
 }

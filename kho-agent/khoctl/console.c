@@ -78,25 +78,18 @@ int verb_dmesg(int argc, char **argv)
 	return show(&call);
 }
 
-int verb_bench(int argc, char **argv)
+static void print_bench(sd_json_variant *answer)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
-	struct kho_call call = { .method = KHO_API_METHOD("Bench") };
-	int r;
-
-	if (argc != 1)
-		return kho_usage_error("%s takes no argument", argv[0]);
-	r = kho_call(&call, &answer);
-	if (r != KHO_EXIT_OK)
-		return r;
-	if (arg_json) {
-		kho_print_json(answer);
-		return KHO_EXIT_OK;
-	}
 	printf("round trip %llu us, bulk %llu MiB/s, with CRC %llu MiB/s, memcpy %llu MiB/s\n",
 	       number(answer, "roundTripNs") / 1000,
 	       number(answer, "bulkBytesPerSec") / KHO_MIB,
 	       number(answer, "bulkCrcBytesPerSec") / KHO_MIB,
 	       number(answer, "memcpyBytesPerSec") / KHO_MIB);
-	return KHO_EXIT_OK;
+}
+
+int verb_bench(int argc, char **argv)
+{
+	struct kho_call call = { .method = KHO_API_METHOD("Bench") };
+
+	return kho_show_without_arguments(argc, argv, &call, NULL, print_bench);
 }

@@ -39,22 +39,16 @@ static void print_line(sd_json_variant *upgrade)
 	       kho_field_text(upgrade, "result") ?: "?");
 }
 
+static void print_lines(sd_json_variant *answer)
+{
+	kho_print_each(answer, "upgrades", print_line);
+}
+
 int verb_history(int argc, char **argv)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
 	struct kho_call call = { .method = KHO_API_METHOD("History") };
-	int r;
 
-	if (argc != 1)
-		return kho_usage_error("%s takes no argument", argv[0]);
-	r = kho_call(&call, &answer);
-	if (r != KHO_EXIT_OK)
-		return r;
-	if (arg_json)
-		kho_print_json(answer);
-	else
-		kho_print_each(answer, "upgrades", print_line);
-	return KHO_EXIT_OK;
+	return kho_show_without_arguments(argc, argv, &call, NULL, print_lines);
 }
 
 static void print_phase(sd_json_variant *phase)
@@ -84,22 +78,11 @@ static void print_all(sd_json_variant *upgrade)
 
 int verb_show(int argc, char **argv)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
 	struct kho_call call = { .method = KHO_API_METHOD("Show") };
-	sd_json_variant *upgrade;
-	int r;
 
 	if (argc != 2)
 		return kho_usage_error("show takes the id of an upgrade, or the beginning of it");
 	if (sd_json_buildo(&call.parameters, SD_JSON_BUILD_PAIR_STRING("id", argv[1])) < 0)
 		return KHO_EXIT_FAILED;
-	r = kho_call(&call, &answer);
-	if (r != KHO_EXIT_OK)
-		return r;
-	upgrade = sd_json_variant_by_key(answer, "upgrade");
-	if (arg_json)
-		kho_print_json(upgrade);
-	else
-		print_all(upgrade);
-	return KHO_EXIT_OK;
+	return kho_call_and_show(&call, "upgrade", print_all);
 }

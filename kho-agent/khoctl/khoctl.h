@@ -78,6 +78,16 @@ int kho_call(struct kho_call *call, sd_json_variant **ret);
 /* Calls, then prints the answer as JSON or its {message}. */
 int kho_call_and_print(struct kho_call *call);
 
+/*
+ * Calls, then shows the field @part of the answer (NULL: all of it): as JSON, or by @print.
+ */
+int kho_call_and_show(struct kho_call *call, const char *part,
+		      void (*print)(sd_json_variant *answer));
+
+/* The same for a verb that takes no argument. */
+int kho_show_without_arguments(int argc, char **argv, struct kho_call *call, const char *part,
+			       void (*print)(sd_json_variant *answer));
+
 /* Prints @answer as JSON on standard output. */
 void kho_print_json(sd_json_variant *answer);
 

@@ -60,20 +60,7 @@ void kho_print_report(sd_json_variant *report)
 
 int verb_report(int argc, char **argv)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
 	struct kho_call call = { .method = KHO_API_METHOD("Report") };
-	sd_json_variant *report;
-	int r;
 
-	if (argc != 1)
-		return kho_usage_error("%s takes no argument", argv[0]);
-	r = kho_call(&call, &answer);
-	if (r != KHO_EXIT_OK)
-		return r;
-	report = sd_json_variant_by_key(answer, "report");
-	if (arg_json)
-		kho_print_json(report);
-	else
-		kho_print_report(report);
-	return KHO_EXIT_OK;
+	return kho_show_without_arguments(argc, argv, &call, "report", kho_print_report);
 }

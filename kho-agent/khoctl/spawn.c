@@ -191,20 +191,12 @@ static void print_plan(sd_json_variant *plan)
 
 static int plan(const struct spawn_options *opts)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
 	struct kho_call call = {
 		.method = KHO_API_METHOD("Plan"),
 		.parameters = spawn_parameters(opts),
 	};
-	int r = kho_call(&call, &answer);
 
-	if (r != KHO_EXIT_OK)
-		return r;
-	if (arg_json)
-		kho_print_json(answer);
-	else
-		print_plan(answer);
-	return KHO_EXIT_OK;
+	return kho_call_and_show(&call, NULL, print_plan);
 }
 
 int verb_plan(int argc, char **argv)

@@ -56,18 +56,7 @@ static void print_status(sd_json_variant *s)
 
 int verb_status(int argc, char **argv)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
 	struct kho_call call = { .method = KHO_API_METHOD("Status") };
-	int r;
 
-	if (argc != 1)
-		return kho_usage_error("%s takes no argument", argv[0]);
-	r = kho_call(&call, &answer);
-	if (r != KHO_EXIT_OK)
-		return r;
-	if (arg_json)
-		kho_print_json(answer);
-	else
-		print_status(answer);
-	return KHO_EXIT_OK;
+	return kho_show_without_arguments(argc, argv, &call, NULL, print_status);
 }
