@@ -10,9 +10,9 @@ TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" SIM_PROGS="$(SIM_PROGS)" FUZZ_P
 .PHONY: check check-all unit sim model lint fuzz fuzzers
 # Guests have no sanitizer runtime: SAN=1 is for the tiers on this machine
 # Two machines at a time keep two CPUs busy; one alone waits a good part of the time
-check: all tests fuzzers $(if $(SAN),,lab-image) ## build, then all tiers: docs/testing.md (SAN=1: no lab)
+check: all tests fuzzers $(if $(SAN),,lab-image deb) ## build, then all tiers: docs/testing.md (SAN=1: no lab)
 	$(Q)$(TIER_ENV) LAB_JOBS=$${LAB_JOBS:-2} TESTS="$(TESTS)" \
-		mk/check.sh lint unit sim model fuzz $(if $(SAN),,lab)
+		mk/check.sh lint unit sim model fuzz $(if $(SAN),,package lab)
 
 check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, long lab tests, benches
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs tiers of tests (lint, unit, sim, model, fuzz, lab), each to its end whatever the one
+# Runs tiers of tests (lint, unit, sim, model, fuzz, package, lab), each to its end whatever the one
 # before did, and closes with one line that sums up all. A tier that breaks
 # without having recorded a failure counts as one. UNIT_PROGS, SIM_PROGS,
 # FUZZ_PROGS, MODEL_TESTS and TESTS are lists of names; LAB_JOBS is how many machines run at the same time.
@@ -20,6 +20,7 @@ tier() {
 	sim) mk/unit.py --tier=sim ${SIM_PROGS:-} ;;
 	model) mk/model.py ${MODEL_TESTS:-} ;;
 	fuzz) mk/fuzz.py ${FUZZ_PROGS:-} ;;
+	package) tests/package/run.sh ;;
 	lab) tests/lab/run --jobs="${LAB_JOBS:-1}" ${TESTS:-} ;;
 	esac
 }

@@ -1,0 +1,104 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The Debian packages, in a writable view of the build root: installed, the module
+# built by DKMS for both stock kernels, then purged, which has to leave nothing. Runs in
+# the build root; appends to $KHO_RESULTS as every tier does.
+# shellcheck disable=SC2317	# functions that check() calls
+set -uo pipefail
+cd "$(dirname "$0")/../.." || exit
+debs=$PWD/build/deb
+log=$PWD/build/logs/package.log
+view=
+failed=0
+
+# check NAME COMMAND...: one result
+check() {
+	local name=$1 start=$SECONDS verdict=pass
+	shift
+	"$@" >>"$log" 2>&1 || verdict=fail
+	[[ $verdict == pass ]] || { failed=1; tail -n 15 "$log"; }
+	printf '  %-8s package/%s %d s\n' "${verdict/pass/ok}" "$name" $((SECONDS - start))
+	[[ -z ${KHO_RESULTS:-} ]] ||
+		echo "$verdict 1 $((SECONDS - start)) package/$name" >>"$KHO_RESULTS"
+}
+
+make_view() {
+	view=$(mktemp -d)
+	mount -t tmpfs view "$view"
+	mkdir "$view/root" "$view/upper" "$view/work"
+	mount -t overlay -o "lowerdir=/,upperdir=$view/upper,workdir=$view/work" overlay "$view/root"
+	mount -t proc proc "$view/root/proc"
+	mount --rbind /dev "$view/root/dev"
+	mkdir -p "$view/root/tmp" "$view/root/run"
+	mount -t tmpfs tmp "$view/root/tmp"
+	cp "$debs"/kho-{agent,multikernel-dkms}_*.deb "$view/root/tmp/"
+	# nothing is started in there
+	printf '#!/bin/sh\nexit 101\n' >"$view/root/usr/sbin/policy-rc.d"
+	chmod +x "$view/root/usr/sbin/policy-rc.d"
+}
+
+# in a list of commands, "! false" doesn't end it: hence not
+inside() { chroot "$view/root" /bin/sh -ec 'not() { if "$@"; then return 1; fi; }; '"$1"; }
+
+drop_view() { [[ -z $view ]] || umount -Rl "$view"; }
+trap drop_view EXIT
+
+releases() { cat /opt/kernels/{old,new}/release; }
+
+installs() { inside 'DEBIAN_FRONTEND=noninteractive dpkg -i /tmp/*.deb'; }
+
+has_modules() {
+	local release
+	for release in $(releases); do
+		inside "modinfo -k $release -F vermagic multikernel | grep -q '^$release '" || return
+	done
+}
+
+works() {
+	inside 'khoctl --version; kho-agent --version; khoctl config check
+		test -L /etc/systemd/system/multi-user.target.wants/kho-agent.service
+		test -x /usr/libexec/kho-agent/kho-restore
+		ls -d /var/lib/kho-agent/images'
+}
+
+# the root that they are installed in keeps no manuals
+has_manuals() {
+	local page list
+	list=$(dpkg -c "$debs"/kho-agent_*.deb)
+	for page in man8/khoctl.8 man8/kho-agent.8 man5/kho-agent.conf.5; do
+		grep -q "/usr/share/man/$page.gz$" <<<"$list" || return
+	done
+}
+
+is_one_version() {
+	inside 'test "$(khoctl --version)" = "khoctl $(dpkg-query -W -f "\${Version}" kho-agent)"'
+}
+
+# in the middle of an upgrade, as a khoctl in front of the real one says
+stays_in_upgrade() {
+	inside 'printf "%s\\n" "#!/bin/sh" "echo {\\\"phase\\\": \\\"soak\\\"}" >/usr/local/bin/khoctl
+		chmod +x /usr/local/bin/khoctl
+		not dpkg --remove kho-agent
+		test -x /usr/sbin/kho-agent
+		rm /usr/local/bin/khoctl'
+}
+
+purges() {
+	inside 'touch /var/lib/kho-agent/images/something
+		dpkg --purge kho-agent kho-multikernel-dkms
+		not command -v khoctl
+		not test -e /var/lib/kho-agent
+		! find /usr /etc /var/lib -name "*kho-agent*" -o -name "*multikernel*" | grep .'
+}
+
+: >"$log"
+make_view
+check installs installs
+check has-modules has_modules
+check works works
+check has-manuals has_manuals
+check is-one-version is_one_version
+check stays-in-upgrade stays_in_upgrade
+check purges purges
+exit "$failed"
