@@ -3,8 +3,8 @@
  * The link: what two kernels tell each other without any agent's help.
  *
  * Each kernel writes its own status page in the region and reads the other's: is
- * it running, stopped, dead by panic or retired; where can it be rung; where is
- * its log. Page and state survive the agent. The peer's page is never trusted
+ * it running, stopped, dead by panic or retired; do its timers run; where can it be
+ * rung; where is its log. Page and state survive the agent. The peer's page is never trusted
  * further than its state word and doorbell word, which are checked when used.
  */
 #include <linux/eventfd.h>
@@ -15,11 +15,16 @@
 
 #include "mk.h"
 
+#define PULSE	(HZ / 2)
+
 static u32 link_region;			/* 0: no link */
 static struct mk_status_page *own, *peer;
 static u64 own_offset, peer_offset;
 static struct eventfd_ctx *event;
 static DEFINE_SPINLOCK(event_lock);	/* taken in interrupts */
+
+static void beat(struct timer_list *timer);
+static DEFINE_TIMER(pulse_timer, beat);
 
 static void set_event(struct eventfd_ctx *new)
 {
@@ -71,6 +76,12 @@ bool mk_link_peer_retired(void)
 	       READ_ONCE(peer->state) == MK_STATE_RETIRED;
 }
 
+static void beat(struct timer_list *timer)
+{
+	WRITE_ONCE(own->pulse, own->pulse + 1);
+	mod_timer(timer, jiffies + PULSE);
+}
+
 static void fill_own(void)
 {
 	memset(own, 0, sizeof(*own));
@@ -80,6 +91,7 @@ static void fill_own(void)
 	own->vmcoreinfo_size = VMCOREINFO_NOTE_SIZE;
 	own->magic = MK_STATUS_MAGIC;
 	smp_store_release(&own->state, MK_STATE_RUNNING);
+	mod_timer(&pulse_timer, jiffies);
 }
 
 static int map_pages(const struct mk_link *req)
@@ -140,6 +152,7 @@ static void drop_link(void)
 	set_event(NULL);
 	if (!link_region)
 		return;
+	timer_delete_sync(&pulse_timer);
 	mk_region_unmap(link_region, own);
 	mk_region_unmap(link_region, peer);
 	own = peer = NULL;

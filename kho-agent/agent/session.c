@@ -52,6 +52,13 @@ static uint32_t peer_status(void *ctx)
 	return session->peer->magic == MK_STATUS_MAGIC ? session->peer->state : MK_STATE_NONE;
 }
 
+static uint64_t peer_pulse(void *ctx)
+{
+	struct kho_session *session = ctx;
+
+	return session->peer->magic == MK_STATUS_MAGIC ? session->peer->pulse : 0;
+}
+
 static void got_message(void *ctx, const Kho__Envelope *envelope, uint64_t epoch)
 {
 	struct kho_session *session = ctx;
@@ -75,6 +82,7 @@ static void got_event(void *ctx, const struct kho_link_event *event)
 static const struct kho_channel_ops channel_ops = {
 	.ring = ring,
 	.peer_status = peer_status,
+	.peer_pulse = peer_pulse,
 	.message = got_message,
 	.event = got_event,
 };
@@ -224,6 +232,7 @@ static int open_channel(struct kho_session *session, struct kho_err *err)
 			.stall_ns = KHO_LINK_STALL_NS,
 			/* under emulation a whole machine may stand still for seconds */
 			.dead_ns = KHO_LINK_DEAD_NS,
+			.busy_ns = KHO_LINK_BUSY_NS,
 		},
 		.ops = &channel_ops,
 		.ctx = session,

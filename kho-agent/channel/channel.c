@@ -309,6 +309,8 @@ int kho_channel_process(struct kho_channel *ch, uint64_t now)
 	taken = take_all(ch, now);
 	if (!ch->more)
 		kho_link_peer_status(&ch->link, status, &out);
+	if (ch->ops->peer_pulse)
+		kho_link_peer_pulse(&ch->link, ch->ops->peer_pulse(ch->ctx), now);
 	kho_link_tick(&ch->link, now, &out);
 	carry_out(ch, &out);
 	unblock(ch);

@@ -77,6 +77,9 @@ struct kho_channel_ops {
 	/* MK_STATE_* of the peer's status page. NULL: there's no such page. */
 	uint32_t (*peer_status)(void *ctx);
 
+	/* The pulse of that page. NULL: there's no such page. */
+	uint64_t (*peer_pulse)(void *ctx);
+
 	/* A message; it is void when the callback returns. @epoch: the sender's. */
 	void (*message)(void *ctx, const Kho__Envelope *envelope, uint64_t epoch);
 

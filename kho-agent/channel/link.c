@@ -17,6 +17,11 @@ static uint64_t after(uint64_t since, uint64_t delay)
 	return since > KHO_LINK_NEVER - delay ? KHO_LINK_NEVER : since + delay;
 }
 
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
 static struct kho_link_event *tell(struct kho_link_output *out, enum kho_link_event_kind kind)
 {
 	/* the last place is kept for what ends a link */
@@ -70,6 +75,9 @@ int kho_link_init(struct kho_link *link, const struct kho_link_config *config,
 				(unsigned long long)config->heartbeat_ns,
 				(unsigned long long)config->stall_ns,
 				(unsigned long long)config->dead_ns);
+	if (config->busy_ns && config->busy_ns < config->dead_ns)
+		return kho_fail(err, -EINVAL, "link: a busy peer would be given up before a dead "
+				"one");
 	if ((hello->role != KHO_ROLE_OLD && hello->role != KHO_ROLE_NEW) || hello->nonce == 0 ||
 	    hello->protocol_min == 0 || hello->protocol_min > hello->protocol_max)
 		return kho_fail(err, -EINVAL,
@@ -277,6 +285,29 @@ static void tick_hello(struct kho_link *link, uint64_t now, struct kho_link_outp
 	die(link, KHO_LINK_NO_HELLO, &err, out);
 }
 
+/*
+ * When silence kills. An agent that can't run for a while on a kernel that runs is no
+ * reason to stop that one: it has until its kernel falls silent as well, or too long passes.
+ */
+static uint64_t dead_at(const struct kho_link *link)
+{
+	const struct kho_link_config *config = &link->config;
+	uint64_t at = after(link->heard, config->dead_ns), busy;
+
+	if (!link->pulse)
+		return at;
+	busy = earlier(after(link->pulsed, config->dead_ns), after(link->heard, config->busy_ns));
+	return busy > at ? busy : at;
+}
+
+void kho_link_peer_pulse(struct kho_link *link, uint64_t pulse, uint64_t now)
+{
+	if (pulse == link->pulse)
+		return;
+	link->pulse = pulse;
+	link->pulsed = now;
+}
+
 static void tick_silence(struct kho_link *link, uint64_t now, struct kho_link_output *out)
 {
 	uint64_t silent = elapsed(link->heard, now);
@@ -289,7 +320,7 @@ static void tick_silence(struct kho_link *link, uint64_t now, struct kho_link_ou
 		if (event)
 			event->since_ns = link->heard;
 	}
-	if (link->config.dead_ns == 0 || silent < link->config.dead_ns)
+	if (link->config.dead_ns == 0 || now < dead_at(link))
 		return;
 	kho_fail(&err, -ETIMEDOUT,
 		 "the peer was not heard for %llu ms; fence it before taking what it owns",
@@ -345,11 +376,6 @@ void kho_link_peer_status(struct kho_link *link, uint32_t mk_state,
 	}
 }
 
-static uint64_t earlier(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
 uint64_t kho_link_deadline(const struct kho_link *link)
 {
 	const struct kho_link_config *config = &link->config;
@@ -364,7 +390,7 @@ uint64_t kho_link_deadline(const struct kho_link *link)
 	if (link->state == KHO_LINK_UP)
 		deadline = earlier(deadline, after(link->heard, config->stall_ns));
 	if (config->dead_ns)
-		deadline = earlier(deadline, after(link->heard, config->dead_ns));
+		deadline = earlier(deadline, dead_at(link));
 	return deadline;
 }
 

@@ -16,7 +16,8 @@
  *	               hello_ns |                                         | silent for
  *	                        v                                         v dead_ns
  *	                       DEAD <---------------------------------- DEAD
- *	                         ^ from any state but DOWN and REFUSED: garbage, or the
+ *	                         ^ (busy_ns while its kernel has a pulse)
+ *	                         | from any state but DOWN and REFUSED: garbage, or the
  *	                           peer's kernel stopped, panicked or retired
  *
  * DOWN        nothing was said yet; what comes in waits in the lane
@@ -54,6 +55,7 @@
 #define KHO_LINK_HEARTBEAT_NS	250000000ULL
 #define KHO_LINK_STALL_NS	2000000000ULL
 #define KHO_LINK_DEAD_NS	15000000000ULL
+#define KHO_LINK_BUSY_NS	60000000000ULL
 #define KHO_LINK_HELLO_NS	60000000000ULL
 #define KHO_LINK_NEVER		UINT64_MAX	/* a deadline that never comes */
 
@@ -114,6 +116,7 @@ struct kho_link_config {
 	uint64_t heartbeat_ns;		/* > 0 */
 	uint64_t stall_ns;		/* > heartbeat_ns */
 	uint64_t dead_ns;		/* > stall_ns, or 0: silence never kills */
+	uint64_t busy_ns;		/* >= dead_ns: the same, while the kernel has a pulse */
 	uint64_t hello_ns;		/* 0: wait for ever */
 };
 
@@ -129,6 +132,8 @@ struct kho_link {
 	uint64_t refused_nonce;		/* of the hello that we refuse */
 	uint64_t hello_since;
 	uint64_t heard;			/* last sign of life */
+	uint64_t pulse;			/* the peer's kernel's, as seen last; 0: it tells none */
+	uint64_t pulsed;		/* when that was new */
 	uint64_t beat;			/* when the last heartbeat was asked for */
 	uint64_t beat_seq;
 	uint64_t peer_beat_seq;
@@ -172,6 +177,12 @@ void kho_link_garbage(struct kho_link *link, const struct kho_err *err,
 /* What the peer's status page says (MK_STATE_*). Values not known mean nothing. */
 void kho_link_peer_status(struct kho_link *link, uint32_t mk_state,
 			  struct kho_link_output *out);
+
+/*
+ * What the status page says of the peer's kernel itself: a number that changes while
+ * its timers run, or 0. To be called before each tick.
+ */
+void kho_link_peer_pulse(struct kho_link *link, uint64_t pulse, uint64_t now);
 
 /* The phase that our heartbeats report from now on. */
 void kho_link_set_state(struct kho_link *link, uint32_t state);

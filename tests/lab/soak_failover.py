@@ -14,7 +14,7 @@ def test(lab):
     with machine_with_policy(lab, "stay") as (machine, old, client):
         new = go_there(lab, machine, old, "ttyS1")
         new.run("pkill -STOP kho-agent")
-        lab.reactor.wait(lambda: "NewKernelFailure=stay" in status(old)["message"], 90,
+        lab.reactor.wait(lambda: "NewKernelFailure=stay" in status(old)["message"], 150,
                          "the old agent to give up")
         assert ask(client, "llen", "list") == ":200"
         new.run("pkill -CONT kho-agent")

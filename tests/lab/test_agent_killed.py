@@ -27,9 +27,11 @@ def kill_while_reserving(lab, old):
 
 
 def stop_old(lab, old, new):
-    """Stands still for longer than it takes to be given up: both find each other again."""
-    old.run("pkill -STOP kho-agent")
-    lab.reactor.wait(lambda: not status(new)["connected"], 60, "the new agent to give up")
+    """Stands still for longer than it takes to be given up: both find each other again. Its
+    kernel has a pulse, so that a silence in which a kernel would be dead is not enough."""
+    old.run("pkill -STOP kho-agent; sleep 20", 60)
+    assert status(new)["connected"]
+    lab.reactor.wait(lambda: not status(new)["connected"], 90, "the new agent to give up")
     old.run("pkill -CONT kho-agent")
     wait_status(lab, old, 60, phase="sync", connected=True)
     wait_status(lab, new, 60, phase="sync", connected=True)

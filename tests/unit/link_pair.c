@@ -16,7 +16,8 @@ struct kho_link_config link_config_of(enum kho_role role, uint64_t nonce)
 			.upgrade_id = "upgrade", .epoch = 3, .nonce = nonce,
 			.agent_version = "1", .kernel_release = "6.12",
 		},
-		.heartbeat_ns = BEAT, .stall_ns = STALL, .dead_ns = DEAD, .hello_ns = HELLO,
+		.heartbeat_ns = BEAT, .stall_ns = STALL, .dead_ns = DEAD, .busy_ns = BUSY,
+		.hello_ns = HELLO,
 	};
 
 	ck_assert_int_eq(kho_features_add(&config.hello.features, "bulk-crc"), 0);

@@ -12,6 +12,7 @@
 #define BEAT	100		/* ns */
 #define STALL	300
 #define DEAD	1000
+#define BUSY	4000
 #define HELLO	5000
 #define T0	1000000ULL
 

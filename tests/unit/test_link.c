@@ -29,6 +29,9 @@ START_TEST(init_refuses_nonsense)
 	config.dead_ns = STALL;
 	ck_assert_int_eq(kho_link_init(&link, &config, &err), -EINVAL);
 	ck_assert_ptr_nonnull(strstr(err.msg, "each must exceed"));
+	config = link_config_of(KHO_ROLE_OLD, 1);
+	config.busy_ns = DEAD - 1;
+	ck_assert_int_eq(kho_link_init(&link, &config, &err), -EINVAL);
 	config = link_config_of(KHO_ROLE_UNKNOWN, 1);
 	ck_assert_int_eq(kho_link_init(&link, &config, &err), -EINVAL);
 	config = link_config_of(KHO_ROLE_NEW, 0);
@@ -196,6 +199,40 @@ START_TEST(silence_kills)
 }
 END_TEST
 
+/* An agent that is stuck on a kernel that runs is given longer, but not for ever. */
+START_TEST(silence_of_a_kernel_with_a_pulse)
+{
+	uint64_t now, pulse = 7;
+
+	pair_bring_up(T0);
+	kho_link_peer_pulse(&pair_a, pulse, T0);
+	for (now = T0 + STALL; now < T0 + BUSY; now += STALL) {
+		kho_link_peer_pulse(&pair_a, ++pulse, now);
+		link_tick(&pair_a, now);
+		ck_assert_int_eq(pair_a.state, KHO_LINK_STALLED);
+	}
+	ck_assert_uint_ge(now, T0 + BUSY);
+	link_tick(&pair_a, T0 + BUSY);
+	link_expect_dead(&pair_a, KHO_LINK_SILENT, -ETIMEDOUT, "fence it");
+}
+END_TEST
+
+/* Which a kernel is that hangs a while after its agent did. */
+START_TEST(silence_of_a_kernel_whose_pulse_ends)
+{
+	pair_bring_up(T0);
+	kho_link_peer_pulse(&pair_a, 7, T0 + STALL);
+	link_tick(&pair_a, T0 + DEAD);
+	ck_assert_int_eq(pair_a.state, KHO_LINK_STALLED);
+	pair_a.config.heartbeat_ns = UINT64_MAX - 5;
+	ck_assert_uint_eq(kho_link_deadline(&pair_a), T0 + STALL + DEAD);
+	/* the same number again is no sign of life */
+	kho_link_peer_pulse(&pair_a, 7, T0 + DEAD);
+	link_tick(&pair_a, T0 + STALL + DEAD);
+	link_expect_dead(&pair_a, KHO_LINK_SILENT, -ETIMEDOUT, "fence it");
+}
+END_TEST
+
 /* One late tick tells both. */
 START_TEST(silence_kills_in_one_step)
 {
@@ -252,6 +289,8 @@ static Suite *link_suite(void)
 	tcase_add_test(timing, deadlines_of_up_and_stalled);
 	tcase_add_test(timing, silence_kills);
 	tcase_add_test(timing, silence_kills_in_one_step);
+	tcase_add_test(timing, silence_of_a_kernel_with_a_pulse);
+	tcase_add_test(timing, silence_of_a_kernel_whose_pulse_ends);
 	tcase_add_test(timing, silence_never_kills_if_told_so);
 	tcase_add_test(timing, clock_that_runs_backwards_is_harmless);
 	suite_add_tcase(suite, timing);

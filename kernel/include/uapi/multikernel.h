@@ -180,7 +180,9 @@ struct mk_cpu {
 
 /*
  * Each kernel of a pair has one status page in the region, written by its own
- * module only; the other side only reads it. state only ever goes forward.
+ * module only; the other side only reads it. state only ever goes forward. The
+ * pulse goes up about twice a second, whatever the agent does: a kernel that has
+ * one and whose agent says nothing is busy, not dead.
  */
 #define MK_STATUS_MAGIC		0x5441545348434b4dULL	/* "MKCHSTAT" */
 #define MK_STATE_NONE		0	/* nothing was written yet */
@@ -205,6 +207,7 @@ struct mk_status_page {
 	__u64 vmcoreinfo_size;
 	char release[64];		/* utsname()->release */
 	char panic[256];		/* last words */
+	__u64 pulse;			/* goes up while this kernel's timers run; 0: not told */
 };
 
 /*

@@ -232,6 +232,7 @@ class Faults:
 
     def trouble(self):
         """What both kernels know; and where the workload stands, if it does."""
+        self.lab.step("\n".join(self.machine.look_at_cpus()))
         self.lab.step(self.old.call(WHERE, 60).out)
         logs = "tail -n 15 /run/kho-agent/move/*/images/restore.log /run/kho-agent/dump/*/*/dump.log"
         for shell in (self.new, self.old):

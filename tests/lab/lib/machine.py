@@ -19,6 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from .cpus import look_at_cpus
 from .gdb import Gdb
 from .qemu import CommandLine
 from .qmp import Qmp
@@ -54,6 +55,8 @@ class Machine:
         self._streams, self._shells = {}, {}
         self._may_end = False
         self._boot_guard = None
+        self._looks = 0
+        self.last_look = []  # what its CPUs did when it was waited for in vain
 
     @contextlib.contextmanager
     def boot(self, kernel="old", append=""):
@@ -64,6 +67,9 @@ class Machine:
         """
         try:
             yield self._boot(kernel, append)
+        except LabTimeout:
+            self.last_look = self.look_at_cpus()
+            raise
         finally:
             self.kill()
 
@@ -93,6 +99,7 @@ class Machine:
                 if attempt == BOOT_TRIES:
                     raise
                 last = self.console("ttyS0").text.splitlines()[-BOOT_LINES:]
+                last += self.look_at_cpus()
                 self.kill()
                 self._lab.restarted(f"{self.name} stalled in its boot, starting it again; it "
                                     "printed last:\n" + "\n".join(last))
@@ -162,6 +169,13 @@ class Machine:
         self._may_end = True
         self._reactor.wait(lambda: self._process.returncode is not None, seconds,
                            f"power-off of {self.name}")
+
+    def look_at_cpus(self):
+        """What the CPUs do, a line each; more is in cpus-N.txt. Nothing if it doesn't run."""
+        if self._process is None or self._process.returncode is not None:
+            return []
+        self._looks += 1
+        return look_at_cpus(self, self.work / f"cpus-{self._looks}.txt")
 
     def kill(self):
         """Ends QEMU and forgets its streams. Safe to call twice."""

@@ -31,6 +31,15 @@ def show_consoles(lab):
             print("\n".join(f"    {line}" for line in lines), flush=True)
 
 
+def tell_why(lab, failure):
+    """Keeps what is repeated when all tests are over: the failure, and the CPUs of a silence."""
+    lines = [f"{type(failure).__name__}: {failure}"]
+    for machine in lab.machines:
+        lines += [f"{machine.name}: {line}" for line in machine.last_look]
+    (lab.out / WHY).write_text("\n".join(lines) + "\n")
+    print("\n".join(lines[1:]), flush=True)
+
+
 def own_network():
     """Network and mount namespaces for this process: taps and client namespaces
     need no names of their own, and are gone with it."""
@@ -53,7 +62,7 @@ def run_one(path, images):
         return SKIPPED
     except Exception as failure:  # whatever it was, it is this test's failure
         traceback.print_exc()
-        (lab.out / WHY).write_text(f"{type(failure).__name__}: {failure}\n")
+        tell_why(lab, failure)
         lab.close()
         show_consoles(lab)
         return FAILED
