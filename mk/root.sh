@@ -42,6 +42,7 @@ pins() {
 	pin '*' forky -10
 	pin 'criu libcriu-dev libcriu2 libcompel1 libnet9 libnl-*' forky 990
 	pin 'linux-base pahole' trixie-backports 990	# what the new kernel's packages need
+	pin 'qemu-* seabios' trixie-backports 990	# guests fall silent under 10.0 (decision 0010)
 }
 
 build() {

@@ -8,6 +8,8 @@ from lib.service import start_redis
 from lib.stuck import start_stuck, starts
 from lib.upgrade import move, report, spawn
 
+TIME_LIMIT = 800
+
 CONFIG = """
 [Workload redis]
 Unit=redis-server.service

@@ -11,6 +11,7 @@ from lib.qemu import Nic
 from lib.service import give_address, nic_functions, start_redis
 from lib.upgrade import IMAGES, memory_kib, status, wait_status
 
+TIME_LIMIT = 800
 ADDRESS = "10.77.0.10"
 UPGRADE = (f"khoctl upgrade {IMAGES}/new-system --cpus=2-3 --memory=1536M "
            "--append=lab.port=ttyS1")
