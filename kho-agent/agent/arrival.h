@@ -54,6 +54,7 @@ struct kho_arrival {
 	sd_event_source *load;
 	struct kho_err failed;		/* why, in that state */
 	struct kho_arrival_pages *pages;
+	uint64_t footprint;		/* bytes that it will take; 0: not known */
 	uint64_t lazy_bytes, lazy_ms;
 	int listener, conn;
 	sd_event_source *listen_source, *conn_source;

@@ -48,6 +48,7 @@ struct kho_departure {
 	enum kho_step undoing;		/* that is to be told when CRIU is over */
 	pid_t root;
 	uint64_t resident;		/* bytes, at the beginning */
+	uint64_t footprint;		/* bytes that its memory will take there */
 	struct kho_criu_external external[KHO_CRIU_EXTERNALS];
 	size_t nr_external;
 	char pids[KHO_CPUS_TEXT];

@@ -246,15 +246,20 @@ static int begin_copy(struct kho_departure *d, struct kho_err *err)
 	return 1;
 }
 
-/* After a round of pre-copy: whether another one is to follow. *err if it's to be given up. */
-static bool wants_more(struct kho_departure *d, struct kho_err *err)
+static struct kho_rounds_policy policy_of(const struct kho_departure *d)
 {
-	const struct kho_rounds_policy policy = {
+	return (struct kho_rounds_policy){
 		.max_rounds = d->config->max_rounds,
 		.max_blackout_ns = d->config->max_blackout_ms * MS,
 		.go_on = d->config->go_on,
 		.throttle = d->config->throttle,
 	};
+}
+
+/* After a round of pre-copy: whether another one is to follow. *err if it's to be given up. */
+static bool wants_more(struct kho_departure *d, struct kho_err *err)
+{
+	const struct kho_rounds_policy policy = policy_of(d);
 
 	switch (kho_rounds_next(&d->rounds, &policy, err)) {
 	case KHO_ROUNDS_AGAIN:
@@ -266,11 +271,21 @@ static bool wants_more(struct kho_departure *d, struct kho_err *err)
 	}
 }
 
+/* Of catching up; *err if what's known by now is more than is allowed. */
+static bool lags(struct kho_departure *d, struct kho_err *err)
+{
+	const struct kho_rounds_policy policy = policy_of(d);
+
+	if (kho_rounds_catch_up(&d->rounds))
+		return true;
+	kho_rounds_allow(&d->rounds, &policy, err);
+	return false;
+}
+
 /* True: another one is under way. */
 static bool goes_on(struct kho_departure *d, struct kho_err *err)
 {
-	bool more = d->mover->move.step == KHO_STEP_PRECOPY ? wants_more(d, err) :
-		    kho_rounds_catch_up(&d->rounds);
+	bool more = d->mover->move.step == KHO_STEP_PRECOPY ? wants_more(d, err) : lags(d, err);
 
 	return more && begin_copy(d, err) > 0;
 }
@@ -339,9 +354,13 @@ static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = mover->departures[item];
 
+	const struct kho_rounds_policy policy = policy_of(d);
+	int r;
+
 	if (d->config->max_rounds)
 		return begin_copy(d, err);
-	return kho_criu_ready_make(&d->ready, d->root, err);
+	r = kho_rounds_allow(&d->rounds, &policy, err);
+	return r < 0 ? r : kho_criu_ready_make(&d->ready, d->root, err);
 }
 
 static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)

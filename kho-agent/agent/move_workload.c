@@ -60,6 +60,7 @@ static int look(struct kho_departure *d, struct kho_err *err)
 	if (r < 0)
 		return r;
 	d->resident = kho_cgroup_resident(d->unit.cgroup);
+	d->footprint = kho_cgroup_memory(d->unit.cgroup);
 	r = kho_mapped_find(d->unit.cgroup, d->mapped, err);
 	if (r < 0)
 		return r;
@@ -128,6 +129,8 @@ void kho_departure_describe(const struct kho_departure *d, Kho__MoveWorkload *re
 	ret->has_health_timeout_ms = true;
 	ret->health_timeout_ms = d->config->health_timeout_ms;
 	ret->mapped = (char *)d->mapped;
+	ret->has_memory = true;
+	ret->memory = d->footprint;
 }
 
 void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *result)
@@ -136,6 +139,7 @@ void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *res
 		d->runs_ns = kho_now_ns();
 	if (result->step == KHO_STEP_REHEARSE && !result->code && result->has_duration_ns) {
 		d->rehearsed_ns = result->duration_ns;
+		d->rounds.rehearsed_ns = d->sample_ns + d->rehearsed_ns;
 		kho_agent_progress(d->mover->agent, "%s: rehearsed: a copy was restored there in "
 				   "%llu ms, and dropped", d->config->name,
 				   (unsigned long long)result->duration_ns / 1000000);

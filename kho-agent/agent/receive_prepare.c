@@ -13,12 +13,16 @@
 #include "agent/arrival.h"
 #include "migrate/workload/mapped.h"
 #include "agent/side.h"
+#include "base/bits.h"
 #include "base/folder.h"
+#include "system/memory.h"
 #include "migrate/workload/config.h"
 
 #define MOVE_DIR	KHO_RUN_DIR "/move"
 #define SOCKET_PATH	100	/* bytes; what sun_path has room for */
 #define WARM_MS		60000
+#define MEMORY_LEFT	(64 * KHO_MIB)
+#define FOOTPRINT_MAX	(1ULL << 48)
 #define DROP_MS		80000
 #define START_MS	(24 * 3600 * 1000)	/* as long as the move */
 
@@ -45,6 +49,28 @@ static int check_pids(const char *pids, struct kho_err *err)
 		pids = *end == ',' ? end + 1 : end;
 	}
 	return 0;
+}
+
+/*
+ * Room for all that are expected: a kernel that runs out of memory kills what it likes. What
+ * a rehearsal takes for a while isn't in it; that may fail by itself.
+ */
+static int check_memory(const struct kho_receiver *receiver, struct kho_err *err)
+{
+	const struct kho_sysroot *root = &receiver->agent->root;
+	uint64_t available, needed = MEMORY_LEFT;
+	int r = kho_memory_available(root, &available, err);
+
+	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++)
+		if (receiver->arrivals[i])
+			needed += receiver->arrivals[i]->footprint;
+	if (r < 0 || needed <= available)
+		return r;
+	return kho_fail(err, -ENOMEM, "the workloads' memory is %llu MiB, %llu MiB stay free, and the "
+			"new kernel has %llu MiB available; spawn it with more (--memory=)",
+			(unsigned long long)((needed - MEMORY_LEFT) / KHO_MIB),
+			(unsigned long long)(MEMORY_LEFT / KHO_MIB),
+			(unsigned long long)(available / KHO_MIB));
 }
 
 bool kho_arrival_is_good_name(const char *name)
@@ -203,6 +229,8 @@ static int prepare_arrival(struct kho_arrival *a, const Kho__MoveWorkload *workl
 	char path[SOCKET_PATH];
 	int r = check_pids(workload->pids, err);
 
+	if (r >= 0)
+		r = check_memory(a->receiver, err);
 	socket_path(a, path);
 	if (r >= 0)
 		r = kho_arrival_pages_new(&a->pages, err);
@@ -237,6 +265,9 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	a->receiver = receiver;
 	a->item = step->item;
 	a->listener = a->conn = -EBADF;
+	/* what is out of all reason must not overflow the sum */
+	if (workload->has_memory)
+		a->footprint = workload->memory < FOOTPRINT_MAX ? workload->memory : FOOTPRINT_MAX;
 	snprintf(a->name, sizeof(a->name), "%s", step->name);
 	snprintf(a->unit, sizeof(a->unit), "%s", workload->unit);
 	snprintf(a->cgroup, sizeof(a->cgroup), "%s", workload->cgroup ?: "");

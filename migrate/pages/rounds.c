@@ -15,7 +15,9 @@ void kho_rounds_add(struct kho_rounds *rounds, const struct kho_round *round)
 
 uint64_t kho_rounds_predict_ns(const struct kho_rounds *rounds)
 {
-	return rounds->nr ? 2 * rounds->rounds[rounds->nr - 1].duration_ns : 0;
+	uint64_t ns = rounds->nr ? 2 * rounds->rounds[rounds->nr - 1].duration_ns : 0;
+
+	return ns > rounds->rehearsed_ns ? ns : rounds->rehearsed_ns;
 }
 
 /* Whether the last round was smaller than the one before by a quarter. */
@@ -95,4 +97,21 @@ bool kho_rounds_catch_up(struct kho_rounds *rounds)
 		return false;
 	/* the first one has nothing to be compared with */
 	return rounds->caught_up == 1 || is_shrinking(rounds);
+}
+
+int kho_rounds_allow(const struct kho_rounds *rounds, const struct kho_rounds_policy *policy,
+		     struct kho_err *err)
+{
+	uint64_t ns = kho_rounds_predict_ns(rounds);
+
+	if (policy->go_on || ns <= policy->max_blackout_ns)
+		return 0;
+	if (ns > rounds->rehearsed_ns) {
+		give_up(rounds, policy->max_blackout_ns, err);
+		return err->code;
+	}
+	return kho_fail(err, -ETIME, "the freeze would take about %llu ms, as its rehearsal did "
+			"with all that is shared memory, and MaxBlackoutSec= allows %llu ms; allow "
+			"more, or set NoConvergence=go-on", (unsigned long long)(ns / MS),
+			(unsigned long long)(policy->max_blackout_ns / MS));
 }

@@ -18,10 +18,12 @@
  *	       `----------> ABORT	it isn't
  *
  * Then other things are done that take a while (the system manager is told), and one
- * round or a few more catch up with what was written meanwhile.
+ * round or a few more catch up with what was written meanwhile. A last look decides.
  *
  * The prediction: the final dump does what the last round did, and the restore takes
- * about as long again. It's compared with what was measured in the report of a move.
+ * about as long again; or it's as in the rehearsal, if that took longer, which has also copied
+ * what isn't in rounds: shared memory. It's compared with what was measured in the report
+ * of a move.
  */
 #ifndef KHO_PAGES_ROUNDS_H
 #define KHO_PAGES_ROUNDS_H
@@ -49,6 +51,7 @@ struct kho_rounds {
 	unsigned int caught_up;			/* of these: rounds to catch up */
 	unsigned int slowed;			/* steps */
 	uint32_t usual;				/* 1/1000 CPUs that it used before the first */
+	uint64_t rehearsed_ns;			/* dump and restore of its copy; 0: there was none */
 };
 
 struct kho_rounds_policy {
@@ -81,5 +84,9 @@ uint32_t kho_rounds_slow(struct kho_rounds *rounds);
 
 /* After each round of catching up, which was added: whether another one pays off. */
 bool kho_rounds_catch_up(struct kho_rounds *rounds);
+
+/* Before the freeze, when all rounds are over: 0, or -ETIME and what to do about it. */
+int kho_rounds_allow(const struct kho_rounds *rounds, const struct kho_rounds_policy *policy,
+		     struct kho_err *err);
 
 #endif

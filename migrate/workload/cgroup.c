@@ -17,6 +17,7 @@
 
 #define PATH_SIZE	1024
 #define LIST_MAX	(1u << 20)
+#define STAT_MAX	65536
 #define MAX_DEPTH	16
 #define MS_PER_SEC	1000
 #define LOOK_MS		50
@@ -218,4 +219,28 @@ uint64_t kho_cgroup_resident(const char *path)
 	}
 	kho_pids_done(&pids);
 	return total;
+}
+
+bool kho_cgroup_memory_parse(const char *stat, uint64_t *ret)
+{
+	unsigned long long anon, shmem;
+	const char *line = strstr(stat, "\nshmem ");
+
+	if (sscanf(stat, "anon %llu", &anon) != 1 || !line || sscanf(line, " shmem %llu", &shmem) != 1)
+		return false;
+	*ret = anon + shmem;
+	return anon <= UINT64_MAX - shmem;
+}
+
+uint64_t kho_cgroup_memory(const char *path)
+{
+	_cleanup_free_ char *text = NULL;
+	char file[PATH_SIZE];
+	uint64_t total;
+
+	snprintf(file, sizeof(file), "%s/memory.stat", path);
+	if (kho_file_read(file, STAT_MAX, &text, NULL, NULL) >= 0 &&
+	    kho_cgroup_memory_parse(text, &total))
+		return total;
+	return kho_cgroup_resident(path);
 }

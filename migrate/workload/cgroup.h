@@ -43,4 +43,13 @@ int kho_cgroup_root(const char *path, pid_t *ret, struct kho_err *err);
 /* Resident bytes of all of them, as /proc says. */
 uint64_t kho_cgroup_resident(const char *path);
 
+/*
+ * Bytes of memory that go with them: anonymous and shared, without files' pages. What's
+ * shared counts once, if the cgroup is accounted for; else as often as it's mapped.
+ */
+uint64_t kho_cgroup_memory(const char *path);
+
+/* Of the text of memory.stat. False: it isn't one. */
+bool kho_cgroup_memory_parse(const char *stat, uint64_t *ret);
+
 #endif

@@ -85,6 +85,11 @@ def of_criu():
     yield Fault(20, "what came is damaged", new="restore before spoil", says="restore")
 
 
+def of_memory():
+    """The new kernel has no room for it."""
+    yield Fault(20, "the new kernel's memory is full", free=60, says="MiB available; spawn it with more")
+
+
 def of_time():
     """What stands still for too long is thawed."""
     for step in ("take", "restore", "resume"):
@@ -107,4 +112,4 @@ def test(lab):
     """All of them."""
     faults = Faults(lab)
     faults.run([*of_old(), *of_new(), *of_undo(), *of_rehearsal(), *of_criu(), *of_time(),
-                *of_kernel()])
+                *of_memory(), *of_kernel()])

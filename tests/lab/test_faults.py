@@ -6,6 +6,8 @@ steps and sides are in soak_faults.py and soak_committed.py."""
 from lib.faults import Fault, Faults
 
 FAULTS = (
+    Fault(20, "the new kernel's memory is full", free=60,
+          says="MiB available; spawn it with more"),
     Fault(14, "the old agent is killed while the volume is away", old="restore after kill 100",
           says="killed"),
     Fault(18, "CRIU is killed with sockets in repair mode, and the health command says no",

@@ -166,6 +166,42 @@ END_TEST
 
 /* ---- split.h ---- */
 
+/* What a rehearsal took counts if it's more than the last round promises. */
+START_TEST(rehearsal)
+{
+	struct kho_rounds_policy policy = plain;
+	struct kho_rounds rounds = {};
+	struct kho_err err = {};
+
+	ck_assert_uint_eq(kho_rounds_predict_ns(&rounds), 0);
+	kho_rounds_add(&rounds, &(struct kho_round){ .pages = 10, .duration_ns = 100 * MS });
+	ck_assert_uint_eq(kho_rounds_predict_ns(&rounds), 200 * MS);
+	rounds.rehearsed_ns = 150 * MS;
+	ck_assert_uint_eq(kho_rounds_predict_ns(&rounds), 200 * MS);
+	ck_assert_int_eq(kho_rounds_allow(&rounds, &policy, &err), 0);
+	rounds.rehearsed_ns = 501 * MS;
+	ck_assert_uint_eq(kho_rounds_predict_ns(&rounds), 501 * MS);
+	ck_assert_int_eq(kho_rounds_allow(&rounds, &policy, &err), -ETIME);
+	ck_assert_ptr_nonnull(strstr(err.msg, "about 501 ms, as its rehearsal did"));
+	policy.go_on = true;
+	ck_assert_int_eq(kho_rounds_allow(&rounds, &policy, &err), 0);
+}
+END_TEST
+
+/* The last round tells more than those by which copying was ended. */
+START_TEST(last_look)
+{
+	struct kho_rounds rounds = {};
+	struct kho_err err = {};
+
+	kho_rounds_add(&rounds, &(struct kho_round){ .pages = 10, .duration_ns = 250 * MS });
+	ck_assert_int_eq(kho_rounds_allow(&rounds, &plain, &err), 0);
+	kho_rounds_add(&rounds, &(struct kho_round){ .pages = 10, .duration_ns = 251 * MS });
+	ck_assert_int_eq(kho_rounds_allow(&rounds, &plain, &err), -ETIME);
+	ck_assert_ptr_nonnull(strstr(err.msg, "after 2 rounds"));
+}
+END_TEST
+
 START_TEST(huge_mappings)
 {
 	static const char smaps[] =
@@ -219,6 +255,8 @@ static Suite *rounds_suite(void)
 	tcase_add_test(tc, slower_and_slower);
 	tcase_add_test(tc, slow_enough);
 	tcase_add_test(tc, catching_up);
+	tcase_add_test(tc, rehearsal);
+	tcase_add_test(tc, last_look);
 	tcase_add_test(tc, huge_mappings);
 	tcase_add_test(tc, not_smaps);
 	suite_add_tcase(suite, tc);

@@ -87,6 +87,7 @@ class Fault:
     health: str = HEALTH
     rehearsal: str = "no"
     lost: bool = False # the new kernel has to go
+    free: int = 0 # MiB: all else of the new kernel's memory is in use
 
 
 class Faults:
@@ -134,6 +135,13 @@ class Faults:
                          "--cpus=2-3 --memory=1536M")
         self.new.wait_until("systemctl is-active kho-new.target", 60)
 
+    def fill(self, left):
+        """Uses up the new kernel's memory, but for so many MiB."""
+        self.new.run(f"""
+            mount -o remount,size=95% /dev/shm
+            size=$(( $(sed -n 's/^MemAvailable: *//p' /proc/meminfo | tr -d ' kB') / 1024 - {left} ))
+            head -c ${{size}}M /dev/zero >/dev/shm/full""", 120)
+
     @staticmethod
     def _arm(shell, text):
         shell.write_file("/run/kho-agent/failpoints", f"{text}\n".encode())
@@ -159,6 +167,8 @@ class Faults:
             self._arm(self.old, fault.old)
         if fault.new:
             self._arm(self.new, fault.new)
+        if fault.free:
+            self.fill(fault.free)
         self.old.run("rm -f /run/kho-agent/report.json")
         self.lab.step(f"{fault.number}: {fault.what}")
         moved = self.old.call("khoctl move", 180)
@@ -167,6 +177,8 @@ class Faults:
         self.lab.step(f"   {result}")
         for shell in (self.old, self.new) if not fault.lost else (self.old,):
             assert not shell.run(LEFT), "a failpoint wasn't met"
+        if fault.free:
+            self.new.run("rm /dev/shm/full")
         assert moved.rc != 0 and fault.says in result, (moved.out, result)
         self._all_hold(self.old, CLEAN + RUNS)
         if fault.lost:
