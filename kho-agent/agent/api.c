@@ -7,9 +7,6 @@
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include "agent/api_calls.h"
 #include "agent/api_check.h"
@@ -24,9 +21,9 @@
 #include "agent/side.h"
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
+#include "agent/watch.h"
 #include "api/api.h"
 #include "base/file.h"
-#include "base/version.h"
 
 #define CONSOLE_MAX	(16u << 20)
 
@@ -58,6 +55,7 @@ static void on_disconnect(sd_varlink_server *server, sd_varlink *link, void *use
 	for (int i = 0; i < KHO_FOLLOWERS; i++)
 		if (agent->followers[i] == link)
 			agent->followers[i] = sd_varlink_unref(link);
+	kho_watch_gone(agent, link);
 	if (agent->waiter != link)
 		return;
 	kho_upgrade_client_gone(agent);
@@ -66,66 +64,6 @@ static void on_disconnect(sd_varlink_server *server, sd_varlink *link, void *use
 }
 
 /* ---- methods ---- */
-
-static const char *peer_state_name(const struct kho_session *session)
-{
-	static const char *const names[] = {
-		[MK_STATE_NONE] = "none",
-		[MK_STATE_RUNNING] = "running",
-		[MK_STATE_STOPPED] = "stopped",
-		[MK_STATE_PANICKED] = "panicked",
-		[MK_STATE_RETIRED] = "retired",
-	};
-	uint32_t state = session ? session->peer->state : MK_STATE_NONE;
-
-	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
-}
-
-static int method_status(sd_varlink *link, sd_json_variant *parameters,
-			 sd_varlink_method_flags_t flags, void *userdata)
-{
-	struct kho_agent *agent = userdata;
-	const struct kho_session *session = agent->session;
-	const struct kho_link *peer = session ? kho_channel_link(session->channel) : NULL;
-	bool connected = peer && kho_link_is_up(peer);
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *upgrade =
-		kho_upgrade_json(agent);
-	char id[KHO_UUID_TEXT] = "";
-	struct utsname name;
-	struct mk_info info;
-	struct kho_err err;
-
-	(void)parameters;
-	(void)flags;
-	if (kho_device_info(&agent->device, &info, &err) < 0)
-		return kho_api_reply_error(link, &err);
-	uname(&name);
-	if (session)
-		kho_uuid_format(session->handover.upgrade_id, id);
-	return sd_varlink_replybo(
-		link,
-		SD_JSON_BUILD_PAIR_STRING("role", agent->spawned ? "spawned" : "first"),
-		SD_JSON_BUILD_PAIR_STRING("release", name.release),
-		SD_JSON_BUILD_PAIR_STRING("agentVersion", KHO_VERSION),
-		SD_JSON_BUILD_PAIR_STRING("phase", kho_agent_phase_name(agent)),
-		SD_JSON_BUILD_PAIR_STRING("message", agent->last.code ? agent->last.msg : ""),
-		SD_JSON_BUILD_PAIR_UNSIGNED("instance", agent->spawned ? agent->own.instance : 0),
-		SD_JSON_BUILD_PAIR_UNSIGNED("epoch", agent->spawned ? agent->own.epoch : 0),
-		SD_JSON_BUILD_PAIR_CONDITION(!!session, "upgradeId", SD_JSON_BUILD_STRING(id)),
-		SD_JSON_BUILD_PAIR_INTEGER("onlineCpus", sysconf(_SC_NPROCESSORS_ONLN)),
-		SD_JSON_BUILD_PAIR_UNSIGNED("lentCpus", info.nr_lent_cpus),
-		SD_JSON_BUILD_PAIR_INTEGER("memoryBytes",
-			sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE)),
-		SD_JSON_BUILD_PAIR_UNSIGNED("regionBytes", session ? session->region.size : 0),
-		SD_JSON_BUILD_PAIR_UNSIGNED("functionsHeld", info.nr_pci_held),
-		SD_JSON_BUILD_PAIR_UNSIGNED("functionsGranted", info.nr_pci_granted),
-		SD_JSON_BUILD_PAIR_STRING("peerState", peer_state_name(session)),
-		SD_JSON_BUILD_PAIR_CONDITION(connected, "peerRelease", SD_JSON_BUILD_STRING(
-			connected ? peer->peer.kernel_release : "")),
-		SD_JSON_BUILD_PAIR_BOOLEAN("connected", connected),
-		SD_JSON_BUILD_PAIR_CONDITION(!!upgrade, "upgrade",
-					     SD_JSON_BUILD_VARIANT(upgrade)));
-}
 
 static int method_spawn(sd_varlink *link, sd_json_variant *parameters,
 			sd_varlink_method_flags_t flags, void *userdata)
@@ -387,7 +325,7 @@ static const struct {
 	const char *name;
 	sd_varlink_method_t method;
 } methods[] = {
-	{ KHO_API_METHOD("Status"), method_status },
+	{ KHO_API_METHOD("Status"), kho_method_status },
 	{ KHO_API_METHOD("Plan"), kho_method_plan },
 	{ KHO_API_METHOD("Start"), kho_method_start },
 	{ KHO_API_METHOD("Commit"), kho_method_commit },

@@ -6,6 +6,7 @@
 #include "agent/session.h"
 #include "agent/upgrade_run.h"
 #include "api/api.h"
+#include "api/feed.h"
 
 int kho_api_reply_error(sd_varlink *link, const struct kho_err *err)
 {
@@ -69,6 +70,7 @@ void kho_agent_end_wait(struct kho_agent *agent, const struct kho_err *err)
 	else
 		kho_api_reply_message(link, "done");
 	/* a machine that's about to end its life must not keep the answer */
-	sd_varlink_flush(link);
+	if (kho_feed_is_writable(link))
+		sd_varlink_flush(link);
 	sd_varlink_unref(link);
 }
