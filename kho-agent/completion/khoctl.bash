@@ -3,7 +3,7 @@
 # Completion of khoctl's verbs and options.
 
 _khoctl() {
-	local words="status plan upgrade commit abort history show spawn reclaim check move rollback
+	local words="status watch plan upgrade commit abort history show spawn reclaim check move rollback
 		failover report retire grant revoke console dmesg bench config volume image"
 	local spawn="--cpus= --memory= --blocks= --append= --timeout= --force --json"
 	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
@@ -16,6 +16,7 @@ _khoctl() {
 	"") words="$words --json --socket= --help --version" ;;
 	spawn) words=$spawn ;;
 	plan | upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --no-wait --dry-run" ;;
+	watch) words="--until-over --json" ;;
 	move) words="--no-rehearsal --json" ;;
 	console) words="--follow --type=" ;;
 	config) words="check show" ;;

@@ -30,6 +30,7 @@ extern const char *arg_socket;
 typedef int (*kho_verb_fn)(int argc, char **argv);
 
 int verb_status(int argc, char **argv);
+int verb_watch(int argc, char **argv);
 int verb_spawn(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
 int verb_plan(int argc, char **argv);
@@ -74,6 +75,12 @@ struct kho_call {
  * message was printed, and the exit code says how it failed.
  */
 int kho_call(struct kho_call *call, sd_json_variant **ret);
+
+/* Connects to the agent; otherwise says why it can't. An exit code. */
+int kho_connect(sd_varlink **ret);
+
+/* Says what the agent refused; an exit code. */
+int kho_report_error(const char *error_id, sd_json_variant *parameters);
 
 /* Calls, then prints the answer as JSON or its {message}. */
 int kho_call_and_print(struct kho_call *call);

@@ -21,6 +21,7 @@ static const struct {
 	const char *help;
 } verbs[] = {
 	{ "status", verb_status, "", "what this kernel is and what is under way" },
+	{ "watch", verb_watch, "[--until-over]", "the same as it changes; on a terminal: full-screen" },
 	{ "upgrade", verb_upgrade, "IMAGE [OPTION...]", "replace this kernel, and move the workloads" },
 	{ "plan", verb_plan, "IMAGE [OPTION...]", "what an upgrade would do, without doing it" },
 	{ "commit", verb_commit, "", "end an upgrade's soak: this kernel retires" },
