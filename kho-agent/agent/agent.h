@@ -26,6 +26,7 @@
 #include <systemd/sd-event.h>
 #include <systemd/sd-varlink.h>
 
+#include "api/access.h"
 #include "base/err.h"
 #include "channel.pb-c.h"
 #include "spawn/tree.h"
@@ -80,6 +81,9 @@ struct kho_agent {
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
 	bool waiter_more;		/* and wants to hear how it goes */
 	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */
+	struct kho_access_policy access;	/* to the API */
+	const sd_varlink *calling;	/* whose call is being looked at, or NULL */
+	struct kho_err refused;		/* what it was answered, if it's an error */
 	struct kho_watch *watch;	/* whoever is told of each change */
 };
 

@@ -63,6 +63,8 @@ static int exit_code_of(uint64_t code)
 		return KHO_EXIT_TIMEOUT;
 	case EKEYREJECTED: case EKEYREVOKED:
 		return KHO_EXIT_IMAGE;
+	case EACCES:
+		return KHO_EXIT_DENIED;
 	case EINVAL: case EBUSY: case ENOENT: case ENODEV: case ERANGE: case EEXIST:
 	case ENOEXEC: case ENOTCONN: case EALREADY: case E2BIG: case ENOSPC: case EBADMSG:
 	case EPROTONOSUPPORT: case EOPNOTSUPP: case EPERM: case EXDEV: case ENXIO:
@@ -145,6 +147,11 @@ int kho_connect(sd_varlink **ret)
 
 	if (r >= 0)
 		return KHO_EXIT_OK;
+	if (r == -EACCES || r == -EPERM) {
+		fprintf(stderr, "khoctl: only root, and members of the group that ReadGroup= in [API] "
+			"of kho-agent.conf names, may ask the agent; run it as one of them\n");
+		return KHO_EXIT_DENIED;
+	}
 	fprintf(stderr, "khoctl: no agent answers at %s (%s); is kho-agent.service running?\n",
 		arg_socket, strerror(-r));
 	return KHO_EXIT_NO_AGENT;

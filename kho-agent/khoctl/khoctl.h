@@ -21,6 +21,7 @@ enum kho_exit {
 	KHO_EXIT_TIMEOUT = 5,		/* a deadline passed; everything was undone */
 	KHO_EXIT_BLOCKED = 6,		/* check: something can't move */
 	KHO_EXIT_IMAGE = 7,		/* the image's signature isn't good, or it failed before */
+	KHO_EXIT_DENIED = 8,		/* the caller may not do that */
 };
 
 extern bool arg_json;

@@ -67,7 +67,8 @@ static void print_help(void)
 	       "  --dry-run        as khoctl plan\n"
 	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
-	       "6 check: something can't move, 7 the image's signature isn't good, or it failed before\n");
+	       "6 check: something can't move, 7 the image's signature isn't good, or it failed before,\n"
+	       "8 denied: only root may do that\n");
 }
 
 static const struct option options[] = {
