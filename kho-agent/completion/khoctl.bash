@@ -4,7 +4,7 @@
 
 _khoctl() {
 	local words="status watch plan upgrade commit abort history show spawn reclaim check move rollback
-		failover report retire grant revoke console dmesg bench config volume image"
+		failover report retire grant revoke console dmesg bench config workload volume image"
 	local spawn="--cpus= --memory= --blocks= --append= --timeout= --force --json"
 	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
 
@@ -20,6 +20,7 @@ _khoctl() {
 	move) words="--no-rehearsal --json" ;;
 	console) words="--follow --type=" ;;
 	config) words="check show" ;;
+	workload) words="list" ;;
 	volume) words="start stop" ;;
 	image) words="build list inspect show clear" ;;
 	show) words=$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
