@@ -16,6 +16,7 @@
 #include "agent/failover.h"
 #include "agent/move.h"
 #include "agent/move_report.h"
+#include "agent/move_trial.h"
 #include "agent/pci.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
@@ -154,6 +155,29 @@ static int method_move(sd_varlink *link, sd_json_variant *parameters,
 	if (agent->mover && !rehearse)
 		kho_mover_no_rehearsal(agent->mover);
 	return r;
+}
+
+static const sd_json_dispatch_field rehearse_fields[] = {
+	{ "workload", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, 0, SD_JSON_MANDATORY },
+	{}
+};
+
+static int method_rehearse(sd_varlink *link, sd_json_variant *parameters,
+			   sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	const char *name = NULL;
+	struct kho_err err;
+	int r = sd_varlink_dispatch(link, parameters, rehearse_fields, &name);
+
+	if (r != 0)
+		return r;
+	r = kho_api_begin_wait(agent, link, flags, &err);
+	if (r < 0)
+		return kho_api_reply_error(link, &err);
+	if (kho_trial_begin(agent, name, &err) < 0)
+		kho_agent_answer(agent, &err);
+	return 0;
 }
 
 static int method_rollback(sd_varlink *link, sd_json_variant *parameters,
@@ -336,6 +360,7 @@ static int method_bench(sd_varlink *link, sd_json_variant *parameters,
 	X(Spawn, CHANGE, false, method_spawn) \
 	X(Reclaim, CHANGE, false, method_reclaim) \
 	X(Move, CHANGE, false, method_move) \
+	X(Rehearse, CHANGE, false, method_rehearse) \
 	X(Rollback, CHANGE, false, method_rollback) \
 	X(Failover, CHANGE, false, method_failover) \
 	X(Retire, CHANGE, false, method_retire) \

@@ -139,6 +139,12 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	IN_OPT(rehearse, BOOL),
 	OUT_OPT(message, STRING));
 
+static SD_VARLINK_DEFINE_METHOD_FULL(
+	Rehearse, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("Its name in the configuration"),
+	IN(workload, STRING),
+	OUT_OPT(message, STRING));
+
 static SD_VARLINK_DEFINE_METHOD_FULL(Rollback, SD_VARLINK_SUPPORTS_MORE,
 				     OUT_OPT(message, STRING));
 
@@ -227,6 +233,8 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	&vl_method_Reclaim,
 	SD_VARLINK_SYMBOL_COMMENT("Moves all configured workloads to the spawned kernel"),
 	&vl_method_Move,
+	SD_VARLINK_SYMBOL_COMMENT("Restores a copy of one workload there, and drops it; nothing moves"),
+	&vl_method_Rehearse,
 	SD_VARLINK_SYMBOL_COMMENT("Moves them back, with the state that they have now"),
 	&vl_method_Rollback,
 	SD_VARLINK_SYMBOL_COMMENT("Gives the new kernel up: starts them anew in this one"),

@@ -20,7 +20,7 @@ _khoctl() {
 	move) words="--no-rehearsal --json" ;;
 	console) words="--follow --type=" ;;
 	config) words="check show" ;;
-	workload) words="list" ;;
+	workload) words="list test" ;;
 	volume) words="start stop" ;;
 	image) words="build list inspect show clear" ;;
 	show) words=$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;

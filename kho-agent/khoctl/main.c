@@ -42,7 +42,7 @@ static const struct {
 	{ "dmesg", verb_dmesg, "", "the spawned kernel's log, out of its memory" },
 	{ "bench", verb_bench, "", "measure the channel to the spawned kernel" },
 	{ "config", verb_config, "check|show", "whether the configuration is valid; all of it" },
-	{ "workload", verb_workload, "list", "configured workloads: unit, state, addresses, budget" },
+	{ "workload", verb_workload, "list|test NAME", "what's configured; try one without a move" },
 	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },
 	{ "image", verb_image, "build|list|inspect|show|clear", "make, check, forgive target images" },
 };

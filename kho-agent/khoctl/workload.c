@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * khoctl workload list: what's configured to move, and whether it runs here. It needs no
- * agent: the files say what, and systemd says how it is.
+ * agent: the files say what, and systemd says how it is. khoctl workload test: a rehearsal
+ * without a move, which the agent does.
  */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api.h"
 #include "base/cleanup.h"
 #include "khoctl/khoctl.h"
 #include "migrate/workload/config.h"
@@ -145,9 +147,33 @@ static int list_all(void)
 	return KHO_EXIT_OK;
 }
 
+static int test(const char *name)
+{
+	_cleanup_variant_ sd_json_variant *answer = NULL;
+	struct kho_call call = {
+		.method = KHO_API_METHOD("Rehearse"),
+		.progress = kho_show_progress,
+	};
+	int r;
+
+	if (sd_json_buildo(&call.parameters, SD_JSON_BUILD_PAIR_STRING("workload", name)) < 0)
+		return KHO_EXIT_FAILED;
+	r = kho_call(&call, &answer);
+	if (r != KHO_EXIT_OK)
+		return r;
+	if (arg_json)
+		kho_print_json(answer);
+	else
+		printf("%s: a copy of it was restored in the new kernel, and dropped; nothing has "
+		       "moved\n", name);
+	return KHO_EXIT_OK;
+}
+
 int verb_workload(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "list") == 0)
 		return list_all();
-	return kho_usage_error("workload takes list");
+	if (argc == 3 && strcmp(argv[1], "test") == 0)
+		return test(argv[2]);
+	return kho_usage_error("workload takes list, or test and a name");
 }
