@@ -8,7 +8,7 @@
 #
 # A new file in one of the folders is picked up without a line here.
 
-LIB_DIRS := base spawn channel system image api upgrade
+LIB_DIRS := base spawn channel system image api upgrade view
 MIGRATE_DIRS := criu pages net volume workload
 PROTOS   := $(wildcard proto/*.proto)
 LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S)) \
@@ -27,12 +27,14 @@ PROGRAMS   := $(if $(AGENT_OBJ),$(B)/bin/kho-agent) $(if $(KHOCTL_OBJ),$(B)/bin/
 
 $(B)/bin/kho-agent: $(AGENT_OBJ)
 $(B)/bin/khoctl: $(KHOCTL_OBJ)
+# for khoctl watch, and for nothing else
+$(B)/bin/khoctl: OWN_LIBS := $(NCURSES_LIBS)
 $(B)/bin/kho-restore: $(RESTORE_OBJ)
 
 $(PROGRAMS): $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libkho.a $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libkho.a $(PKG_LIBS) $(OWN_LIBS)
 
 # An agent with failpoints (kho-agent/agent/failpoint.h), for the lab's machines only
 TEST_AGENT := $(B)/test/kho-agent

@@ -23,6 +23,8 @@ PKGS      := libsystemd libprotobuf-c libcrypto zlib libzstd devmapper libmnl li
 PKG_FLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lfdt
 
+NCURSES_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null)
+
 CFLAGS   ?= -O2 -g
 ALL_CFLAGS  = $(CSTD) $(CFLAGS) $(WARN) $(HARD) $(SANITIZE) $(INCS) $(PKG_FLAGS)
 ALL_LDFLAGS = -pie -Wl,-z,relro,-z,now $(SANITIZE) $(LDFLAGS)

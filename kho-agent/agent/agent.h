@@ -26,6 +26,7 @@
 #include <systemd/sd-event.h>
 #include <systemd/sd-varlink.h>
 
+#include "api/access.h"
 #include "base/err.h"
 #include "channel.pb-c.h"
 #include "spawn/tree.h"
@@ -51,6 +52,7 @@ struct kho_mover;
 struct kho_receiver;
 struct kho_checkup;
 struct kho_upgrade_run;
+struct kho_watch;
 
 struct kho_agent {
 	sd_event *event;
@@ -79,6 +81,10 @@ struct kho_agent {
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
 	bool waiter_more;		/* and wants to hear how it goes */
 	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */
+	struct kho_access_policy access;	/* to the API */
+	const sd_varlink *calling;	/* whose call is being looked at, or NULL */
+	struct kho_err refused;		/* what it was answered, if it's an error */
+	struct kho_watch *watch;	/* whoever is told of each change */
 };
 
 /*
@@ -88,7 +94,7 @@ struct kho_agent {
 const char *kho_phase_name(enum kho_phase phase);
 const char *kho_agent_phase_name(struct kho_agent *agent);
 
-/* Tells the waiting client, if there's one, and the log. */
+/* Tells the waiting client, if there's one, whoever watches, and the log. */
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

@@ -2,31 +2,29 @@
 /*
  * The methods of the local API. Each takes its parameters apart, calls what does
  * the work, and answers; Spawn, Retire, Grant and Revoke answer later, when the
- * other kernel has (agent->waiter). Everyone may ask for the status; only root may
- * change things, or read what a kernel prints.
+ * other kernel has (agent->waiter). Who may call which one is in the table at the end.
  */
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 
 #include "agent/api_calls.h"
 #include "agent/api_check.h"
+#include "agent/api_guard.h"
 #include "agent/api_upgrade.h"
 #include "agent/bench.h"
 #include "agent/dmesg.h"
 #include "agent/failover.h"
 #include "agent/move.h"
 #include "agent/move_report.h"
+#include "agent/move_trial.h"
 #include "agent/pci.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
+#include "agent/watch.h"
 #include "api/api.h"
 #include "base/file.h"
-#include "base/version.h"
 
 #define CONSOLE_MAX	(16u << 20)
 
@@ -58,6 +56,7 @@ static void on_disconnect(sd_varlink_server *server, sd_varlink *link, void *use
 	for (int i = 0; i < KHO_FOLLOWERS; i++)
 		if (agent->followers[i] == link)
 			agent->followers[i] = sd_varlink_unref(link);
+	kho_watch_gone(agent, link);
 	if (agent->waiter != link)
 		return;
 	kho_upgrade_client_gone(agent);
@@ -66,66 +65,6 @@ static void on_disconnect(sd_varlink_server *server, sd_varlink *link, void *use
 }
 
 /* ---- methods ---- */
-
-static const char *peer_state_name(const struct kho_session *session)
-{
-	static const char *const names[] = {
-		[MK_STATE_NONE] = "none",
-		[MK_STATE_RUNNING] = "running",
-		[MK_STATE_STOPPED] = "stopped",
-		[MK_STATE_PANICKED] = "panicked",
-		[MK_STATE_RETIRED] = "retired",
-	};
-	uint32_t state = session ? session->peer->state : MK_STATE_NONE;
-
-	return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown";
-}
-
-static int method_status(sd_varlink *link, sd_json_variant *parameters,
-			 sd_varlink_method_flags_t flags, void *userdata)
-{
-	struct kho_agent *agent = userdata;
-	const struct kho_session *session = agent->session;
-	const struct kho_link *peer = session ? kho_channel_link(session->channel) : NULL;
-	bool connected = peer && kho_link_is_up(peer);
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *upgrade =
-		kho_upgrade_json(agent);
-	char id[KHO_UUID_TEXT] = "";
-	struct utsname name;
-	struct mk_info info;
-	struct kho_err err;
-
-	(void)parameters;
-	(void)flags;
-	if (kho_device_info(&agent->device, &info, &err) < 0)
-		return kho_api_reply_error(link, &err);
-	uname(&name);
-	if (session)
-		kho_uuid_format(session->handover.upgrade_id, id);
-	return sd_varlink_replybo(
-		link,
-		SD_JSON_BUILD_PAIR_STRING("role", agent->spawned ? "spawned" : "first"),
-		SD_JSON_BUILD_PAIR_STRING("release", name.release),
-		SD_JSON_BUILD_PAIR_STRING("agentVersion", KHO_VERSION),
-		SD_JSON_BUILD_PAIR_STRING("phase", kho_agent_phase_name(agent)),
-		SD_JSON_BUILD_PAIR_STRING("message", agent->last.code ? agent->last.msg : ""),
-		SD_JSON_BUILD_PAIR_UNSIGNED("instance", agent->spawned ? agent->own.instance : 0),
-		SD_JSON_BUILD_PAIR_UNSIGNED("epoch", agent->spawned ? agent->own.epoch : 0),
-		SD_JSON_BUILD_PAIR_CONDITION(!!session, "upgradeId", SD_JSON_BUILD_STRING(id)),
-		SD_JSON_BUILD_PAIR_INTEGER("onlineCpus", sysconf(_SC_NPROCESSORS_ONLN)),
-		SD_JSON_BUILD_PAIR_UNSIGNED("lentCpus", info.nr_lent_cpus),
-		SD_JSON_BUILD_PAIR_INTEGER("memoryBytes",
-			sysconf(_SC_PHYS_PAGES) * sysconf(_SC_PAGESIZE)),
-		SD_JSON_BUILD_PAIR_UNSIGNED("regionBytes", session ? session->region.size : 0),
-		SD_JSON_BUILD_PAIR_UNSIGNED("functionsHeld", info.nr_pci_held),
-		SD_JSON_BUILD_PAIR_UNSIGNED("functionsGranted", info.nr_pci_granted),
-		SD_JSON_BUILD_PAIR_STRING("peerState", peer_state_name(session)),
-		SD_JSON_BUILD_PAIR_CONDITION(connected, "peerRelease", SD_JSON_BUILD_STRING(
-			connected ? peer->peer.kernel_release : "")),
-		SD_JSON_BUILD_PAIR_BOOLEAN("connected", connected),
-		SD_JSON_BUILD_PAIR_CONDITION(!!upgrade, "upgrade",
-					     SD_JSON_BUILD_VARIANT(upgrade)));
-}
 
 static int method_spawn(sd_varlink *link, sd_json_variant *parameters,
 			sd_varlink_method_flags_t flags, void *userdata)
@@ -152,11 +91,11 @@ static int method_reclaim(sd_varlink *link, sd_json_variant *parameters,
 {
 	struct kho_agent *agent = userdata;
 	struct kho_err err, gone;
-	int r = kho_api_refuse_others(link, &err);
+	int r = 0;
 
 	(void)parameters;
 	(void)flags;
-	if (r >= 0 && agent->phase == KHO_PHASE_RETIRE)
+	if (agent->phase == KHO_PHASE_RETIRE)
 		r = kho_fail(&err, -EBUSY, "this kernel is on its way out; nothing can be undone");
 	if (r >= 0 && agent->session && agent->session->role != &kho_old_role)
 		r = kho_fail(&err, -EINVAL, "this is the spawned kernel; reclaim from the other");
@@ -216,6 +155,29 @@ static int method_move(sd_varlink *link, sd_json_variant *parameters,
 	if (agent->mover && !rehearse)
 		kho_mover_no_rehearsal(agent->mover);
 	return r;
+}
+
+static const sd_json_dispatch_field rehearse_fields[] = {
+	{ "workload", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string, 0, SD_JSON_MANDATORY },
+	{}
+};
+
+static int method_rehearse(sd_varlink *link, sd_json_variant *parameters,
+			   sd_varlink_method_flags_t flags, void *userdata)
+{
+	struct kho_agent *agent = userdata;
+	const char *name = NULL;
+	struct kho_err err;
+	int r = sd_varlink_dispatch(link, parameters, rehearse_fields, &name);
+
+	if (r != 0)
+		return r;
+	r = kho_api_begin_wait(agent, link, flags, &err);
+	if (r < 0)
+		return kho_api_reply_error(link, &err);
+	if (kho_trial_begin(agent, name, &err) < 0)
+		kho_agent_answer(agent, &err);
+	return 0;
 }
 
 static int method_rollback(sd_varlink *link, sd_json_variant *parameters,
@@ -294,9 +256,7 @@ static int method_console(sd_varlink *link, sd_json_variant *parameters,
 	follow = follow && flags & SD_VARLINK_METHOD_MORE;
 	if (agent->session && agent->session->role == &kho_old_role)
 		kho_console_drain(agent->session);
-	r = kho_api_refuse_others(link, &err);
-	if (r >= 0)
-		r = kho_file_read_string(KHO_CONSOLE_LOG, CONSOLE_MAX, &text, &err);
+	r = kho_file_read_string(KHO_CONSOLE_LOG, CONSOLE_MAX, &text, &err);
 	if (r >= 0 && follow)
 		r = add_follower(agent, link, &err);
 	if (r < 0) {
@@ -326,8 +286,7 @@ static int method_input(sd_varlink *link, sd_json_variant *parameters,
 	(void)flags;
 	if (r != 0)
 		return r;
-	r = kho_api_refuse_others(link, &err);
-	if (r >= 0 && (!agent->session || agent->session->role != &kho_old_role))
+	if (!agent->session || agent->session->role != &kho_old_role)
 		r = kho_fail(&err, -ENOTCONN, "there's no spawned kernel to type to");
 	if (r >= 0)
 		r = kho_console_type(agent->session, text, &err);
@@ -339,12 +298,10 @@ static int method_dmesg(sd_varlink *link, sd_json_variant *parameters,
 {
 	struct kho_err err;
 	char *text = NULL;
-	int r = kho_api_refuse_others(link, &err);
+	int r = kho_dmesg_of_peer(userdata, &text, &err);
 
 	(void)parameters;
 	(void)flags;
-	if (r >= 0)
-		r = kho_dmesg_of_peer(userdata, &text, &err);
 	if (r < 0)
 		return kho_api_reply_error(link, &err);
 	r = sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("text", text));
@@ -359,11 +316,11 @@ static int method_bench(sd_varlink *link, sd_json_variant *parameters,
 	struct kho_agent *agent = userdata;
 	struct kho_bench_result result;
 	struct kho_err err;
-	int r = kho_api_refuse_others(link, &err);
+	int r = 0;
 
 	(void)parameters;
 	(void)flags;
-	if (r >= 0 && agent->waiter)
+	if (agent->waiter)
 		r = kho_fail(&err, -EBUSY, "another command is under way; wait for it");
 	if (r >= 0)
 		r = kho_bench_run(agent->session, &result, &err);
@@ -383,32 +340,56 @@ static int method_bench(sd_varlink *link, sd_json_variant *parameters,
 	return r;
 }
 
+/*
+ * All methods, with who may call them (api/access.h) and whether their parameters stay
+ * out of the audit: what's typed on a console may be a password. Plan and Check open what
+ * they are named, and all tasks, with root's eyes. Bench holds everything else up.
+ */
+#define METHODS(X) \
+	X(Status, READ, false, kho_method_status) \
+	X(History, READ, false, kho_method_history) \
+	X(Show, READ, false, kho_method_show) \
+	X(Report, READ, false, kho_method_report) \
+	X(Plan, ROOT, false, kho_method_plan) \
+	X(Check, ROOT, false, kho_method_check) \
+	X(Console, ROOT, false, method_console) \
+	X(Dmesg, ROOT, false, method_dmesg) \
+	X(Start, CHANGE, false, kho_method_start) \
+	X(Commit, CHANGE, false, kho_method_commit) \
+	X(Abort, CHANGE, false, kho_method_abort) \
+	X(Spawn, CHANGE, false, method_spawn) \
+	X(Reclaim, CHANGE, false, method_reclaim) \
+	X(Move, CHANGE, false, method_move) \
+	X(Rehearse, CHANGE, false, method_rehearse) \
+	X(Rollback, CHANGE, false, method_rollback) \
+	X(Failover, CHANGE, false, method_failover) \
+	X(Retire, CHANGE, false, method_retire) \
+	X(Grant, CHANGE, false, method_grant) \
+	X(Revoke, CHANGE, false, method_revoke) \
+	X(Input, CHANGE, true, method_input) \
+	X(Bench, CHANGE, false, method_bench)
+
+/* A function for each: the library doesn't tell a method which one it is. */
+#define GATE(method, kind, is_secret, fn) \
+static int gate_##method(sd_varlink *link, sd_json_variant *parameters, \
+			 sd_varlink_method_flags_t flags, void *userdata) \
+{ \
+	static const struct kho_api_method m = { \
+		.name = #method, .access = KHO_ACCESS_##kind, .secret = is_secret, .run = fn, \
+	}; \
+	const struct kho_api_call call = { link, parameters, flags }; \
+\
+	return kho_api_guard(userdata, &m, &call); \
+}
+
+METHODS(GATE)
+
+#define ROW(method, kind, is_secret, fn)	{ KHO_API_METHOD(#method), gate_##method },
+
 static const struct {
 	const char *name;
 	sd_varlink_method_t method;
-} methods[] = {
-	{ KHO_API_METHOD("Status"), method_status },
-	{ KHO_API_METHOD("Plan"), kho_method_plan },
-	{ KHO_API_METHOD("Start"), kho_method_start },
-	{ KHO_API_METHOD("Commit"), kho_method_commit },
-	{ KHO_API_METHOD("Abort"), kho_method_abort },
-	{ KHO_API_METHOD("History"), kho_method_history },
-	{ KHO_API_METHOD("Show"), kho_method_show },
-	{ KHO_API_METHOD("Spawn"), method_spawn },
-	{ KHO_API_METHOD("Reclaim"), method_reclaim },
-	{ KHO_API_METHOD("Move"), method_move },
-	{ KHO_API_METHOD("Rollback"), method_rollback },
-	{ KHO_API_METHOD("Failover"), method_failover },
-	{ KHO_API_METHOD("Check"), kho_method_check },
-	{ KHO_API_METHOD("Report"), kho_method_report },
-	{ KHO_API_METHOD("Retire"), method_retire },
-	{ KHO_API_METHOD("Grant"), method_grant },
-	{ KHO_API_METHOD("Revoke"), method_revoke },
-	{ KHO_API_METHOD("Console"), method_console },
-	{ KHO_API_METHOD("Input"), method_input },
-	{ KHO_API_METHOD("Dmesg"), method_dmesg },
-	{ KHO_API_METHOD("Bench"), method_bench },
-};
+} methods[] = { METHODS(ROW) };
 
 int kho_agent_api_init(struct kho_agent *agent, struct kho_err *err)
 {
@@ -417,6 +398,7 @@ int kho_agent_api_init(struct kho_agent *agent, struct kho_err *err)
 	if (r < 0)
 		return kho_fail_errno(err, r, "the API can't be set up");
 	sd_varlink_server_set_userdata(agent->server, agent);
+	kho_api_read_access(agent);
 	r = sd_varlink_server_add_interface(agent->server, kho_api_interface());
 	for (size_t i = 0; r >= 0 && i < sizeof(methods) / sizeof(methods[0]); i++)
 		r = sd_varlink_server_bind_method(agent->server, methods[i].name,
@@ -424,9 +406,11 @@ int kho_agent_api_init(struct kho_agent *agent, struct kho_err *err)
 	if (r >= 0)
 		r = sd_varlink_server_bind_disconnect(agent->server, on_disconnect);
 	if (r >= 0)
-		r = sd_varlink_server_listen_address(agent->server, KHO_API_SOCKET, 0666);
+		r = sd_varlink_server_listen_address(agent->server, KHO_API_SOCKET, 0660);
 	if (r >= 0)
 		r = sd_varlink_server_attach_event(agent->server, agent->event,
 						   SD_EVENT_PRIORITY_NORMAL);
-	return r < 0 ? kho_fail_errno(err, r, "the API's socket %s", KHO_API_SOCKET) : 0;
+	if (r < 0)
+		return kho_fail_errno(err, r, "the API's socket %s", KHO_API_SOCKET);
+	return kho_api_protect_socket(agent, err);
 }

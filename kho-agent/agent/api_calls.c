@@ -6,9 +6,15 @@
 #include "agent/session.h"
 #include "agent/upgrade_run.h"
 #include "api/api.h"
+#include "api/feed.h"
 
 int kho_api_reply_error(sd_varlink *link, const struct kho_err *err)
 {
+	struct kho_agent *agent = sd_varlink_get_userdata(link);
+
+	/* for the audit */
+	if (agent && agent->calling == link)
+		agent->refused = *err;
 	return sd_varlink_errorbo(link, KHO_API_ERROR,
 				  SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
 				  SD_JSON_BUILD_PAIR_STRING("message", err->msg));
@@ -19,24 +25,11 @@ int kho_api_reply_message(sd_varlink *link, const char *message)
 	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("message", message));
 }
 
-int kho_api_refuse_others(sd_varlink *link, struct kho_err *err)
-{
-	uid_t uid;
-
-	if (sd_varlink_get_peer_uid(link, &uid) >= 0 && uid == 0)
-		return 0;
-	return kho_fail(err, -EPERM, "only root may do this; run it as root");
-}
-
 /* ---- the client that waits ---- */
 
 int kho_api_begin_wait(struct kho_agent *agent, sd_varlink *link,
 		       sd_varlink_method_flags_t flags, struct kho_err *err)
 {
-	int r = kho_api_refuse_others(link, err);
-
-	if (r < 0)
-		return r;
 	if (kho_upgrade_is_busy(agent))
 		return kho_fail(err, -EBUSY, "an upgrade is under way; wait for it, or undo it "
 				"with khoctl abort");
@@ -69,6 +62,7 @@ void kho_agent_end_wait(struct kho_agent *agent, const struct kho_err *err)
 	else
 		kho_api_reply_message(link, "done");
 	/* a machine that's about to end its life must not keep the answer */
-	sd_varlink_flush(link);
+	if (kho_feed_is_writable(link))
+		sd_varlink_flush(link);
 	sd_varlink_unref(link);
 }

@@ -9,10 +9,7 @@
 int kho_api_reply_error(sd_varlink *link, const struct kho_err *err);
 int kho_api_reply_message(sd_varlink *link, const char *message);
 
-/* -EPERM: the client isn't root. */
-int kho_api_refuse_others(sd_varlink *link, struct kho_err *err);
-
-/* The client is answered by kho_agent_answer(). As above; -EBUSY: another one waits. */
+/* The client is answered by kho_agent_answer(). -EBUSY: another one waits. */
 int kho_api_begin_wait(struct kho_agent *agent, sd_varlink *link,
 		       sd_varlink_method_flags_t flags, struct kho_err *err);
 

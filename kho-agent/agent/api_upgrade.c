@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Whole upgrades over the API. Changes are root's, and the log says whose they were. */
+/* Whole upgrades over the API. The log says whose they were. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +9,6 @@
 #include "agent/api_upgrade.h"
 #include "agent/history.h"
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "migrate/workload/config.h"
 
 #define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
@@ -81,22 +80,12 @@ int kho_api_spawn_parameters(sd_varlink *link, sd_json_variant *parameters,
 }
 
 /* Who calls: "uid 0, khoctl (pid 123)". */
-static void caller(sd_varlink *link, char *ret, size_t size)
+static void caller(sd_varlink *link, char ret[KHO_PEER_TEXT])
 {
-	_cleanup_free_ char *comm = NULL;
-	char path[64];
-	uid_t uid = (uid_t)-1;
-	pid_t pid = 0;
+	_cleanup_(kho_peer_done) struct kho_peer peer = {};
 
-	sd_varlink_get_peer_uid(link, &uid);
-	sd_varlink_get_peer_pid(link, &pid);
-	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
-	if (pid > 0)
-		kho_file_read_string(path, 64, &comm, NULL);
-	/* whoever chose that name has written it to the log */
-	if (comm)
-		kho_text_clean(path, sizeof(path), comm);
-	snprintf(ret, size, "uid %u, %s (pid %d)", uid, comm ? path : "?", pid);
+	kho_peer_read(sd_varlink_get_fd(link), &peer, NULL);
+	kho_peer_format(&peer, ret);
 }
 
 /* ---- what would be done ---- */
@@ -187,9 +176,7 @@ int kho_method_plan(sd_varlink *link, sd_json_variant *parameters,
 		kho_fail(&err, -ENOMEM, "no memory to plan");
 		return kho_api_reply_error(link, &err);
 	}
-	r = kho_api_refuse_others(link, &err);
-	if (r >= 0)
-		r = make_plan(userdata, &request, plan, &err);
+	r = make_plan(userdata, &request, plan, &err);
 	r = r < 0 ? kho_api_reply_error(link, &err) : reply_plan(link, &request, plan);
 	kho_build_done(&plan->build);
 	free(plan->config);
@@ -204,7 +191,7 @@ int kho_method_start(sd_varlink *link, sd_json_variant *parameters,
 	struct kho_agent *agent = userdata;
 	struct kho_upgrade_request request;
 	struct kho_err err;
-	char by[128];
+	char by[KHO_PEER_TEXT];
 	int r = dispatch(link, parameters, start_fields, &request);
 
 	if (r != 0)
@@ -212,7 +199,7 @@ int kho_method_start(sd_varlink *link, sd_json_variant *parameters,
 	r = kho_api_begin_wait(agent, link, flags, &err);
 	if (r < 0)
 		return kho_api_reply_error(link, &err);
-	caller(link, by, sizeof(by));
+	caller(link, by);
 	request.by = by;
 	r = kho_upgrade_start(agent, &request, &err);
 	if (r < 0)
@@ -228,16 +215,14 @@ int kho_method_commit(sd_varlink *link, sd_json_variant *parameters,
 {
 	struct kho_agent *agent = userdata;
 	struct kho_err err;
-	char by[128];
-	int r = kho_api_refuse_others(link, &err);
+	char by[KHO_PEER_TEXT];
+	int r = kho_upgrade_run_commit(agent, &err);
 
 	(void)parameters;
 	(void)flags;
-	if (r >= 0)
-		r = kho_upgrade_run_commit(agent, &err);
 	if (r < 0)
 		return kho_api_reply_error(link, &err);
-	caller(link, by, sizeof(by));
+	caller(link, by);
 	kho_agent_progress(agent, "committed by %s", by);
 	return kho_api_reply_message(link, "the old kernel retires");
 }
@@ -247,15 +232,14 @@ int kho_method_abort(sd_varlink *link, sd_json_variant *parameters,
 {
 	struct kho_agent *agent = userdata;
 	struct kho_err err, why;
-	char by[128];
-	int r = kho_api_refuse_others(link, &err);
+	char by[KHO_PEER_TEXT];
+	int r;
 
 	(void)parameters;
 	(void)flags;
-	caller(link, by, sizeof(by));
+	caller(link, by);
 	kho_fail(&why, -ECANCELED, "aborted by %s", by);
-	if (r >= 0)
-		r = kho_upgrade_run_abort(agent, &why, &err);
+	r = kho_upgrade_run_abort(agent, &why, &err);
 	if (r < 0)
 		return kho_api_reply_error(link, &err);
 	kho_agent_progress(agent, "%s", why.msg);

@@ -24,6 +24,8 @@
 #include "agent/side.h"
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
+#include "agent/watch.h"
+#include "api/feed.h"
 #include "base/version.h"
 #include "migrate/criu/abilities.h"
 
@@ -58,8 +60,12 @@ void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	fprintf(stderr, SD_INFO "%s\n", text);
 	sd_notifyf(0, "STATUS=%s: %s", kho_agent_phase_name(agent), text);
 	kho_rollback_progress(agent, text);
+	kho_watch_log(agent, text);
 	/* to a client that didn't ask for more it would be the answer, and a wrong one */
 	if (!agent->waiter || !agent->waiter_more)
+		return;
+	/* one that doesn't read misses lines, and holds nothing up */
+	if (!kho_feed_is_writable(agent->waiter))
 		return;
 	sd_varlink_notifybo(agent->waiter, SD_JSON_BUILD_PAIR_STRING("message", text));
 	sd_varlink_flush(agent->waiter);
@@ -128,6 +134,8 @@ static int run(struct kho_agent *agent, struct kho_err *err)
 	look_at_criu(agent);
 	kho_mover_tidy(agent);
 	if (r >= 0)
+		r = kho_watch_new(agent, err);
+	if (r >= 0)
 		r = kho_agent_api_init(agent, err);
 	if (r >= 0)
 		r = take_up(agent, err);
@@ -159,6 +167,7 @@ int main(int argc, char **argv)
 	r = run(agent, &err);
 	if (r < 0)
 		fprintf(stderr, SD_ERR "%s\n", err.msg);
+	kho_watch_free(agent);
 	sd_varlink_server_unref(agent->server);
 	kho_session_close(agent);
 	kho_device_close(&agent->device);

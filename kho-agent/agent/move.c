@@ -9,6 +9,7 @@
 #include "agent/move.h"
 #include "agent/move_nic.h"
 #include "agent/move_record.h"
+#include "agent/move_trial.h"
 #include "agent/receive.h"
 #include "agent/side.h"
 #include "migrate/criu/abilities.h"
@@ -135,6 +136,8 @@ static struct kho_move_output tell(struct kho_mover *mover, enum kho_step step, 
 	if (why.code < 0)
 		kho_wrap(&why, why.code, "%s of %s%s", kho_step_info(step)->name,
 			 kho_mover_item_name(mover, step, item), undo ? " can't be undone" : "");
+	else if (!undo && kho_trial_is_done(mover, step, item, &why))
+		return kho_move_abort(&mover->move, &why);
 	return undo ? kho_move_undone(&mover->move, step, item, &why) :
 		      kho_move_done(&mover->move, step, item, &why);
 }

@@ -70,6 +70,9 @@ struct kho_mover {
 	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
 	bool unrehearsed;			/* none is rehearsed */
 	char (*doomed)[KHO_FINDING_CAUSE];	/* why a workload's rehearsal failed, or NULL */
+	bool trial;				/* move_trial.h: of this workload; it went well */
+	uint32_t tried;
+	bool rehearsed;
 	bool checking;				/* agent->checkup is this move's */
 	uint8_t macs[KHO_MOVE_ITEMS][6];	/* of the other side's NICs, by address */
 	uint32_t nics_given;			/* addresses whose NIC we gave away, bit for bit */

@@ -10,6 +10,7 @@
 
 #include "agent/move.h"
 #include "agent/move_findings.h"
+#include "agent/move_trial.h"
 
 #define LINE	(KHO_FINDING_CAUSE + KHO_FINDING_REMEDY + 128)
 
@@ -71,7 +72,7 @@ void kho_mover_no_rehearsal(struct kho_mover *mover)
 
 void kho_mover_doom(struct kho_mover *mover, uint32_t item, const char *why)
 {
-	if (!mover->config->workloads[item].restart)
+	if (!mover->config->workloads[item].restart || mover->trial)
 		return;
 	if (!mover->doomed)
 		mover->doomed = calloc(KHO_MOVE_ITEMS, sizeof(*mover->doomed));
@@ -119,12 +120,22 @@ static void decide(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	const char *verdict = kho_checkup_verdict(config, findings);
 
 	tell_findings(mover, config->name, findings);
-	if (*verdict == 'r' || is_doomed(mover, item))
-		restart(mover, item, err);
-	else if (*verdict == 'b')
+	/* in a trial it's to be known, not to be restarted */
+	if (*verdict == 'b' || (*verdict == 'r' && mover->trial))
 		refuse(config->name, findings, err);
+	else if (*verdict == 'r' || is_doomed(mover, item))
+		restart(mover, item, err);
 	else if (!err->code && kho_mover_take_in(mover, item, err) >= 0)
 		plan_rehearsal(mover, item);
+}
+
+/* Others don't keep a workload from being tried. */
+static bool is_blocked(const struct kho_mover *mover)
+{
+	const struct kho_checkup *checkup = mover->agent->checkup;
+	const struct kho_findings *kernels = kho_checkup_findings(checkup, KHO_CHECKUP_KERNEL);
+
+	return mover->trial ? kernels->nr || kernels->more : kho_checkup_blocked(checkup);
 }
 
 static void on_checked(void *ctx, const struct kho_err *failed)
@@ -136,9 +147,11 @@ static void on_checked(void *ctx, const struct kho_err *failed)
 
 	if (!err.code) {
 		tell_findings(mover, "kernels", kernels);
+		kho_trial_narrow(mover);
 		for (uint32_t i = 0; i < mover->config->nr_workloads; i++)
-			decide(mover, i, &err);
-		if (!err.code && kho_checkup_blocked(checkup))
+			if (!kho_trial_passes_over(mover, i))
+				decide(mover, i, &err);
+		if (!err.code && is_blocked(mover))
 			refuse("any workload", kernels, &err);
 	}
 	kho_mover_end_check(mover);

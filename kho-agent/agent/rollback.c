@@ -9,6 +9,7 @@
 #include "agent/failover.h"
 #include "agent/move.h"
 #include "agent/move_report.h"
+#include "agent/move_trial.h"
 #include "agent/receive.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
@@ -68,8 +69,10 @@ void kho_move_is_over(struct kho_mover *mover)
 		kho_agent_progress(agent, "not all went well: %s", trouble->msg);
 	if (err.code && trouble->code)
 		kho_fail(&err, err.code, "%s; and besides, %s", mover->move.err.msg, trouble->msg);
+	kho_trial_result(mover, &err);
 	agent->last = err;
-	if (kho_move_report_write(mover, &unwritten) < 0)
+	/* that of the last move stays */
+	if (!mover->trial && kho_move_report_write(mover, &unwritten) < 0)
 		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
 	send_over(agent, &err);
 	kho_agent_answer(agent, &err);

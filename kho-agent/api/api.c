@@ -7,8 +7,11 @@
 #define OUT(name, type)		SD_VARLINK_DEFINE_OUTPUT(name, SD_VARLINK_##type, 0)
 #define OUT_OPT(name, type)	SD_VARLINK_DEFINE_OUTPUT(name, SD_VARLINK_##type, SD_VARLINK_NULLABLE)
 
-static SD_VARLINK_DEFINE_METHOD(
-	Status,
+static SD_VARLINK_DEFINE_METHOD_FULL(
+	Status, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("With more: the call ends when nothing is under way any more, at "
+				 "once if nothing is; otherwise when the client goes"),
+	IN_OPT(untilOver, BOOL),
 	SD_VARLINK_FIELD_COMMENT("first: booted by firmware; spawned: by another kernel"),
 	OUT(role, STRING),
 	OUT(release, STRING),
@@ -35,7 +38,15 @@ static SD_VARLINK_DEFINE_METHOD(
 	SD_VARLINK_FIELD_COMMENT("What's under way: {id, state, image, by, beganMs, held, message, "
 				 "soakLeftMs?}; state is check, spawn, move, soak, retire, "
 				 "rollback or reclaim"),
-	OUT_OPT(upgrade, OBJECT));
+	OUT_OPT(upgrade, OBJECT),
+	SD_VARLINK_FIELD_COMMENT("Only with more. How far a move is, or how the last one ended: "
+				 "{state, phase, step, workloads}; of each workload {name, state, "
+				 "rounds, bytes, dirtyBytesPerSec, predictedMs, frozenMs}"),
+	OUT_OPT(move, OBJECT),
+	SD_VARLINK_FIELD_COMMENT("Only with more. Lines since the message before: {ms, text}"),
+	SD_VARLINK_DEFINE_OUTPUT(log, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY | SD_VARLINK_NULLABLE),
+	SD_VARLINK_FIELD_COMMENT("Only with more. Nothing is under way"),
+	OUT_OPT(over, BOOL));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(
 	Start, SD_VARLINK_SUPPORTS_MORE,
@@ -128,6 +139,12 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	IN_OPT(rehearse, BOOL),
 	OUT_OPT(message, STRING));
 
+static SD_VARLINK_DEFINE_METHOD_FULL(
+	Rehearse, SD_VARLINK_SUPPORTS_MORE,
+	SD_VARLINK_FIELD_COMMENT("Its name in the configuration"),
+	IN(workload, STRING),
+	OUT_OPT(message, STRING));
+
 static SD_VARLINK_DEFINE_METHOD_FULL(Rollback, SD_VARLINK_SUPPORTS_MORE,
 				     OUT_OPT(message, STRING));
 
@@ -195,7 +212,8 @@ static SD_VARLINK_DEFINE_ERROR(
 static SD_VARLINK_DEFINE_INTERFACE(
 	upgrade, KHO_API_INTERFACE,
 	SD_VARLINK_INTERFACE_COMMENT("Live kernel upgrades"),
-	SD_VARLINK_SYMBOL_COMMENT("What this kernel is and what is under way"),
+	SD_VARLINK_SYMBOL_COMMENT("What this kernel is and what is under way; with more: each "
+				  "change of it, as it happens"),
 	&vl_method_Status,
 	SD_VARLINK_SYMBOL_COMMENT("What Start would do, without doing it"),
 	&vl_method_Plan,
@@ -215,6 +233,8 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	&vl_method_Reclaim,
 	SD_VARLINK_SYMBOL_COMMENT("Moves all configured workloads to the spawned kernel"),
 	&vl_method_Move,
+	SD_VARLINK_SYMBOL_COMMENT("Restores a copy of one workload there, and drops it; nothing moves"),
+	&vl_method_Rehearse,
 	SD_VARLINK_SYMBOL_COMMENT("Moves them back, with the state that they have now"),
 	&vl_method_Rollback,
 	SD_VARLINK_SYMBOL_COMMENT("Gives the new kernel up: starts them anew in this one"),

@@ -6,7 +6,8 @@
  *	varlinkctl introspect /run/kho-agent/io.khoagent.Upgrade
  *
  * Long calls (Spawn, Retire) send {message} notifications while they run, if the
- * client asked for more; a client that goes away stops nothing.
+ * client asked for more; a client that goes away stops nothing. Status with more goes
+ * on for as long as the client is there (feed.h).
  */
 #ifndef KHO_API_API_H
 #define KHO_API_API_H

@@ -3,8 +3,8 @@
 # Completion of khoctl's verbs and options.
 
 _khoctl() {
-	local words="status plan upgrade commit abort history show spawn reclaim check move rollback
-		failover report retire grant revoke console dmesg bench config volume image"
+	local words="status watch plan upgrade commit abort history show spawn reclaim check move rollback
+		failover report retire grant revoke console dmesg bench config workload volume image"
 	local spawn="--cpus= --memory= --blocks= --append= --timeout= --force --json"
 	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
 
@@ -16,9 +16,11 @@ _khoctl() {
 	"") words="$words --json --socket= --help --version" ;;
 	spawn) words=$spawn ;;
 	plan | upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --no-wait --dry-run" ;;
+	watch) words="--until-over --json" ;;
 	move) words="--no-rehearsal --json" ;;
 	console) words="--follow --type=" ;;
 	config) words="check show" ;;
+	workload) words="list test" ;;
 	volume) words="start stop" ;;
 	image) words="build list inspect show clear" ;;
 	show) words=$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;

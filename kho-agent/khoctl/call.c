@@ -63,6 +63,8 @@ static int exit_code_of(uint64_t code)
 		return KHO_EXIT_TIMEOUT;
 	case EKEYREJECTED: case EKEYREVOKED:
 		return KHO_EXIT_IMAGE;
+	case EACCES:
+		return KHO_EXIT_DENIED;
 	case EINVAL: case EBUSY: case ENOENT: case ENODEV: case ERANGE: case EEXIST:
 	case ENOEXEC: case ENOTCONN: case EALREADY: case E2BIG: case ENOSPC: case EBADMSG:
 	case EPROTONOSUPPORT: case EOPNOTSUPP: case EPERM: case EXDEV: case ENXIO:
@@ -72,7 +74,7 @@ static int exit_code_of(uint64_t code)
 	}
 }
 
-static int report_error(const char *error_id, sd_json_variant *parameters)
+int kho_report_error(const char *error_id, sd_json_variant *parameters)
 {
 	const char *message = kho_field_text(parameters, "message");
 	const char *parameter = kho_field_text(parameters, "parameter");
@@ -103,7 +105,7 @@ static int got_reply(sd_varlink *link, sd_json_variant *parameters, const char *
 	}
 	pending->done = true;
 	if (error_id)
-		pending->exit_code = report_error(error_id, parameters);
+		pending->exit_code = kho_report_error(error_id, parameters);
 	else
 		pending->answer = sd_json_variant_ref(parameters);
 	return 0;
@@ -139,20 +141,30 @@ static int run(sd_varlink *link, struct pending *pending)
 	return pending->exit_code;
 }
 
+int kho_connect(sd_varlink **ret)
+{
+	int r = sd_varlink_connect_address(ret, arg_socket);
+
+	if (r >= 0)
+		return KHO_EXIT_OK;
+	if (r == -EACCES || r == -EPERM) {
+		fprintf(stderr, "khoctl: only root, and members of the group that ReadGroup= in [API] "
+			"of kho-agent.conf names, may ask the agent; run it as one of them\n");
+		return KHO_EXIT_DENIED;
+	}
+	fprintf(stderr, "khoctl: no agent answers at %s (%s); is kho-agent.service running?\n",
+		arg_socket, strerror(-r));
+	return KHO_EXIT_NO_AGENT;
+}
+
 int kho_call(struct kho_call *call, sd_json_variant **ret)
 {
 	__attribute__((cleanup(sd_varlink_flush_close_unrefp))) sd_varlink *link = NULL;
 	struct pending pending = { .call = call };
-	int r;
+	int r = kho_connect(&link);
 
-	r = sd_varlink_connect_address(&link, arg_socket);
-	if (r < 0) {
-		fprintf(stderr, "khoctl: no agent answers at %s (%s); is kho-agent.service running?\n",
-			arg_socket, strerror(-r));
-		sd_json_variant_unref(call->parameters);
-		return KHO_EXIT_NO_AGENT;
-	}
-	r = run(link, &pending);
+	if (r == KHO_EXIT_OK)
+		r = run(link, &pending);
 	sd_json_variant_unref(call->parameters);
 	if (r == KHO_EXIT_OK && ret)
 		*ret = pending.answer;

@@ -21,6 +21,7 @@ enum kho_exit {
 	KHO_EXIT_TIMEOUT = 5,		/* a deadline passed; everything was undone */
 	KHO_EXIT_BLOCKED = 6,		/* check: something can't move */
 	KHO_EXIT_IMAGE = 7,		/* the image's signature isn't good, or it failed before */
+	KHO_EXIT_DENIED = 8,		/* the caller may not do that */
 };
 
 extern bool arg_json;
@@ -30,6 +31,7 @@ extern const char *arg_socket;
 typedef int (*kho_verb_fn)(int argc, char **argv);
 
 int verb_status(int argc, char **argv);
+int verb_watch(int argc, char **argv);
 int verb_spawn(int argc, char **argv);
 int verb_upgrade(int argc, char **argv);
 int verb_plan(int argc, char **argv);
@@ -56,6 +58,7 @@ int verb_image_inspect(int argc, char **argv);
 int verb_image_clear(int argc, char **argv);
 int verb_config(int argc, char **argv);
 int verb_volume(int argc, char **argv);
+int verb_workload(int argc, char **argv);
 
 /* Called for every notification of a call with progress. */
 typedef void (*kho_progress_fn)(sd_json_variant *parameters);
@@ -74,6 +77,12 @@ struct kho_call {
  * message was printed, and the exit code says how it failed.
  */
 int kho_call(struct kho_call *call, sd_json_variant **ret);
+
+/* Connects to the agent; otherwise says why it can't. An exit code. */
+int kho_connect(sd_varlink **ret);
+
+/* Says what the agent refused; an exit code. */
+int kho_report_error(const char *error_id, sd_json_variant *parameters);
 
 /* Calls, then prints the answer as JSON or its {message}. */
 int kho_call_and_print(struct kho_call *call);

@@ -21,6 +21,7 @@ static const struct {
 	const char *help;
 } verbs[] = {
 	{ "status", verb_status, "", "what this kernel is and what is under way" },
+	{ "watch", verb_watch, "[--until-over]", "the same as it changes; on a terminal: full-screen" },
 	{ "upgrade", verb_upgrade, "IMAGE [OPTION...]", "replace this kernel, and move the workloads" },
 	{ "plan", verb_plan, "IMAGE [OPTION...]", "what an upgrade would do, without doing it" },
 	{ "commit", verb_commit, "", "end an upgrade's soak: this kernel retires" },
@@ -41,6 +42,7 @@ static const struct {
 	{ "dmesg", verb_dmesg, "", "the spawned kernel's log, out of its memory" },
 	{ "bench", verb_bench, "", "measure the channel to the spawned kernel" },
 	{ "config", verb_config, "check|show", "whether the configuration is valid; all of it" },
+	{ "workload", verb_workload, "list|test NAME", "what's configured; try one without a move" },
 	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },
 	{ "image", verb_image, "build|list|inspect|show|clear", "make, check, forgive target images" },
 };
@@ -66,7 +68,8 @@ static void print_help(void)
 	       "  --dry-run        as khoctl plan\n"
 	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
-	       "6 check: something can't move, 7 the image's signature isn't good, or it failed before\n");
+	       "6 check: something can't move, 7 the image's signature isn't good, or it failed before,\n"
+	       "8 denied: only root may do that\n");
 }
 
 static const struct option options[] = {

@@ -13,6 +13,15 @@ void kho_rounds_add(struct kho_rounds *rounds, const struct kho_round *round)
 		rounds->rounds[rounds->nr++] = *round;
 }
 
+uint64_t kho_rounds_dirty_rate(const struct kho_rounds *rounds)
+{
+	const struct kho_round *last = rounds->rounds + rounds->nr - 1;
+
+	if (rounds->nr < 2 || !last[-1].duration_ns)
+		return 0;
+	return (uint64_t)((double)last->pages * 1e9 / (double)last[-1].duration_ns);
+}
+
 uint64_t kho_rounds_predict_ns(const struct kho_rounds *rounds)
 {
 	uint64_t ns = rounds->nr ? 2 * rounds->rounds[rounds->nr - 1].duration_ns : 0;

@@ -74,6 +74,9 @@ void kho_rounds_add(struct kho_rounds *rounds, const struct kho_round *round);
 /* How long the freeze would take now; 0: nothing is known. */
 uint64_t kho_rounds_predict_ns(const struct kho_rounds *rounds);
 
+/* Pages that it writes to in a second: those of the last round, in the time of the one before. */
+uint64_t kho_rounds_dirty_rate(const struct kho_rounds *rounds);
+
 /* After each round. With ABORT *err says why, and what to do about it (-ETIME). */
 enum kho_rounds_verdict kho_rounds_next(const struct kho_rounds *rounds,
 					const struct kho_rounds_policy *policy,

@@ -265,6 +265,20 @@ static int set_image(void *item, const struct kho_ini_item *ini, struct kho_err 
 	return 0;
 }
 
+/* ---- the API ---- */
+
+static int set_api(void *item, const struct kho_ini_item *ini, struct kho_err *err)
+{
+	struct kho_config *config = item;
+
+	if (strcmp(ini->key, "ReadGroup") != 0)
+		return -ENOKEY;
+	for (const char *c = ini->value; *c; c++)
+		if (!isalnum((unsigned char)*c) && !strchr("-_.", *c))
+			return kho_fail(err, -EINVAL, "\"%.32s\" is no name of a group", ini->value);
+	return set_text(config->read_group, sizeof(config->read_group), ini->value, err);
+}
+
 /* ---- sections ---- */
 
 /* @items: an array of @size bytes each, beginning with the name. NULL: no room. */
@@ -338,10 +352,13 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 	} else if (strcmp(ini->section, "Image") == 0) {
 		item = config;
 		set = set_image;
+	} else if (strcmp(ini->section, "API") == 0) {
+		item = config;
+		set = set_api;
 	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME], [Volume NAME], [Upgrade] and [Image]",
+				"[Address NAME], [Volume NAME], [Upgrade], [Image] and [API]",
 				ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);

@@ -40,6 +40,9 @@
  *	Signatures=warn			or off, or enforce: of target kernels (image/signature.h)
  *	Keyring=/etc/kho-agent/keys	the folder of certificates that they're checked against
  *
+ *	[API]
+ *	ReadGroup=operators		members may ask for the status; read when the agent starts
+ *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
  * counts; a key that's given again replaces what was before.
@@ -115,6 +118,7 @@ struct kho_config {
 	bool stay;			/* NewKernelFailure=stay */
 	enum kho_signatures signatures;
 	char keyring[KHO_CONFIG_TEXT];	/* a folder */
+	char read_group[KHO_CONFIG_NAME];	/* "": root alone */
 };
 
 /* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */

@@ -229,6 +229,17 @@ START_TEST(of_images)
 }
 END_TEST
 
+START_TEST(api)
+{
+	good("[API]\n");
+	ck_assert_str_eq(config.read_group, "");
+	good("[API]\nReadGroup=kho-ops_1\n");
+	ck_assert_str_eq(config.read_group, "kho-ops_1");
+	good("[API]\nReadGroup=a\nReadGroup=\n");
+	ck_assert_str_eq(config.read_group, "");
+}
+END_TEST
+
 /* A later file replaces single keys; an empty value takes back what a list had. */
 START_TEST(files_add_up)
 {
@@ -296,6 +307,9 @@ static const struct bad {
 	{ "[Image]\nKeyring=", "is no absolute path" },
 	{ "[Image]\nUnit=a.service", "has no key Unit=" },
 	{ "[Image a]\nSignatures=off", "is no section" },
+	{ "[API]\nReadGroup=a b", "is no name of a group" },
+	{ "[API]\nReadGroup=0123456789012345678901234567890123", "longer than" },
+	{ "[API]\nGroup=a", "has no key Group=" },
 	{ "[Volume a]\nFunction=", "Function=: " },
 	{ "[Volume a]\nPartition=-1", "Partition=: " },
 	{ "[Volume a]\nMountPoint=srv", "is no absolute path" },
@@ -394,6 +408,7 @@ static Suite *config_suite(void)
 	tcase_add_test(keys, of_the_move);
 	tcase_add_test(keys, blackout_of_all);
 	tcase_add_test(keys, of_images);
+	tcase_add_test(keys, api);
 	tcase_add_test(keys, files_add_up);
 	tcase_add_loop_test(keys, bad_value, 0, (int)KHO_ARRAY_SIZE(bad_values));
 	tcase_add_test(keys, long_values);

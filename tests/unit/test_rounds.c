@@ -242,6 +242,19 @@ START_TEST(not_smaps)
 }
 END_TEST
 
+/* What the last round sent was written to while the one before went over. */
+START_TEST(dirty_rate)
+{
+	struct kho_rounds rounds = {};
+
+	ck_assert_uint_eq(kho_rounds_dirty_rate(&rounds), 0);
+	kho_rounds_add(&rounds, &(struct kho_round){ .pages = 9000, .duration_ns = 500 * MS });
+	ck_assert_uint_eq(kho_rounds_dirty_rate(&rounds), 0);
+	kho_rounds_add(&rounds, &(struct kho_round){ .pages = 100, .duration_ns = 7 * MS });
+	ck_assert_uint_eq(kho_rounds_dirty_rate(&rounds), 200);
+}
+END_TEST
+
 static Suite *rounds_suite(void)
 {
 	Suite *suite = suite_create("rounds");
@@ -252,6 +265,7 @@ static Suite *rounds_suite(void)
 	tcase_add_test(tc, next_to_nothing_freezes);
 	tcase_add_test(tc, budget);
 	tcase_add_test(tc, most_rounds);
+	tcase_add_test(tc, dirty_rate);
 	tcase_add_test(tc, slower_and_slower);
 	tcase_add_test(tc, slow_enough);
 	tcase_add_test(tc, catching_up);
