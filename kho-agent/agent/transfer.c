@@ -56,6 +56,12 @@ static struct kho_stream_in *find_in(struct kho_transfer *transfer, uint32_t id)
 	return NULL;
 }
 
+/* Numbers begin anew after the last one. */
+static bool is_over(const struct kho_transfer *transfer, uint32_t id)
+{
+	return transfer->newest_in && id <= LAST_STREAM && (int32_t)(id - transfer->newest_in) <= 0;
+}
+
 static void give_up(struct kho_stream_in *in)
 {
 	if (in->ops)
@@ -257,6 +263,7 @@ static bool on_open(struct kho_session *session, const Kho__BulkOpen *open)
 	    find_in(transfer, open->stream))
 		return false;
 	*in = (struct kho_stream_in){ .id = open->stream };
+	transfer->newest_in = open->stream;
 	in->ops = find_sink(transfer, open->kind, &name);
 	if (!in->ops)
 		kho_fail(&in->err, -EPROTONOSUPPORT, "nothing takes streams of this kind; "
@@ -310,7 +317,7 @@ static bool serve_in(struct kho_session *session)
 		return false;
 	in = find_in(&session->transfer, chunk.stream);
 	if (!in)
-		return false;
+		return is_over(&session->transfer, chunk.stream) && kho_bulk_skip(reader) >= 0;
 	last = chunk.flags & KHO_BULK_END;
 	if (chunk.length && take_chunk(in, reader, &chunk) < 0)
 		return false;
@@ -361,6 +368,7 @@ void kho_transfer_drop(struct kho_session *session)
 	struct kho_err gone;
 
 	kho_fail(&gone, -ECONNRESET, "the other agent is gone or was started again");
+	session->transfer.newest_in = 0;
 	for (int i = 0; i < KHO_STREAMS; i++) {
 		give_up(&session->transfer.in[i]);
 		session->transfer.in[i] = (struct kho_stream_in){};

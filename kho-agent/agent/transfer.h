@@ -12,8 +12,10 @@
  * streams may be mixed in the lane. A chunk may be there before its BulkOpen, which
  * comes over another lane: it waits, and what's behind it does, too. A stream that
  * can't be taken in is read and dropped until its end, so that it's in nobody's way.
- * A sender that can't go on says so by a BulkClose of its own. The old side's streams
- * have odd numbers, the new side's even ones.
+ * A sender that can't go on says so by a BulkClose of its own; what it had written may
+ * still be in the lane then, and is dropped: each side numbers its streams upwards, so
+ * one that isn't known and isn't newer than all that were is over. The old side's
+ * streams have odd numbers, the new side's even ones.
  *
  * Streams end with the session: kho_transfer_drop() tells every sender -ECONNRESET
  * and every sink to forget what it has.
@@ -83,6 +85,7 @@ struct kho_stream_in {
 struct kho_transfer {
 	const struct kho_sink_ops *const *sinks;	/* ends with NULL; NULL: none */
 	uint32_t last_id;
+	uint32_t newest_in;		/* the peer's last one that was opened; 0: none */
 	struct kho_stream_out out[KHO_STREAMS];
 	struct kho_stream_in in[KHO_STREAMS];
 };
