@@ -23,6 +23,14 @@ static void done(struct kho_upgrade_run *run, const struct kho_err *err)
 	kho_upgrade_carry(run, kho_upgrade_done(&run->journal.upgrade, err));
 }
 
+/* May end the upgrade, and free @run. */
+static void end_check(struct kho_upgrade_run *run, const struct kho_err *err)
+{
+	free(run->config);
+	run->config = NULL;
+	done(run, err);
+}
+
 static void on_checked(void *ctx, const struct kho_err *failed)
 {
 	struct kho_upgrade_run *run = ctx;
@@ -33,9 +41,7 @@ static void on_checked(void *ctx, const struct kho_err *failed)
 		kho_fail(&err, -EOPNOTSUPP, "something keeps workloads from moving; khoctl check "
 			 "says what, and what to do about it");
 	kho_checkup_free(checkup);
-	free(run->config);
-	run->config = NULL;
-	done(run, &err);
+	end_check(run, &err);
 }
 
 static void refuse(const struct kho_upgrade_run *run, const struct kho_finding *first,
@@ -57,12 +63,12 @@ static void on_preflight(void *ctx, const struct kho_err *failed)
 	if (err.code >= 0 && first)
 		refuse(run, first, &err);
 	run->preflight = kho_preflight_free(run->preflight);
-	if (err.code >= 0) {
+	if (err.code >= 0 && run->config->nr_workloads) {
 		kho_agent_progress(run->agent, "looking for what keeps workloads from moving");
-		kho_checkup_begin(run->agent, run->config, on_checked, run, &err);
+		if (kho_checkup_begin(run->agent, run->config, on_checked, run, &err) >= 0)
+			return;
 	}
-	if (err.code < 0)
-		done(run, &err);
+	end_check(run, &err);
 }
 
 static int do_check(struct kho_upgrade_run *run, struct kho_err *err)

@@ -192,8 +192,8 @@ static bool has_module(const struct kho_manifest *manifest, const char *name)
 }
 
 /*
- * By its patterns, or because the driver that has it here is there as well: kernels before
- * 7.0 have no patterns of what's built into them.
+ * By its patterns, or because the driver that has it here is there as well: some kernels
+ * (6.12) have no patterns of what's built into them.
  */
 static bool is_driven(const struct kho_manifest *manifest, const struct kho_device_need *need)
 {
@@ -262,5 +262,6 @@ void kho_judge_drivers(const struct kho_manifest *manifest, const struct kho_giv
 	found = list_undriven(manifest, given, nr, text, sizeof(text));
 	if (found)
 		kho_found_warning(findings, KHO_FINDING_IMAGE_DRIVER, where, "has no driver for %zu "
-				  "functions that it gets when this kernel retires: %s", found, text);
+				  "function%s that it gets when this kernel retires: %s", found,
+				  found == 1 ? "" : "s", text);
 }

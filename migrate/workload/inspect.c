@@ -62,7 +62,7 @@ static const struct {
 	[KHO_FINDING_KERNEL_VERSION] = { "kernel-version",
 		"reboot into a kernel of 6.12 or later once" },
 	[KHO_FINDING_CLOCK] = { "clock",
-		"see the kernel's log for why; a machine whose TSC isn't good can't be upgraded" },
+		"see what the kernel's log says of the TSC; without a good one it can't be upgraded" },
 	[KHO_FINDING_IOMMU] = { "iommu",
 		"reboot with intel_iommu=off, amd_iommu=off; take a virtual one from the machine" },
 	[KHO_FINDING_INTERRUPT_REMAPPING] = { "interrupt-remapping", "reboot with intremap=off" },
