@@ -2,33 +2,26 @@
 /* The methods that only look: Check (what can't move, and why) and Report. */
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "agent/api_calls.h"
 #include "agent/api_check.h"
-#include "agent/check_images.h"
 #include "agent/checkup.h"
-#include "agent/command.h"
 #include "agent/move_findings.h"
 #include "agent/move_report.h"
+#include "agent/preflight.h"
 #include "api/api.h"
 #include "base/cleanup.h"
-
-#define IMAGES_MS	60000
 
 struct check {
 	struct kho_agent *agent;
 	struct kho_config *config;
 	sd_varlink *link;
-	struct kho_findings *images;	/* shared with the child that looks for them */
-	struct kho_command *command;
+	struct kho_preflight *preflight;
 };
 
 static void check_free(struct check *check)
 {
-	kho_command_free(check->command);
-	if (check->images)
-		munmap(check->images, sizeof(*check->images));
+	kho_preflight_free(check->preflight);
 	sd_varlink_unref(check->link);
 	free(check->config);
 	free(check);
@@ -52,15 +45,39 @@ static int add_workload(const struct kho_checkup *checkup, unsigned int item,
 	return r < 0 ? r : sd_json_variant_append_array(list, v);
 }
 
+/* What the child has found. */
+struct seen {
+	sd_json_variant *machine, *images, *lend;
+};
+
+static void seen_done(struct seen *seen)
+{
+	sd_json_variant_unref(seen->machine);
+	sd_json_variant_unref(seen->images);
+	sd_json_variant_unref(seen->lend);
+}
+
+static int see(const struct check *check, struct seen *ret)
+{
+	int r = kho_findings_json(kho_preflight_machine(check->preflight), &ret->machine);
+
+	if (r >= 0)
+		r = kho_findings_json(kho_preflight_images(check->preflight), &ret->images);
+	return r < 0 ? r : kho_preflight_lend_json(check->preflight, &ret->lend);
+}
+
 static int reply(struct check *check, const struct kho_checkup *checkup)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *workloads = NULL, *kernels = NULL,
-		*images = NULL;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *workloads = NULL, *kernels = NULL;
+	_cleanup_(seen_done) struct seen seen = {};
+	bool blocked = kho_checkup_blocked(checkup) || kho_preflight_blocked(check->preflight);
 	struct kho_err err;
 	int r = kho_findings_json(kho_checkup_findings(checkup, KHO_CHECKUP_KERNEL), &kernels);
 
 	if (r >= 0)
-		r = kho_findings_json(check->images, &images);
+		r = see(check, &seen);
+	if (r >= 0)
+		r = sd_json_variant_new_array(&workloads, NULL, 0);
 	for (unsigned int i = 0; i < checkup->config->nr_workloads && r >= 0; i++)
 		r = add_workload(checkup, i, &workloads);
 	if (r < 0) {
@@ -69,10 +86,12 @@ static int reply(struct check *check, const struct kho_checkup *checkup)
 	}
 	return sd_varlink_replybo(check->link,
 				  SD_JSON_BUILD_PAIR_BOOLEAN("peer", checkup->peer),
-				  SD_JSON_BUILD_PAIR_BOOLEAN("blocked",
-							     kho_checkup_blocked(checkup)),
+				  SD_JSON_BUILD_PAIR_BOOLEAN("blocked", blocked),
+				  SD_JSON_BUILD_PAIR_VARIANT("machine", seen.machine),
+				  SD_JSON_BUILD_PAIR_CONDITION(!!seen.lend, "lend",
+							       SD_JSON_BUILD_VARIANT(seen.lend)),
 				  SD_JSON_BUILD_PAIR_VARIANT("kernels", kernels),
-				  SD_JSON_BUILD_PAIR_VARIANT("images", images),
+				  SD_JSON_BUILD_PAIR_VARIANT("images", seen.images),
 				  SD_JSON_BUILD_PAIR_VARIANT("workloads", workloads));
 }
 
@@ -89,24 +108,14 @@ static void on_done(void *ctx, const struct kho_err *err)
 	check_free(check);
 }
 
-/* ---- target images come first ---- */
+/* ---- the machine and target images come first ---- */
 
-static int look_at_images(void *arg, struct kho_err *err)
-{
-	struct check *check = arg;
-
-	(void)err;
-	kho_check_images(check->config, check->images);
-	return 0;
-}
-
-static void on_images(void *ctx, const struct kho_err *failed)
+static void on_preflight(void *ctx, const struct kho_err *failed)
 {
 	struct check *check = ctx;
 	struct kho_err err = *failed;
 	int r = err.code;
 
-	check->command = kho_command_free(check->command);
 	if (r >= 0)
 		r = kho_checkup_begin(check->agent, check->config, on_done, check, &err);
 	if (r >= 0)
@@ -115,51 +124,62 @@ static void on_images(void *ctx, const struct kho_err *failed)
 	check_free(check);
 }
 
-static int begin_images(struct check *check, struct kho_err *err)
+struct check_parameters {
+	const char *image, *cpus, *blocks;
+	uint64_t memory;
+};
+
+static const sd_json_dispatch_field check_fields[] = {
+	{ "image", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+	  offsetof(struct check_parameters, image), 0 },
+	{ "cpus", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+	  offsetof(struct check_parameters, cpus), 0 },
+	{ "blocks", SD_JSON_VARIANT_STRING, sd_json_dispatch_const_string,
+	  offsetof(struct check_parameters, blocks), 0 },
+	{ "memoryBytes", _SD_JSON_VARIANT_TYPE_INVALID, sd_json_dispatch_uint64,
+	  offsetof(struct check_parameters, memory), 0 },
+	{}
+};
+
+/* The parameters' texts are gone when this is over; the child has copies of them. */
+static int begin(struct check *check, const struct check_parameters *p, struct kho_err *err)
 {
-	const struct kho_command_work work = {
-		.name = "looking at target images",
-		.call = look_at_images,
-		.arg = check,
-		.timeout_ms = IMAGES_MS,
+	struct kho_preflight_spec spec = {
+		.image = p->image,
+		.cpus = p->cpus,
+		.blocks = p->blocks,
+		.memory = p->memory,
+		.done = on_preflight,
+		.ctx = check,
 	};
-	void *shared = mmap(NULL, sizeof(*check->images), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	if (shared == MAP_FAILED)
-		return kho_fail(err, -ENOMEM, "no memory to look at target images");
-	check->images = shared;
-	return kho_command_call(check->agent->event, &work, on_images, check, &check->command, err);
-}
-
-static int begin(struct check *check, struct kho_err *err)
-{
 	int r;
 
 	if (check->agent->mover)
 		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
 	r = kho_config_load(&check->config, err);
-	if (r >= 0 && !check->config->nr_workloads)
-		r = kho_fail(err, -EINVAL, "no workload is configured; nothing is to be moved");
-	return r < 0 ? r : begin_images(check, err);
+	spec.config = check->config;
+	return r < 0 ? r : kho_preflight_begin(check->agent, &spec, &check->preflight, err);
 }
 
 int kho_method_check(sd_varlink *link, sd_json_variant *parameters,
 		     sd_varlink_method_flags_t flags, void *userdata)
 {
-	struct check *check = calloc(1, sizeof(*check));
+	struct check_parameters p = {};
+	struct check *check;
 	struct kho_err err;
-	int r;
+	int r = sd_varlink_dispatch(link, parameters, check_fields, &p);
 
-	(void)parameters;
 	(void)flags;
+	if (r != 0)
+		return r;
+	check = calloc(1, sizeof(*check));
 	if (!check) {
 		kho_fail(&err, -ENOMEM, "no memory for a check");
 		return kho_api_reply_error(link, &err);
 	}
 	check->agent = userdata;
 	check->link = sd_varlink_ref(link);
-	if (begin(check, &err) >= 0)
+	if (begin(check, &p, &err) >= 0)
 		return 0;
 	r = kho_api_reply_error(link, &err);
 	check_free(check);

@@ -7,6 +7,7 @@
 
 #include "agent/api_calls.h"
 #include "agent/api_upgrade.h"
+#include "agent/check_machine.h"
 #include "agent/history.h"
 #include "base/cleanup.h"
 #include "migrate/workload/config.h"
@@ -111,7 +112,9 @@ static int make_plan(struct kho_agent *agent, const struct kho_upgrade_request *
 		return kho_fail(err, -EBUSY, "an upgrade is under way (%s); see khoctl status",
 				kho_agent_phase_name(agent));
 	plan->build.request = &request->spawn;
-	r = kho_build_load(&plan->build, err);
+	r = kho_refuse_machine(agent, err);
+	if (r >= 0)
+		r = kho_build_load(&plan->build, err);
 	spec.contiguous = plan->build.contiguous;
 	if (r >= 0)
 		r = kho_reserve_plan(agent, &spec, &plan->cpus, &plan->memory, err);

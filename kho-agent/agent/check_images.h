@@ -5,12 +5,22 @@
 
 #include "migrate/workload/config.h"
 #include "migrate/workload/inspect.h"
+#include "upgrade/preflight.h"
+
+struct kho_check_images {
+	const struct kho_config *config;
+	const char *only;		/* an image's folder; NULL: all in the usual one */
+	const struct kho_given *given;	/* functions that the new kernel would get */
+	size_t nr_given;
+};
 
 /*
- * Looks at all images in the usual folder: their kernels are read and hashed, which takes
- * seconds on a slow machine and is for a child process. Nothing is changed. With
- * Signatures=off signatures aren't looked at. A finding's place is the image's folder.
+ * Looks at images: their kernels are read and hashed, which takes seconds on a slow machine
+ * and is for a child process. Nothing is changed. With Signatures=off signatures aren't
+ * looked at. A finding's place is the image's folder. *@ret_contiguous: what the largest of
+ * their kernels takes in one piece.
  */
-void kho_check_images(const struct kho_config *config, struct kho_findings *ret);
+void kho_check_images(const struct kho_check_images *check, struct kho_findings *ret,
+		      uint64_t *ret_contiguous);
 
 #endif

@@ -40,6 +40,8 @@ int kho_findings_json(const struct kho_findings *findings, sd_json_variant **ret
 			&v, SD_JSON_BUILD_PAIR_STRING("kind", kho_finding_name(finding->kind)),
 			SD_JSON_BUILD_PAIR_CONDITION(finding->pid > 0, "pid",
 						     SD_JSON_BUILD_INTEGER(finding->pid)),
+			SD_JSON_BUILD_PAIR_STRING("severity",
+						  finding->warning ? "warning" : "blocker"),
 			SD_JSON_BUILD_PAIR_STRING("where", finding->where),
 			SD_JSON_BUILD_PAIR_STRING("cause", finding->cause),
 			SD_JSON_BUILD_PAIR_STRING("remedy", finding->remedy));

@@ -16,8 +16,6 @@
 #define RECORD_MAX	65536
 #define CPU_TIMEOUT_MS	10000
 #define MEM_TIMEOUT_MS	60000
-/* what this kernel keeps for itself, whatever was asked for */
-#define MEM_FLOOR	(256 * KHO_MIB)
 
 bool kho_reserve_is_pending(void)
 {
@@ -151,15 +149,33 @@ static unsigned int count_online(const struct kho_cpu_list *list)
 	return kho_cpus_count(&online);
 }
 
-static int pick_cpus(struct kho_agent *agent, const struct kho_cpu_list *list, const char *text,
-		     struct kho_cpus *ret, struct kho_err *err)
+static int check_cpu(struct kho_agent *agent, const struct kho_cpu_list *list, unsigned int n,
+		     struct kho_err *err)
+{
+	const struct kho_cpu *cpu = kho_cpu_list_find(list, n);
+
+	if (!cpu)
+		return kho_fail(err, -ENOENT, "there's no CPU %u; see lscpu -e", n);
+	if (!cpu->online)
+		return kho_fail(err, -EBUSY, "CPU %u is offline already; "
+				"online it, or give another one", n);
+	if (n == 0 || cpu->apic_id == agent->info.boot_apic_id)
+		return kho_fail(err, -EINVAL, "CPU %u is the one that stays last; "
+				"give another one", n);
+	if (!cpu->hotpluggable)
+		return kho_fail(err, -EOPNOTSUPP, "CPU %u can't be offlined: this kernel has no "
+				"switch for it; give another one", n);
+	return 0;
+}
+
+int kho_reserve_plan_cpus(struct kho_agent *agent, const struct kho_cpu_list *list,
+			  const char *text, struct kho_cpus *ret, struct kho_err *err)
 {
 	struct kho_spare spare = {
 		.nr = count_online(list) / 2 ?: 1,
 		.min_left = 1,
 		.boot_apic_id = agent->info.boot_apic_id,
 	};
-	const struct kho_cpu *cpu;
 	int r;
 
 	if (!text)
@@ -169,18 +185,10 @@ static int pick_cpus(struct kho_agent *agent, const struct kho_cpu_list *list, c
 		return r;
 	if (!kho_cpus_count(ret))
 		return kho_fail(err, -EINVAL, "no CPU was given; name some, as in 2-3");
-	for (unsigned int n = kho_cpus_next(ret, 0); n < KHO_CPUS_MAX; n = kho_cpus_next(ret, n + 1)) {
-		cpu = kho_cpu_list_find(list, n);
-		if (!cpu)
-			return kho_fail(err, -ENOENT, "there's no CPU %u; see lscpu -e", n);
-		if (!cpu->online)
-			return kho_fail(err, -EBUSY, "CPU %u is offline already; "
-					"online it, or give another one", n);
-		if (n == 0 || cpu->apic_id == agent->info.boot_apic_id)
-			return kho_fail(err, -EINVAL, "CPU %u is the one that stays last; "
-					"give another one", n);
-	}
-	return 0;
+	for (unsigned int n = kho_cpus_next(ret, 0); r >= 0 && n < KHO_CPUS_MAX;
+	     n = kho_cpus_next(ret, n + 1))
+		r = check_cpu(agent, list, n, err);
+	return r;
 }
 
 static int offline_cpus(struct kho_agent *agent, const struct kho_cpu_list *list,
@@ -209,7 +217,7 @@ static int take_memory(struct kho_agent *agent, const struct kho_reserve_spec *s
 {
 	struct kho_mem_request request = {
 		.spec = { .size = spec->memory, .first_size = spec->contiguous },
-		.min_available = MEM_FLOOR,
+		.min_available = KHO_RESERVE_FLOOR,
 		.timeout_ms = MEM_TIMEOUT_MS,
 	};
 	struct kho_mem_taken taken = {};
@@ -267,7 +275,7 @@ static int reserve(struct kho_agent *agent, const struct kho_cpu_list *list,
 		   struct kho_err *err)
 {
 	struct kho_cpus cpus = {};
-	int r = pick_cpus(agent, list, spec->cpus, &cpus, err);
+	int r = kho_reserve_plan_cpus(agent, list, spec->cpus, &cpus, err);
 
 	if (r < 0)
 		return r;
@@ -301,6 +309,17 @@ static int plan_memory(const struct kho_mem_map *map, const struct kho_reserve_s
 	return r;
 }
 
+static int check_block(const struct kho_mem_map *map, unsigned int n, struct kho_err *err)
+{
+	for (size_t i = 0; i < map->nr; i++)
+		if (map->blocks[i].index == n)
+			return map->blocks[i].state == KHO_MEM_OFFLINE ||
+			       kho_memplan_may_go(&map->blocks[i]) ? 0 :
+			       kho_fail(err, -EBUSY, "memory block %u can't be given up; name "
+					"another one, or give --memory", n);
+	return kho_fail(err, -ENOENT, "there's no memory block %u; see lsmem", n);
+}
+
 static int plan_blocks(const struct kho_mem_map *map, const char *text, uint64_t *ret,
 		       struct kho_err *err)
 {
@@ -309,8 +328,24 @@ static int plan_blocks(const struct kho_mem_map *map, const char *text, uint64_t
 
 	if (r < 0)
 		return kho_wrap(err, r, "memory blocks");
-	*ret = kho_cpus_count(&blocks) * map->block_size;
-	return 0;
+	for (unsigned int n = kho_cpus_next(&blocks, 0); r >= 0 && n < KHO_CPUS_MAX;
+	     n = kho_cpus_next(&blocks, n + 1))
+		r = check_block(map, n, err);
+	if (r >= 0)
+		*ret = kho_cpus_count(&blocks) * map->block_size;
+	return r;
+}
+
+int kho_reserve_plan_memory(struct kho_agent *agent, const struct kho_mem_map *map,
+			    const struct kho_reserve_spec *spec, uint64_t *ret,
+			    struct kho_err *err)
+{
+	int r;
+
+	if (spec->blocks)
+		return plan_blocks(map, spec->blocks, ret, err);
+	r = plan_memory(map, spec, ret, err);
+	return r < 0 ? r : kho_memory_check_floor(&agent->root, *ret, KHO_RESERVE_FLOOR, err);
 }
 
 int kho_reserve_plan(struct kho_agent *agent, const struct kho_reserve_spec *spec,
@@ -321,13 +356,12 @@ int kho_reserve_plan(struct kho_agent *agent, const struct kho_reserve_spec *spe
 	int r = kho_cpu_list_read(&agent->root, &list, err);
 
 	if (r >= 0)
-		r = pick_cpus(agent, &list, spec->cpus, ret_cpus, err);
+		r = kho_reserve_plan_cpus(agent, &list, spec->cpus, ret_cpus, err);
 	if (r >= 0)
 		r = kho_memory_read(&agent->root, &map, err);
 	if (r < 0)
 		return r;
-	r = spec->blocks ? plan_blocks(&map, spec->blocks, ret_memory, err) :
-			   plan_memory(&map, spec, ret_memory, err);
+	r = kho_reserve_plan_memory(agent, &map, spec, ret_memory, err);
 	kho_mem_map_done(&map);
 	return r;
 }

@@ -11,6 +11,7 @@
 
 #include "agent/agent.h"
 #include "base/parse.h"
+#include "system/memplan.h"
 
 struct kho_reserve_spec {
 	const char *cpus;		/* list of numbers, NULL: half of those online */
@@ -34,10 +35,19 @@ struct kho_reserved {
 int kho_reserve(struct kho_agent *agent, const struct kho_reserve_spec *spec,
 		struct kho_reserved *ret, struct kho_err *err);
 
+/* what this kernel keeps for itself of available memory, whatever was asked for */
+#define KHO_RESERVE_FLOOR	(256ull << 20)
+
 /*
- * What it would be, without touching anything: *@ret_cpus by number, *@ret_memory in bytes.
- * Whether memory can be given up shows only when it's tried.
+ * What it would be, without touching anything: *@ret_cpus by number, *@ret_memory in bytes
+ * (of both, or of either). Whether memory can be given up shows only when it's tried; what
+ * can be told before by the kernel's own marks, and by MemAvailable, is looked at.
  */
+int kho_reserve_plan_cpus(struct kho_agent *agent, const struct kho_cpu_list *list,
+			  const char *text, struct kho_cpus *ret, struct kho_err *err);
+int kho_reserve_plan_memory(struct kho_agent *agent, const struct kho_mem_map *map,
+			    const struct kho_reserve_spec *spec, uint64_t *ret,
+			    struct kho_err *err);
 int kho_reserve_plan(struct kho_agent *agent, const struct kho_reserve_spec *spec,
 		     struct kho_cpus *ret_cpus, uint64_t *ret_memory, struct kho_err *err);
 

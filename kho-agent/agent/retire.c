@@ -33,7 +33,7 @@
 /* ---- what is left behind ---- */
 
 /* PCI-to-PCI bridges go on forwarding as they were set up; nobody drives them. */
-static bool is_left(const struct kho_pci_function *function)
+bool kho_retire_leaves(const struct kho_pci_function *function)
 {
 	return function->class >> 8 != PCI_BRIDGE_CLASS &&
 	       strcmp(function->driver, KHO_PCI_DRIVER) != 0;
@@ -56,7 +56,7 @@ static int add_functions(struct kho_agent *agent, struct leaving *leaving, struc
 	if (r == -EOPNOTSUPP)
 		r = 0;
 	for (size_t i = 0; r >= 0 && i < list.nr; i++) {
-		if (!is_left(&list.functions[i]) ||
+		if (!kho_retire_leaves(&list.functions[i]) ||
 		    kho_pci_config(agent, &list.functions[i].addr, &config, NULL) < 0)
 			continue;
 		if (leaving->nr_functions == MAX_LEFT)

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "agent/admit.h"
+#include "agent/check_machine.h"
 #include "agent/clock.h"
 #include "agent/dmesg.h"
 #include "agent/failover.h"
@@ -154,6 +155,9 @@ int kho_spawn(struct kho_agent *agent, const struct kho_spawn_request *request,
 	if (agent->phase != KHO_PHASE_IDLE)
 		return kho_fail(err, -EBUSY, "an upgrade is under way (%s); wait for it, or undo "
 				"it with khoctl reclaim", kho_phase_name(agent->phase));
+	r = kho_refuse_machine(agent, err);
+	if (r < 0)
+		return r;
 	build = calloc(1, sizeof(*build));
 	if (!build)
 		return kho_fail(err, -ENOMEM, "no memory to build a world");

@@ -54,6 +54,10 @@ bool kho_spawn_has_lent(struct kho_agent *agent);
 int kho_retire(struct kho_agent *agent, struct kho_err *err);
 void kho_retire_on_noted(struct kho_session *session, const Kho__RetireNoted *noted);
 
+/* Whether the new kernel gets this one then, if it can reach its configuration space. */
+struct kho_pci_function;
+bool kho_retire_leaves(const struct kho_pci_function *function);
+
 /* The new side's agent was started again. */
 void kho_retire_drop(struct kho_session *session);
 
@@ -78,6 +82,9 @@ struct kho_build {
 /* Loads and verifies the image; what's loaded is to be freed by kho_build_done(). */
 int kho_build_load(struct kho_build *build, struct kho_err *err);
 void kho_build_done(struct kho_build *build);
+
+/* Bytes that the first range of the region must have for such a kernel. */
+uint64_t kho_build_contiguous(uint64_t alignment, uint64_t init_size);
 
 /* Fills the mapped region: world, tree, lanes, console. */
 int kho_build_region(struct kho_agent *agent, struct kho_build *build,

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "agent/history.h"
+#include "agent/preflight.h"
 #include "agent/upgrade_disk.h"
 #include "agent/upgrade_private.h"
 
@@ -23,6 +24,7 @@ void kho_upgrade_run_free(struct kho_upgrade_run *run)
 		return;
 	sd_event_source_disable_unref(run->soon);
 	sd_event_source_disable_unref(run->timer);
+	kho_preflight_free(run->preflight);
 	free(run->config);
 	free((char *)run->spawn.image);
 	free((char *)run->spawn.cpus);

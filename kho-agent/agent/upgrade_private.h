@@ -12,6 +12,7 @@ struct kho_upgrade_run {
 	struct kho_spawn_request spawn;	/* its texts are this one's */
 	bool no_rehearsal;
 	struct kho_config *config;	/* while it's checked */
+	struct kho_preflight *preflight;	/* likewise */
 	const sd_varlink *client;	/* agent->waiter, if that's whoever began it */
 	enum kho_upgrade_action pending;
 	bool waits_for_link;		/* before the pending action */

@@ -7,6 +7,7 @@
 #include "agent/checkup.h"
 #include "agent/move.h"
 #include "agent/move_findings.h"
+#include "agent/preflight.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
 #include "agent/upgrade_disk.h"
@@ -22,6 +23,14 @@ static void done(struct kho_upgrade_run *run, const struct kho_err *err)
 	kho_upgrade_carry(run, kho_upgrade_done(&run->journal.upgrade, err));
 }
 
+/* May end the upgrade, and free @run. */
+static void end_check(struct kho_upgrade_run *run, const struct kho_err *err)
+{
+	free(run->config);
+	run->config = NULL;
+	done(run, err);
+}
+
 static void on_checked(void *ctx, const struct kho_err *failed)
 {
 	struct kho_upgrade_run *run = ctx;
@@ -32,19 +41,53 @@ static void on_checked(void *ctx, const struct kho_err *failed)
 		kho_fail(&err, -EOPNOTSUPP, "something keeps workloads from moving; khoctl check "
 			 "says what, and what to do about it");
 	kho_checkup_free(checkup);
-	free(run->config);
-	run->config = NULL;
-	done(run, &err);
+	end_check(run, &err);
+}
+
+static void refuse(const struct kho_upgrade_run *run, const struct kho_finding *first,
+		   struct kho_err *err)
+{
+	char line[KHO_FINDING_CAUSE + KHO_FINDING_REMEDY + 64];
+
+	kho_finding_format(first, line, sizeof(line));
+	kho_fail(err, -EOPNOTSUPP, "%s: %.360s (khoctl check %.64s shows all)",
+		 kho_finding_name(first->kind), line, run->spawn.image);
+}
+
+static void on_preflight(void *ctx, const struct kho_err *failed)
+{
+	struct kho_upgrade_run *run = ctx;
+	const struct kho_finding *first = kho_preflight_blocker(run->preflight);
+	struct kho_err err = *failed;
+
+	if (err.code >= 0 && first)
+		refuse(run, first, &err);
+	run->preflight = kho_preflight_free(run->preflight);
+	if (err.code >= 0 && run->config->nr_workloads) {
+		kho_agent_progress(run->agent, "looking for what keeps workloads from moving");
+		if (kho_checkup_begin(run->agent, run->config, on_checked, run, &err) >= 0)
+			return;
+	}
+	end_check(run, &err);
 }
 
 static int do_check(struct kho_upgrade_run *run, struct kho_err *err)
 {
+	struct kho_preflight_spec spec = {
+		.image = run->spawn.image,
+		.cpus = run->spawn.cpus,
+		.blocks = run->spawn.blocks,
+		.memory = run->spawn.memory,
+		.done = on_preflight,
+		.ctx = run,
+	};
 	int r = kho_config_load(&run->config, err);
 
+	spec.config = run->config;
 	if (r < 0)
 		return r;
-	kho_agent_progress(run->agent, "looking for what keeps workloads from moving");
-	return kho_checkup_begin(run->agent, run->config, on_checked, run, err);
+	kho_agent_progress(run->agent, "looking at this machine and the target image");
+	return kho_preflight_begin(run->agent, &spec, &run->preflight, err);
 }
 
 static int do_move(struct kho_upgrade_run *run, struct kho_err *err)

@@ -61,6 +61,11 @@ static int load_files(struct kho_build *build, struct kho_image_dir *dir, struct
 	return build->cmdline ? 0 : kho_fail(err, -ENOMEM, "no memory for a command line");
 }
 
+uint64_t kho_build_contiguous(uint64_t alignment, uint64_t init_size)
+{
+	return KHO_CONTROL_AREA_SIZE + alignment + init_size + MIN_ROOM;
+}
+
 int kho_build_load(struct kho_build *build, struct kho_err *err)
 {
 	struct kho_image_dir dir = { .fd = -EBADF };
@@ -78,7 +83,7 @@ int kho_build_load(struct kho_build *build, struct kho_err *err)
 	if (r < 0)
 		return kho_wrap(err, r, "target image %s", build->request->image);
 	memcpy(build->release, image.release, sizeof(build->release));
-	build->contiguous = KHO_CONTROL_AREA_SIZE + image.alignment + image.init_size + MIN_ROOM;
+	build->contiguous = kho_build_contiguous(image.alignment, image.init_size);
 	return 0;
 }
 

@@ -153,11 +153,25 @@ static SD_VARLINK_DEFINE_METHOD_FULL(Failover, SD_VARLINK_SUPPORTS_MORE,
 
 static SD_VARLINK_DEFINE_METHOD(
 	Check,
+	SD_VARLINK_FIELD_COMMENT("Folder of the target image that counts; by default all in the "
+				 "usual folder are looked at, and none of them is in the way"),
+	IN_OPT(image, STRING),
+	SD_VARLINK_FIELD_COMMENT("What would be given, as of Spawn"),
+	IN_OPT(cpus, STRING),
+	IN_OPT(memoryBytes, INT),
+	IN_OPT(blocks, STRING),
 	SD_VARLINK_FIELD_COMMENT("Whether a new kernel was there to look at, too"),
 	OUT(peer, BOOL),
-	SD_VARLINK_FIELD_COMMENT("Whether a move would be refused"),
+	SD_VARLINK_FIELD_COMMENT("Whether a move, or an upgrade, would be refused"),
 	OUT(blocked, BOOL),
-	SD_VARLINK_FIELD_COMMENT("What the kernels lack: {kind, pid?, where, cause, remedy} each"),
+	SD_VARLINK_FIELD_COMMENT("What's wrong with this machine: {kind, severity, pid?, where, "
+				 "cause, remedy} each; severity is blocker or warning"),
+	SD_VARLINK_DEFINE_OUTPUT(machine, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY),
+	SD_VARLINK_FIELD_COMMENT("What would be lent, unless a new kernel is there: {cpus, "
+				 "memoryBytes, mostMemoryBytes, removableBytes, movableBytes, "
+				 "availableBytes, keptBytes}"),
+	OUT_OPT(lend, OBJECT),
+	SD_VARLINK_FIELD_COMMENT("What the kernels lack, likewise"),
 	SD_VARLINK_DEFINE_OUTPUT(kernels, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY),
 	SD_VARLINK_FIELD_COMMENT("What's wrong with target images, likewise; they block no move"),
 	SD_VARLINK_DEFINE_OUTPUT(images, SD_VARLINK_OBJECT, SD_VARLINK_ARRAY),

@@ -17,6 +17,7 @@ _khoctl() {
 	spawn) words=$spawn ;;
 	plan | upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --no-wait --dry-run" ;;
 	watch) words="--until-over --json" ;;
+	check) words="--cpus= --memory= --blocks= --json" ;;
 	move) words="--no-rehearsal --json" ;;
 	console) words="--follow --type=" ;;
 	config) words="check show" ;;
@@ -29,7 +30,7 @@ _khoctl() {
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 	[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
 	# images are folders
-	if [[ ($verb == spawn || $verb == plan || $verb == upgrade) && $current != -* ]]; then
+	if [[ $verb =~ ^(spawn|plan|upgrade|check)$ && $current != -* ]]; then
 		mapfile -t COMPREPLY < <(compgen -d -- "${current:-/var/lib/kho-agent/images/}")
 	fi
 }

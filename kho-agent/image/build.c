@@ -124,6 +124,33 @@ static int format_time(int64_t seconds, char *ret, size_t size)
 	return 0;
 }
 
+static int add_text(void *ctx, const char *text, struct kho_err *err)
+{
+	int r = kho_strset_add(ctx, text, 0);
+
+	return r < 0 ? kho_fail_errno(err, r, "image: list of devices") : 0;
+}
+
+/* What the kernel of the image can drive. */
+static int list_devices(struct build *build, struct kho_err *err)
+{
+	const struct kho_modules_each devices = { add_text, &build->manifest.devices };
+	const struct kho_modules_each builtin = { add_text, &build->manifest.builtin };
+	const struct kho_modules *modules = build->plan->modules;
+	bool all = build->plan->spec->has_system;
+	int r;
+
+	r = kho_modules_each_alias(modules, "pci:", all, &devices, err);
+	if (r == 0)
+		r = kho_modules_each_alias(modules, "virtio:", all, &devices, err);
+	if (r == 0)
+		r = kho_modules_each_builtin(modules, &builtin, err);
+	/* more than a manifest can have: then it isn't known, as of older images */
+	build->manifest.has_devices = build->manifest.devices.nr <= KHO_MANIFEST_DEVICES &&
+				      build->manifest.builtin.nr <= KHO_MANIFEST_BUILTIN;
+	return r;
+}
+
 static int fill_manifest(struct build *build, struct kho_err *err)
 {
 	const struct kho_image_spec *spec = build->plan->spec;
@@ -148,7 +175,7 @@ static int fill_manifest(struct build *build, struct kho_err *err)
 	if (manifest->modules.nr > KHO_MANIFEST_MODULES)
 		return kho_fail(err, -E2BIG, "image: %zu modules, at most %d go in; ask for fewer",
 				manifest->modules.nr, KHO_MANIFEST_MODULES);
-	return 0;
+	return list_devices(build, err);
 }
 
 static int write_manifest(struct build *build, struct kho_err *err)

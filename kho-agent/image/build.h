@@ -62,6 +62,7 @@ struct kho_image_spec {
 	enum kho_compression compression;
 	int level;			/* of compression; 0: the default */
 	bool replace;			/* an image of the same name */
+	bool has_system;		/* an extra brings all modules of the release */
 };
 
 /* What workloads and CRIU commonly need: for optional_modules. */

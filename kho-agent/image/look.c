@@ -8,6 +8,7 @@
 #include "base/cleanup.h"
 #include "image/dir.h"
 #include "image/look.h"
+#include "spawn/image.h"
 
 const char *kho_image_look_verdict(const struct kho_image_look *look)
 {
@@ -36,6 +37,7 @@ static int look_at(const struct kho_image_dir *dir, const struct kho_keyring *ke
 {
 	const struct kho_manifest *manifest = &dir->manifest;
 	_cleanup_free_ void *kernel = NULL;
+	struct kho_image image;
 	size_t size;
 	int r;
 
@@ -48,6 +50,10 @@ static int look_at(const struct kho_image_dir *dir, const struct kho_keyring *ke
 	look->is_refused = r > 0;
 	if (r >= 0)
 		r = kho_image_dir_load(dir, KHO_IMAGE_KERNEL, &kernel, &size, err);
+	if (r >= 0 && kho_image_parse(kernel, size, &image, NULL) >= 0) {
+		look->alignment = image.alignment;
+		look->init_size = image.init_size;
+	}
 	if (r >= 0)
 		kho_signature_check(kernel, size, keyring, &look->signature, &look->signed_well);
 	return r;

@@ -21,6 +21,7 @@ struct kho_image_look {
 	char release[KHO_RELEASE_MAX];
 	char created[32];
 	char digest[KHO_SHA256_TEXT];		/* of the manifest */
+	uint64_t alignment, init_size;		/* of its kernel; 0: it's none that can be read */
 	struct kho_signature signature;
 	struct kho_err signed_well;		/* code 0: it is; else what's wrong */
 	bool is_refused;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Writer and parser of manifests. One table says which texts there are; the
- * parser insists on every one of them and on as many modules as were counted, so
+ * parser insists on every one of them and on as many items of a list as were counted, so
  * a manifest that was cut off is refused.
  */
 #include <errno.h>
@@ -40,16 +40,31 @@ static const char *const file_names[KHO_IMAGE_NR_FILES] = {
 	[KHO_IMAGE_CMDLINE] = "cmdline",
 };
 
-enum section { SECTION_NONE, SECTION_IMAGE, SECTION_FILES, SECTION_MODULES };
+/* Sections that are lists of "text =", each with its count in [image]. */
+static const struct list_key {
+	const char *name;
+	size_t offset;
+	size_t max;
+	bool needed;
+} list_keys[] = {
+	{ "modules", offsetof(struct kho_manifest, modules), KHO_MANIFEST_MODULES, true },
+	{ "devices", offsetof(struct kho_manifest, devices), KHO_MANIFEST_DEVICES, false },
+	{ "built-in", offsetof(struct kho_manifest, builtin), KHO_MANIFEST_BUILTIN, false },
+};
+
+#define NR_LISTS	KHO_ARRAY_SIZE(list_keys)
+
+/* From SECTION_LISTS on: the list with that number. */
+enum section { SECTION_NONE, SECTION_IMAGE, SECTION_FILES, SECTION_LISTS };
 
 /* What has been seen so far; bits by position in the tables above. */
 struct parser {
 	struct kho_manifest *manifest;
-	enum section section;
+	unsigned int section;
 	size_t line;
 	bool format;
-	bool counted;
-	uint32_t nr_modules;		/* as the manifest says */
+	unsigned int counted;
+	uint32_t counts[NR_LISTS];	/* as the manifest says */
 	unsigned int texts;
 	unsigned int files;
 };
@@ -92,6 +107,17 @@ int kho_image_check_release(const char *release, struct kho_err *err)
 static char *text_of(const struct kho_manifest *manifest, const struct text_key *key)
 {
 	return (char *)(uintptr_t)manifest + key->offset;
+}
+
+static struct kho_strset *list_of(const struct kho_manifest *manifest,
+				  const struct list_key *key)
+{
+	return (struct kho_strset *)((uintptr_t)manifest + key->offset);
+}
+
+static bool is_written(const struct kho_manifest *manifest, const struct list_key *key)
+{
+	return key->needed || manifest->has_devices;
 }
 
 static bool is_printable(const char *text)
@@ -138,8 +164,10 @@ static int put_texts(const struct kho_manifest *manifest, struct kho_sink *sink,
 					text_keys[i].name);
 		r = put(sink, err, "%s = %s\n", text_keys[i].name, text);
 	}
-	if (r == 0)
-		r = put(sink, err, "modules = %zu\n", manifest->modules.nr);
+	for (i = 0; r == 0 && i < NR_LISTS; i++)
+		if (is_written(manifest, &list_keys[i]))
+			r = put(sink, err, "%s = %zu\n", list_keys[i].name,
+				list_of(manifest, &list_keys[i])->nr);
 	return r;
 }
 
@@ -159,6 +187,22 @@ static int put_files(const struct kho_manifest *manifest, struct kho_sink *sink,
 	return r;
 }
 
+static int put_list(const struct list_key *key, const struct kho_strset *list,
+		    struct kho_sink *sink, struct kho_err *err)
+{
+	int r = put(sink, err, "\n[%s]\n", key->name);
+
+	for (size_t i = 0; r == 0 && i < list->nr; i++) {
+		const char *text = list->items[i].text;
+
+		if (!is_printable(text) || strchr(text, '=') || strchr("#[ ", text[0]))
+			return kho_fail(err, -EINVAL, "manifest: the module's path %.64s can't be "
+					"written down; rename it", text);
+		r = put(sink, err, "%s =\n", text);
+	}
+	return r;
+}
+
 int kho_manifest_write(const struct kho_manifest *manifest, struct kho_sink *sink,
 		       struct kho_err *err)
 {
@@ -168,16 +212,9 @@ int kho_manifest_write(const struct kho_manifest *manifest, struct kho_sink *sin
 	r = put_texts(manifest, sink, err);
 	if (r == 0)
 		r = put_files(manifest, sink, err);
-	if (r == 0)
-		r = put(sink, err, "\n[modules]\n");
-	for (i = 0; r == 0 && i < manifest->modules.nr; i++) {
-		const char *path = manifest->modules.items[i].text;
-
-		if (!is_printable(path) || strchr(path, '=') || strchr("#[ ", path[0]))
-			return kho_fail(err, -EINVAL, "manifest: the module's path %.64s can't be "
-					"written down; rename it", path);
-		r = put(sink, err, "%s =\n", path);
-	}
+	for (i = 0; r == 0 && i < NR_LISTS; i++)
+		if (is_written(manifest, &list_keys[i]))
+			r = put_list(&list_keys[i], list_of(manifest, &list_keys[i]), sink, err);
 	return r;
 }
 
@@ -189,17 +226,21 @@ static int bad_line(const struct parser *parser, struct kho_err *err, const char
 			why);
 }
 
-static int parse_section(struct parser *parser, const char *line, struct kho_err *err)
+static int parse_section(struct parser *parser, char *line, struct kho_err *err)
 {
-	if (line[strlen(line) - 1] != ']')
+	size_t size = strlen(line), i;
+
+	if (line[size - 1] != ']')
 		return bad_line(parser, err, "section without ']'");
 	parser->section = SECTION_NONE;
 	if (strcmp(line, "[image]") == 0)
 		parser->section = SECTION_IMAGE;
 	else if (strcmp(line, "[files]") == 0)
 		parser->section = SECTION_FILES;
-	else if (strcmp(line, "[modules]") == 0)
-		parser->section = SECTION_MODULES;
+	line[size - 1] = '\0';
+	for (i = 0; i < NR_LISTS; i++)
+		if (strcmp(line + 1, list_keys[i].name) == 0)
+			parser->section = SECTION_LISTS + (unsigned int)i;
 	return 0;
 }
 
@@ -217,11 +258,15 @@ static int parse_format(struct parser *parser, const char *value, struct kho_err
 	return 0;
 }
 
-static int parse_count(struct parser *parser, const char *value, struct kho_err *err)
+static int parse_count(struct parser *parser, size_t list, const char *value,
+		       struct kho_err *err)
 {
-	if (kho_parse_u32(value, &parser->nr_modules, NULL) < 0)
-		return bad_line(parser, err, "modules is no number");
-	parser->counted = true;
+	char why[32];
+
+	snprintf(why, sizeof(why), "%s is no number", list_keys[list].name);
+	if (kho_parse_u32(value, &parser->counts[list], NULL) < 0)
+		return bad_line(parser, err, why);
+	parser->counted |= 1u << list;
 	return 0;
 }
 
@@ -232,8 +277,9 @@ static int parse_text(struct parser *parser, const char *key, const char *value,
 
 	if (strcmp(key, "format") == 0)
 		return parse_format(parser, value, err);
-	if (strcmp(key, "modules") == 0)
-		return parse_count(parser, value, err);
+	for (i = 0; i < NR_LISTS; i++)
+		if (strcmp(key, list_keys[i].name) == 0)
+			return parse_count(parser, i, value, err);
 	for (i = 0; i < KHO_ARRAY_SIZE(text_keys); i++) {
 		if (strcmp(key, text_keys[i].name) != 0)
 			continue;
@@ -272,13 +318,15 @@ static int parse_file(struct parser *parser, const char *key, const char *value,
 	return 0;
 }
 
-static int parse_module(struct parser *parser, const char *path, struct kho_err *err)
+static int parse_item(struct parser *parser, const char *text, struct kho_err *err)
 {
+	const struct list_key *key = &list_keys[parser->section - SECTION_LISTS];
+	struct kho_strset *list = list_of(parser->manifest, key);
 	int r;
 
-	if (parser->manifest->modules.nr == KHO_MANIFEST_MODULES)
-		return bad_line(parser, err, "too many modules");
-	r = kho_strset_add(&parser->manifest->modules, path, 0);
+	if (list->nr == key->max)
+		return bad_line(parser, err, "too many modules or devices");
+	r = kho_strset_add(list, text, 0);
 	if (r < 0)
 		return kho_fail_errno(err, r, "manifest: list of modules; free memory and try "
 				      "again");
@@ -316,25 +364,33 @@ static int parse_line(struct parser *parser, char *line, struct kho_err *err)
 		return parse_text(parser, line, value, err);
 	case SECTION_FILES:
 		return parse_file(parser, line, value, err);
-	case SECTION_MODULES:
-		return parse_module(parser, line, err);
-	default:
+	case SECTION_NONE:
 		return 0;
+	default:
+		return parse_item(parser, line, err);
 	}
 }
 
 static int check_complete(const struct parser *parser, struct kho_err *err)
 {
-	const struct kho_manifest *manifest = parser->manifest;
+	struct kho_manifest *manifest = parser->manifest;
+	bool counted = true;
+	size_t i, nr;
 
-	if (!parser->format || !parser->counted ||
+	for (i = 0; i < NR_LISTS; i++)
+		counted = counted && (!list_keys[i].needed || parser->counted & 1u << i);
+	if (!parser->format || !counted ||
 	    parser->texts != (1u << KHO_ARRAY_SIZE(text_keys)) - 1 ||
 	    parser->files != (1u << KHO_IMAGE_NR_FILES) - 1)
 		return kho_fail(err, -EBADMSG, "manifest: it's incomplete (format, a text or a "
 				"file is missing); build the image anew");
-	if (manifest->modules.nr != parser->nr_modules)
-		return kho_fail(err, -EBADMSG, "manifest: %zu of %u modules are listed; "
-				"build the image anew", manifest->modules.nr, parser->nr_modules);
+	for (i = 0; i < NR_LISTS; i++) {
+		nr = list_of(manifest, &list_keys[i])->nr;
+		if (nr != parser->counts[i])
+			return kho_fail(err, -EBADMSG, "manifest: %zu of %u %s are listed; build "
+					"the image anew", nr, parser->counts[i], list_keys[i].name);
+	}
+	manifest->has_devices = parser->counted == (1u << NR_LISTS) - 1;
 	if (kho_image_check_name(manifest->name, err) < 0 ||
 	    kho_image_check_release(manifest->release, err) < 0)
 		return kho_wrap(err, -EBADMSG, "manifest");
@@ -367,11 +423,13 @@ int kho_manifest_parse(const char *data, size_t size, struct kho_manifest *ret,
 	if (r < 0)
 		return r;
 	*ret = manifest;
-	manifest.modules = (struct kho_strset){ 0 };
+	manifest = (struct kho_manifest){ 0 };
 	return 0;
 }
 
 void kho_manifest_done(struct kho_manifest *manifest)
 {
 	kho_strset_done(&manifest->modules);
+	kho_strset_done(&manifest->devices);
+	kho_strset_done(&manifest->builtin);
 }

@@ -12,6 +12,8 @@
  *	created-by = khoctl 0.1
  *	compression = zstd
  *	modules = 1
+ *	devices = 1
+ *	built-in = 1
  *
  *	[files]
  *	vmlinuz = <SHA-256> <size>
@@ -21,12 +23,23 @@
  *	[modules]
  *	kernel/drivers/block/virtio_blk.ko.xz =
  *
+ *	[devices]
+ *	virtio:d00000002v* =
+ *
+ *	[built-in]
+ *	virtio_pci =
+ *
+ * [devices] has the patterns of the PCI and virtio devices that there are drivers for,
+ * [built-in] what the kernel has without modules: some kernels have no patterns of those.
+ * Manifests made before these were known have neither key nor section.
+ *
  * Keys and sections that aren't known are passed over, so that a later version
  * can add some; one that would mislead a reader counts format up.
  */
 #ifndef KHO_IMAGE_MANIFEST_H
 #define KHO_IMAGE_MANIFEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,8 +49,10 @@
 #include "image/strset.h"
 
 #define KHO_MANIFEST_FORMAT	1
-#define KHO_MANIFEST_MAX	(256u << 10)	/* bytes */
+#define KHO_MANIFEST_MAX	(2u << 20)	/* bytes */
 #define KHO_MANIFEST_MODULES	2048		/* at most */
+#define KHO_MANIFEST_DEVICES	32768
+#define KHO_MANIFEST_BUILTIN	4096
 
 /* Each longest text, with its terminator. */
 #define KHO_IMAGE_NAME_MAX	64
@@ -63,6 +78,9 @@ struct kho_manifest {
 	char compression[16];
 	struct kho_image_digest files[KHO_IMAGE_NR_FILES];
 	struct kho_strset modules;		/* paths below /usr/lib/modules/<release> */
+	bool has_devices;			/* else the next two aren't known */
+	struct kho_strset devices;		/* patterns, '-' as '_' */
+	struct kho_strset builtin;		/* names of modules, likewise */
 };
 
 /* "vmlinuz", "initramfs.img", "cmdline" */

@@ -134,6 +134,64 @@ bool kho_modules_is_builtin(const struct kho_modules *modules, const char *name)
 	       kho_strset_find(&modules->builtin, plain) != KHO_STRSET_NONE;
 }
 
+/* ---- what there is ---- */
+
+/* Of a module that's marked, or built in. */
+static bool is_in(const struct kho_modules *modules, const char *name)
+{
+	char plain[KHO_MODULE_NAME_MAX];
+	size_t i;
+
+	if (!kho_module_name(name, strlen(name), plain))
+		return false;
+	i = kho_strset_find(&modules->names, plain);
+	if (i == KHO_STRSET_NONE)
+		return kho_strset_find(&modules->builtin, plain) != KHO_STRSET_NONE;
+	return modules->list[modules->names.items[i].value].wanted;
+}
+
+int kho_modules_each_alias(const struct kho_modules *modules, const char *prefix, bool all,
+			   const struct kho_modules_each *each, struct kho_err *err)
+{
+	const struct kho_module_pair *alias;
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < modules->aliases.nr; i++) {
+		alias = &modules->aliases.list[i];
+		if (strncmp(alias->key, prefix, strlen(prefix)) == 0 &&
+		    (all || is_in(modules, alias->value)))
+			r = each->fn(each->ctx, alias->key, err);
+	}
+	return r < 0 ? r : 0;
+}
+
+int kho_modules_each_builtin(const struct kho_modules *modules,
+			     const struct kho_modules_each *each, struct kho_err *err)
+{
+	int r = 0;
+
+	for (size_t i = 0; r >= 0 && i < modules->builtin.nr; i++)
+		r = each->fn(each->ctx, modules->builtin.items[i].text, err);
+	return r < 0 ? r : 0;
+}
+
+bool kho_modules_alias_fits(const char *pattern, const char *modalias)
+{
+	_cleanup_free_ char *plain = strnlen(modalias, ALIAS_MAX + 1) <= ALIAS_MAX ?
+		strdup(modalias) : NULL;
+
+	if (!plain)
+		return false;
+	kho_module_normalise(plain);
+	return kho_glob_match(pattern, plain);
+}
+
+bool kho_modules_plain_name(const char *path, char ret[KHO_MODULES_NAME])
+{
+	_Static_assert(KHO_MODULES_NAME == KHO_MODULE_NAME_MAX, "one limit for names");
+	return kho_module_name(path, strlen(path), ret);
+}
+
 size_t kho_modules_nr_wanted(const struct kho_modules *modules)
 {
 	return modules->nr_wanted;

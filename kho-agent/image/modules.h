@@ -61,6 +61,32 @@ bool kho_modules_is_builtin(const struct kho_modules *modules, const char *name)
 size_t kho_modules_nr_wanted(const struct kho_modules *modules);
 const char *kho_modules_wanted(const struct kho_modules *modules, size_t i);
 
+/*
+ * Calls @fn for each alias pattern of a marked module (@all: of any) and of what's built
+ * in that begins with @prefix; and for the name of each module that's built in. A negative
+ * return ends it.
+ */
+typedef int (*kho_modules_text_fn)(void *ctx, const char *text, struct kho_err *err);
+struct kho_modules_each {
+	kho_modules_text_fn fn;
+	void *ctx;
+};
+
+int kho_modules_each_alias(const struct kho_modules *modules, const char *prefix, bool all,
+			   const struct kho_modules_each *each, struct kho_err *err);
+int kho_modules_each_builtin(const struct kho_modules *modules,
+			     const struct kho_modules_each *each, struct kho_err *err);
+
+/*
+ * Whether a device's modalias fits the pattern, '-' being '_' in both. False for one that's
+ * longer than any can be.
+ */
+bool kho_modules_alias_fits(const char *pattern, const char *modalias);
+
+/* "kernel/a/virtio-net.ko.xz" or "virtio-net": "virtio_net". False: it's no name. */
+#define KHO_MODULES_NAME	64
+bool kho_modules_plain_name(const char *path, char ret[KHO_MODULES_NAME]);
+
 /* The path of a module that modules.dep lists, marked or not; NULL: none. */
 const char *kho_modules_path(const struct kho_modules *modules, const char *name);
 

@@ -143,6 +143,7 @@ static int build_with_system(struct build_options *opts, struct kho_err *err)
 	if (r)
 		return kho_fail(err, -E2BIG, "too many modules or files are asked for");
 	opts->extras[opts->spec.nr_extras - 1].dest = KHO_IMAGE_SYSTEM;
+	opts->spec.has_system = true;
 	r = kho_image_make_system(&system, err);
 	if (r >= 0)
 		r = kho_image_build(&opts->spec, err);

@@ -30,7 +30,7 @@ static const struct {
 	{ "show", verb_show, "ID", "one of them, with all that's known" },
 	{ "spawn", verb_spawn, "IMAGE [OPTION...]", "boot IMAGE beside this kernel" },
 	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
-	{ "check", verb_check, "", "what would keep the workloads from moving; changes nothing" },
+	{ "check", verb_check, "[IMAGE] [OPTIONS]", "what is in the way of an upgrade; changes nothing" },
 	{ "move", verb_move, "[--no-rehearsal]", "move all configured workloads to the spawned kernel" },
 	{ "rollback", verb_rollback, "", "move them back, with the state that they have now" },
 	{ "failover", verb_failover, "", "give the new kernel up, start its workloads anew here" },
@@ -68,7 +68,7 @@ static void print_help(void)
 	       "  --dry-run        as khoctl plan\n"
 	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
-	       "6 check: something can't move, 7 the image's signature isn't good, or it failed before,\n"
+	       "6 check: something is in the way, 7 the image's signature isn't good, or it failed before,\n"
 	       "8 denied: only root may do that\n");
 }
 

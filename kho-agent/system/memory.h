@@ -65,6 +65,13 @@ int kho_memory_online_ranges(const struct kho_sysroot *root, const struct kho_me
 int kho_memory_set_policy(const struct kho_sysroot *root, const char *policy,
 			  char ret_before[KHO_MEM_POLICY], struct kho_err *err);
 
+/*
+ * -ENOMEM: taking @more bytes would leave less than @floor of MemAvailable. Or it can't
+ * be read.
+ */
+int kho_memory_check_floor(const struct kho_sysroot *root, uint64_t more, uint64_t floor,
+			   struct kho_err *err);
+
 /* ---- taking memory for a region ---- */
 
 struct kho_mem_request {

@@ -52,6 +52,26 @@ static enum mark first_mark(const struct kho_mem_block *block, bool use_offline)
 	return MARK_CANDIDATE;
 }
 
+bool kho_memplan_may_go(const struct kho_mem_block *block)
+{
+	return first_mark(block, false) == MARK_CANDIDATE;
+}
+
+size_t kho_memplan_count(const struct kho_mem_map *map, size_t *ret_movable)
+{
+	const struct kho_mem_block *block;
+	size_t nr = 0;
+
+	*ret_movable = 0;
+	for (block = map->blocks; block < map->blocks + map->nr; block++) {
+		if (!kho_memplan_may_go(block))
+			continue;
+		nr++;
+		*ret_movable += block->zone == KHO_ZONE_MOVABLE;
+	}
+	return nr;
+}
+
 static size_t set_marks(struct kho_memplan *plan)
 {
 	size_t i, nr = 0;

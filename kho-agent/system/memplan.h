@@ -62,6 +62,12 @@ struct kho_mem_map {
 
 void kho_mem_map_done(struct kho_mem_map *map);
 
+/* How many blocks may be offlined, as far as can be told; of those, in ZONE_MOVABLE. */
+size_t kho_memplan_count(const struct kho_mem_map *map, size_t *ret_movable);
+
+/* Whether this one may be. */
+bool kho_memplan_may_go(const struct kho_mem_block *block);
+
 struct kho_memplan_spec {
 	uint64_t size;			/* bytes wanted; rounded up to blocks */
 	uint64_t first_size;		/* bytes that must be contiguous; may be 0 */

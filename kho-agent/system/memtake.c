@@ -53,12 +53,13 @@ static bool is_refusal(int code)
 
 /* ---- limits ---- */
 
-static int check_floor(const struct take *take, uint64_t more, struct kho_err *err)
+int kho_memory_check_floor(const struct kho_sysroot *root, uint64_t more, uint64_t floor,
+			   struct kho_err *err)
 {
-	uint64_t available, floor = take->request->min_available;
+	uint64_t available;
 	int r;
 
-	r = kho_memory_available(take->root, &available, err);
+	r = kho_memory_available(root, &available, err);
 	if (r < 0)
 		return r;
 	if (available >= more && available - more >= floor)
@@ -67,6 +68,11 @@ static int check_floor(const struct take *take, uint64_t more, struct kho_err *e
 			"%llu MiB available; stop something, or ask for a smaller region",
 			(unsigned long long)(more / KHO_MIB), (unsigned long long)(floor / KHO_MIB),
 			(unsigned long long)(available / KHO_MIB));
+}
+
+static int check_floor(const struct take *take, uint64_t more, struct kho_err *err)
+{
+	return kho_memory_check_floor(take->root, more, take->request->min_available, err);
 }
 
 /* What can be had without taking anything from the running kernel. */

@@ -64,7 +64,7 @@ static enum kho_upgrade_action take_down(struct kho_upgrade *upgrade)
 
 enum kho_upgrade_action kho_upgrade_begin(struct kho_upgrade *upgrade)
 {
-	return enter(upgrade, upgrade->workloads ? KHO_UPGRADE_CHECK : KHO_UPGRADE_SPAWN);
+	return enter(upgrade, KHO_UPGRADE_CHECK);
 }
 
 static enum kho_upgrade_action succeeded(struct kho_upgrade *upgrade)

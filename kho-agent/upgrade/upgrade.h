@@ -24,7 +24,7 @@
  *
  * Until RETIRE there's always a way back to where it began. SOAK is held if what was to
  * end it has failed, or if it's wanted so: then only an operator's word ends it. Without
- * workloads there's no MOVE, and no CHECK of them.
+ * workloads there's no MOVE, and CHECK is of the machine and the image only.
  *
  * An abort while the move goes on is the move's to carry out: it fails then, unless it
  * was past its commit already, in which case it's rolled back when it's done.
@@ -42,7 +42,7 @@
 /* Names are written to disk: kho_upgrade_state_name(). */
 enum kho_upgrade_state {
 	KHO_UPGRADE_NONE = 0,
-	KHO_UPGRADE_CHECK,	/* whether anything keeps workloads from moving */
+	KHO_UPGRADE_CHECK,	/* whether anything is in the way */
 	KHO_UPGRADE_SPAWN,	/* reserved, built, started, until hello */
 	KHO_UPGRADE_MOVE,	/* workloads go over, up to and beyond commit */
 	KHO_UPGRADE_SOAK,	/* the old kernel stands by */

@@ -56,6 +56,26 @@ static const struct {
 		"take a signed kernel, or put its signer's certificate into the keyring" },
 	[KHO_FINDING_IMAGE_REFUSED] = { "image-refused",
 		"khoctl image clear DIGEST forgets it, khoctl spawn --force tries it once more" },
+	[KHO_FINDING_IMAGE_DRIVER] = { "image-driver",
+		"build the image anew with --module= for it" },
+	[KHO_FINDING_MACHINE] = { "machine", "see that /proc and /sys are mounted" },
+	[KHO_FINDING_KERNEL_VERSION] = { "kernel-version",
+		"reboot into a kernel of 6.12 or later once" },
+	[KHO_FINDING_CLOCK] = { "clock",
+		"see what the kernel's log says of the TSC; without a good one it can't be upgraded" },
+	[KHO_FINDING_IOMMU] = { "iommu",
+		"reboot with intel_iommu=off, amd_iommu=off; take a virtual one from the machine" },
+	[KHO_FINDING_INTERRUPT_REMAPPING] = { "interrupt-remapping", "reboot with intremap=off" },
+	[KHO_FINDING_REBOOT_FORCE] = { "reboot-force",
+		"echo 0 >/sys/kernel/reboot/force, and take it from the command line" },
+	[KHO_FINDING_KEXEC] = { "kexec", "unload it: kexec -u" },
+	[KHO_FINDING_KDUMP] = { "kdump", "unload it for the upgrade: kdump-config unload" },
+	[KHO_FINDING_MODULE] = { "module", "modprobe multikernel" },
+	[KHO_FINDING_LOCKDOWN] = { "lockdown",
+		"sign multikernel.ko with a key that this kernel trusts" },
+	[KHO_FINDING_SPACE] = { "space", "remove what isn't needed there, or make it larger" },
+	[KHO_FINDING_CPUS] = { "cpus", "give others by --cpus=" },
+	[KHO_FINDING_MEMORY] = { "memory", "stop something, or give less by --memory=" },
 };
 
 const char *kho_finding_name(enum kho_finding_kind kind)
@@ -71,24 +91,81 @@ enum kho_finding_kind kho_finding_kind(const char *name)
 	return _KHO_FINDING_MAX;
 }
 
-void kho_found(struct kho_findings *findings, enum kho_finding_kind kind, pid_t pid,
-	       const char *where, const char *fmt, ...)
+/* A new one without its cause; NULL: there's no room, and it's counted. */
+static struct kho_finding *add(struct kho_findings *findings, enum kho_finding_kind kind,
+			       const char *where)
 {
 	struct kho_finding *finding = &findings->list[findings->nr];
-	va_list args;
 
 	if (findings->nr == KHO_FINDINGS) {
 		findings->more++;
-		return;
+		return NULL;
 	}
 	findings->nr++;
-	*finding = (struct kho_finding){ .kind = kind, .pid = pid };
+	*finding = (struct kho_finding){ .kind = kind };
 	snprintf(finding->where, sizeof(finding->where), "%s", where);
 	snprintf(finding->remedy, sizeof(finding->remedy), "%s",
 		 (unsigned int)kind < _KHO_FINDING_MAX ? kinds[kind].remedy : "");
+	return finding;
+}
+
+void kho_found(struct kho_findings *findings, enum kho_finding_kind kind, pid_t pid,
+	       const char *where, const char *fmt, ...)
+{
+	struct kho_finding *finding = add(findings, kind, where);
+	va_list args;
+
+	if (!finding)
+		return;
+	finding->pid = pid;
 	va_start(args, fmt);
 	vsnprintf(finding->cause, sizeof(finding->cause), fmt, args);
 	va_end(args);
+}
+
+void kho_found_warning(struct kho_findings *findings, enum kho_finding_kind kind,
+		       const char *where, const char *fmt, ...)
+{
+	struct kho_finding *finding;
+	va_list args;
+
+	/* those that there's no room for may be taken for something in the way */
+	if (findings->nr == KHO_FINDINGS)
+		return;
+	finding = add(findings, kind, where);
+	finding->warning = true;
+	va_start(args, fmt);
+	vsnprintf(finding->cause, sizeof(finding->cause), fmt, args);
+	va_end(args);
+}
+
+void kho_found_message(struct kho_findings *findings, enum kho_finding_kind kind,
+		       const char *where, const char *message)
+{
+	struct kho_finding *finding = add(findings, kind, where);
+	const char *remedy = strstr(message, "; "), *next;
+
+	if (!finding)
+		return;
+	while (remedy && (next = strstr(remedy + 2, "; ")))
+		remedy = next;
+	snprintf(finding->cause, sizeof(finding->cause), "%.*s",
+		 remedy ? (int)(remedy - message) : (int)strlen(message), message);
+	if (remedy)
+		snprintf(finding->remedy, sizeof(finding->remedy), "%s", remedy + 2);
+}
+
+const struct kho_finding *kho_findings_blocker(const struct kho_findings *findings)
+{
+	for (unsigned int i = 0; i < findings->nr; i++)
+		if (!findings->list[i].warning)
+			return &findings->list[i];
+	return NULL;
+}
+
+bool kho_findings_block(const struct kho_findings *findings)
+{
+	return findings->more || kho_findings_blocker(findings);
 }
 
 bool kho_is_found(const struct kho_findings *findings, enum kho_finding_kind kind,

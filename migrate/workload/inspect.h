@@ -57,11 +57,27 @@ enum kho_finding_kind {
 	KHO_FINDING_IMAGE,
 	KHO_FINDING_IMAGE_SIGNATURE,
 	KHO_FINDING_IMAGE_REFUSED,
+	KHO_FINDING_IMAGE_DRIVER,
+	/* of the machine, and of what a spawn would take (upgrade/preflight.h) */
+	KHO_FINDING_MACHINE,
+	KHO_FINDING_KERNEL_VERSION,
+	KHO_FINDING_CLOCK,
+	KHO_FINDING_IOMMU,
+	KHO_FINDING_INTERRUPT_REMAPPING,
+	KHO_FINDING_REBOOT_FORCE,
+	KHO_FINDING_KEXEC,
+	KHO_FINDING_KDUMP,
+	KHO_FINDING_MODULE,
+	KHO_FINDING_LOCKDOWN,
+	KHO_FINDING_SPACE,
+	KHO_FINDING_CPUS,
+	KHO_FINDING_MEMORY,
 	_KHO_FINDING_MAX,
 };
 
 struct kho_finding {
 	enum kho_finding_kind kind;
+	bool warning;			/* to be known; in the way of nothing */
 	pid_t pid;			/* 0: the workload as a whole */
 	char where[48];			/* "fd 7", "7f00-7f10"; "": the process as a whole */
 	char cause[KHO_FINDING_CAUSE];
@@ -83,6 +99,21 @@ enum kho_finding_kind kho_finding_kind(const char *name);
 /* Adds one, with the remedy of its kind. @where: as in the struct. */
 void kho_found(struct kho_findings *findings, enum kho_finding_kind kind, pid_t pid,
 	       const char *where, const char *fmt, ...) __attribute__((format(printf, 5, 6)));
+
+/* The same, in the way of nothing. */
+void kho_found_warning(struct kho_findings *findings, enum kho_finding_kind kind,
+		       const char *where, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* The same by an error's message, "cause; remedy": without a remedy the kind's stays. */
+void kho_found_message(struct kho_findings *findings, enum kho_finding_kind kind,
+		       const char *where, const char *message);
+
+/* The first that is in the way; NULL: there's none that was kept. */
+const struct kho_finding *kho_findings_blocker(const struct kho_findings *findings);
+
+/* Whether anything is in the way, also if there was no room for it. */
+bool kho_findings_block(const struct kho_findings *findings);
 
 /* Whether there's one, of whichever process. */
 bool kho_is_found(const struct kho_findings *findings, enum kho_finding_kind kind,

@@ -34,6 +34,9 @@ static void check_round_trip(const struct kho_manifest *manifest)
 		require(strcmp(back.release, manifest->release) == 0);
 		require(memcmp(back.files, manifest->files, sizeof(back.files)) == 0);
 		require(back.modules.nr == manifest->modules.nr);
+		require(back.has_devices == manifest->has_devices);
+		require(!back.has_devices || (back.devices.nr == manifest->devices.nr &&
+					      back.builtin.nr == manifest->builtin.nr));
 		kho_manifest_done(&back);
 	}
 	kho_sink_memory_done(&text);

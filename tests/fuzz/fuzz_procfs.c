@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The small parsers of system/: mount and interface tables, BARs of a sysfs
- * "resource" file, capabilities of a configuration space. Words must lie within
- * the text they are of.
+ * "resource" file, capabilities of a configuration space, what a machine says of
+ * itself. Words must lie within the text they are of.
  */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "system/machine.h"
 #include "system/mountinfo.h"
 #include "system/pci.h"
 
@@ -39,6 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct kho_pci_bar bars[KHO_PCI_BARS];
 	struct kho_pci_caps caps;
+	unsigned int major, minor;
 	struct kho_word line;
 	char *text = malloc(size + 1);
 	const char *at = text;
@@ -51,6 +53,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		parse_line(&line);
 	(void)kho_pci_parse_bars(text, bars, NULL);
 	kho_pci_parse_caps(data, size, &caps);
+	(void)kho_cmdline_forces_reboot(text);
+	(void)kho_interrupts_are_remapped(text);
+	(void)kho_release_numbers(text, &major, &minor);
 	free(text);
 	return 0;
 }

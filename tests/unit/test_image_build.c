@@ -252,6 +252,10 @@ START_TEST(modules_that_were_asked_for)
 	open_image(&dir);
 	ck_assert_uint_eq(dir.manifest.modules.nr, 3);
 	ck_assert_str_eq(dir.manifest.modules.items[2].text, "kernel/virtio_blk.ko.xz");
+	ck_assert(dir.manifest.has_devices);
+	ck_assert_uint_eq(dir.manifest.devices.nr, 1);
+	ck_assert_str_eq(dir.manifest.devices.items[0].text, "virtio:d00000002v*");
+	ck_assert_str_eq(dir.manifest.builtin.items[0].text, "ext4");
 	ck_assert_str_eq(dir.manifest.created, "2026-11-22T22:24:00Z");
 	ck_assert_str_eq(dir.manifest.created_by, "test 1");
 	ck_assert_str_eq(dir.manifest.compression, "none");

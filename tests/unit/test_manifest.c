@@ -75,6 +75,51 @@ START_TEST(what_is_written_reads_back)
 }
 END_TEST
 
+/* What an image can drive; manifests of before say nothing of it. */
+START_TEST(devices)
+{
+	static const char old[] = "[image]\nformat = 1\nname = n\nrelease = r\ncreated = c\n"
+		"created-by = b\ncompression = none\nmodules = 0\n[files]\nvmlinuz = " DIGEST
+		" 1\ninitramfs.img = " DIGEST " 2\ncmdline = " DIGEST " 3\n";
+	struct kho_manifest back;
+
+	ck_assert_int_eq(kho_manifest_parse(old, sizeof(old) - 1, &back, &err), 0);
+	ck_assert(!back.has_devices && !back.devices.nr);
+	kho_manifest_done(&back);
+	manifest.has_devices = true;
+	ck_assert_int_eq(kho_strset_add(&manifest.devices, "pci:v00001AF4d*[a-c]*", 0), 1);
+	ck_assert_int_eq(kho_strset_add(&manifest.builtin, "virtio_pci", 0), 1);
+	ck_assert_int_eq(kho_manifest_write(&manifest, &text.sink, &err), 0);
+	for (size_t size = 0; size + 2 < text.size; size++)
+		ck_assert_int_eq(kho_manifest_parse((char *)text.data, size, &back, &err), -EBADMSG);
+	ck_assert_int_eq(kho_manifest_parse((char *)text.data, text.size, &back, &err), 0);
+	ck_assert(back.has_devices);
+	ck_assert_uint_eq(back.devices.nr, 1);
+	ck_assert_str_eq(back.devices.items[0].text, "pci:v00001AF4d*[a-c]*");
+	ck_assert_uint_eq(back.builtin.nr, 1);
+	ck_assert_str_eq(back.builtin.items[0].text, "virtio_pci");
+	ck_assert_uint_eq(back.modules.nr, 2);
+	kho_manifest_done(&back);
+}
+END_TEST
+
+/* Counted and not there, or there and not counted. */
+START_TEST(devices_that_do_not_add_up)
+{
+	static const char *const keys[] = { "devices = 1\n", "devices = x\n", "built-in = 1\n" };
+	struct kho_manifest back;
+	char bad[2048];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		snprintf(bad, sizeof(bad), "[image]\nformat = 1\nname = n\nrelease = r\n"
+			 "created = c\ncreated-by = b\ncompression = none\nmodules = 0\n%s[files]\n"
+			 "vmlinuz = " DIGEST " 1\ninitramfs.img = " DIGEST " 2\ncmdline = " DIGEST
+			 " 3\n%s", keys[i], i == 2 ? "[devices]\na =\n" : "");
+		ck_assert_int_eq(kho_manifest_parse(bad, strlen(bad), &back, &err), -EBADMSG);
+	}
+}
+END_TEST
+
 START_TEST(every_truncation_is_refused)
 {
 	struct kho_manifest back = { .name = "untouched" };
@@ -236,6 +281,8 @@ static void add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, golden);
 	tcase_add_test(tc, what_is_written_reads_back);
+	tcase_add_test(tc, devices);
+	tcase_add_test(tc, devices_that_do_not_add_up);
 	tcase_add_test(tc, every_truncation_is_refused);
 	tcase_add_test(tc, every_byte_flipped_is_survived);
 	tcase_add_test(tc, later_additions_are_passed_over);

@@ -186,6 +186,38 @@ START_TEST(a_dependency_without_a_line)
 }
 END_TEST
 
+static int join(void *ctx, const char *word, struct kho_err *ignored)
+{
+	char *all = ctx;
+	size_t used = strlen(all);
+
+	(void)ignored;
+	snprintf(all + used, 256 - used, "%s ", word);
+	return strcmp(word, "ext4") == 0 ? -ECANCELED : 0;
+}
+
+/* Patterns of what's marked and of what's built in; or of all. */
+START_TEST(what_can_be_driven)
+{
+	char all[256] = "";
+	const struct kho_modules_each each = { join, all };
+
+	ck_assert_int_eq(kho_modules_want(modules, "virtio_rng", &err), 0);
+	ck_assert_int_eq(kho_modules_each_alias(modules, "virtio:", false, &each, &err), 0);
+	ck_assert_int_eq(kho_modules_each_alias(modules, "pci:", false, &each, &err), 0);
+	ck_assert_str_eq(all, "virtio:d00000004v* pci:v*d*sv*sd*bc01sc08i02* ");
+	all[0] = '\0';
+	ck_assert_int_eq(kho_modules_each_alias(modules, "virtio:", true, &each, &err), 0);
+	ck_assert_str_eq(all, "virtio:d00000001v* virtio:d00000004v* ");
+	/* a callback's no ends it */
+	all[0] = '\0';
+	ck_assert_int_eq(kho_modules_each_builtin(modules, &each, &err), -ECANCELED);
+	ck_assert_str_eq(all, "ext4 ");
+	ck_assert(kho_modules_alias_fits("cpu_type:x*", "cpu-type:x8"));
+	ck_assert(!kho_modules_alias_fits("cpu_type:y*", "cpu-type:x8"));
+}
+END_TEST
+
 START_TEST(paths_by_name)
 {
 	ck_assert_str_eq(kho_modules_path(modules, "virtio_rng"),
@@ -349,6 +381,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, hyphens_within_brackets_stay);
 	tcase_add_test(tc, unknown_names);
 	tcase_add_test(tc, a_dependency_without_a_line);
+	tcase_add_test(tc, what_can_be_driven);
 	tcase_add_test(tc, paths_by_name);
 	tcase_add_test(tc, trimmed_modules_dep);
 	tcase_add_loop_test(tc, texts_not_of_depmod, 0, ARRAY_SIZE(bad_texts));

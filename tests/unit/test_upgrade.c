@@ -56,7 +56,8 @@ START_TEST(without_workloads)
 {
 	struct kho_upgrade upgrade = {};
 
-	ck_assert_int_eq(kho_upgrade_begin(&upgrade), KHO_UPGRADE_DO_SPAWN);
+	ck_assert_int_eq(kho_upgrade_begin(&upgrade), KHO_UPGRADE_DO_CHECK);
+	ck_assert_int_eq(kho_upgrade_done(&upgrade, &well), KHO_UPGRADE_DO_SPAWN);
 	ck_assert_int_eq(kho_upgrade_done(&upgrade, &well), KHO_UPGRADE_DO_SOAK);
 	/* there's nothing to roll back */
 	ck_assert_int_eq(abort_it(&upgrade), KHO_UPGRADE_DO_RECLAIM);
@@ -226,6 +227,7 @@ START_TEST(resumed_without_workloads)
 	struct kho_upgrade upgrade = {};
 
 	kho_upgrade_begin(&upgrade);
+	kho_upgrade_done(&upgrade, &well);
 	kho_upgrade_done(&upgrade, &well);
 	ck_assert_int_eq(kho_upgrade_resume(&upgrade, &beside), KHO_UPGRADE_DO_SOAK);
 }
