@@ -71,13 +71,43 @@ const char *kho_mover_item_name(const struct kho_mover *mover, enum kho_step ste
 
 /* ---- time ---- */
 
+/* How much has been copied, in a number that differs if it got any further. */
+static uint64_t copied(const struct kho_mover *mover)
+{
+	uint64_t sum = 0;
+
+	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++)
+		if (mover->departures[i])
+			sum += kho_departure_copied(mover->departures[i]);
+	return sum;
+}
+
+static void set_deadline(struct kho_mover *mover, uint64_t ms);
+
+/* However much memory there is: it's only to keep coming. */
+static bool flows(struct kho_mover *mover)
+{
+	const struct kho_step_info *info = kho_step_info(mover->move.step);
+	uint64_t now;
+
+	if (!info->copies || mover->move.state != KHO_MOVE_RUNNING)
+		return false;
+	now = copied(mover);
+	if (now == mover->copied)
+		return false;
+	mover->copied = now;
+	set_deadline(mover, info->deadline_ms);
+	return true;
+}
+
 static int on_late(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct kho_mover *mover = userdata;
 
 	(void)source;
 	(void)usec;
-	carry_out(mover, kho_move_late(&mover->move));
+	if (!flows(mover))
+		carry_out(mover, kho_move_late(&mover->move));
 	return 0;
 }
 

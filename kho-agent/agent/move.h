@@ -57,6 +57,7 @@ struct kho_mover {
 	struct kho_config *config;
 	char *config_text;			/* for the record, and the new side */
 	struct kho_move move;
+	uint64_t copied;			/* when the deadline passed last */
 	uint64_t id;				/* of this try; not 0 */
 	uint64_t epoch;				/* of ownership, when it began */
 	sd_event_source *deadline;
@@ -85,6 +86,9 @@ struct kho_mover {
 struct kho_departure *kho_departure_new(struct kho_mover *mover, uint32_t item,
 					struct kho_err *err);
 void kho_departure_free(struct kho_departure *departure);
+
+/* How much of its memory was copied: a number that differs if it got any further. */
+uint64_t kho_departure_copied(const struct kho_departure *departure);
 
 /* The new side has told how a step of it went. */
 void kho_departure_on_result(struct kho_departure *departure, const Kho__MoveResult *result);

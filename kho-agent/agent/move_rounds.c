@@ -234,6 +234,16 @@ void kho_departure_note_round(struct kho_departure *d)
 			   (unsigned long long)(round.duration_ns / MS));
 }
 
+uint64_t kho_departure_copied(const struct kho_departure *d)
+{
+	struct kho_page_relay_stats stats = {};
+
+	if (d->memory)
+		kho_page_stream_stats(d->memory, &stats);
+	/* a round's bytes count from its beginning */
+	return stats.bytes + ((uint64_t)d->rounds.nr << 48);
+}
+
 /* ---- pre-copy ---- */
 
 static int begin_copy(struct kho_departure *d, struct kho_err *err)

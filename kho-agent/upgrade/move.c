@@ -14,12 +14,14 @@ static const struct kho_step_info steps[_KHO_STEP_MAX] = {
 	[KHO_STEP_ADDRESS]	= { "address",	"sync",	  KHO_SCOPE_ADDRESS, true, true, 60 * S },
 	[KHO_STEP_ARM]		= { "arm",	"sync",	  KHO_SCOPE_MOVE, false, false, 30 * S },
 	[KHO_STEP_EXPECT]	= { "expect",	"sync",	  KHO_SCOPE_VOLUME, true, false, 60 * S },
-	[KHO_STEP_PRECOPY]	= { "pre-copy",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },
+	[KHO_STEP_PRECOPY]	= { "pre-copy",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 150 * S,
+				    true },
 	[KHO_STEP_SAMPLE]	= { "sample",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 120 * S },
 	[KHO_STEP_REHEARSE]	= { "rehearse",	"sync",	  KHO_SCOPE_WORKLOAD, true, true, 120 * S },
 	[KHO_STEP_LET_GO]	= { "let-go",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 30 * S },
 	[KHO_STEP_STOP]		= { "stop",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 150 * S },
-	[KHO_STEP_CATCH_UP]	= { "catch-up",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 600 * S },
+	[KHO_STEP_CATCH_UP]	= { "catch-up",	"sync",	  KHO_SCOPE_WORKLOAD, false, true, 150 * S,
+				    true },
 	[KHO_STEP_SYNC]		= { "sync",	"sync",	  KHO_SCOPE_VOLUME, false, false, 300 * S },
 	[KHO_STEP_HOLD]		= { "hold",	"switch", KHO_SCOPE_MOVE, false, true, 10 * S },
 	[KHO_STEP_FREEZE]	= { "freeze",	"switch", KHO_SCOPE_WORKLOAD, false, true, 5 * S },
@@ -241,8 +243,9 @@ struct kho_move_output kho_move_late(struct kho_move *move)
 {
 	struct kho_err late;
 
-	kho_fail(&late, -ETIMEDOUT, "%s was not done within %u s; see the logs of both agents",
-		 steps[move->step].name, steps[move->step].deadline_ms / S);
+	kho_fail(&late, -ETIMEDOUT, "%s %s within %u s; see the logs of both agents",
+		 steps[move->step].name, steps[move->step].copies ? "got no further" : "was not done",
+		 steps[move->step].deadline_ms / S);
 	switch (move->state) {
 	case KHO_MOVE_RUNNING:
 		return fail(move, &late);

@@ -102,6 +102,7 @@ struct kho_step_info {
 	bool remote;			/* done by the new side */
 	bool undo;			/* there's something to undo */
 	uint32_t deadline_ms;		/* for the step and for its undo, each */
+	bool copies;			/* of the step: begins anew as long as memory flows */
 };
 
 /* Never NULL for a step of the enum other than NONE and MAX. */
