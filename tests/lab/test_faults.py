@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Failures in the middle of a move: the workload runs on, no client is reset, nothing is
 lost, and the next move works. The numbers are those of the table in docs/moving.md; all
-steps and sides are in soak_faults.py and soak_committed.py."""
+steps and sides are in soak_faults_*.py and soak_committed.py."""
 
 from lib.faults import Fault, Faults
 
