@@ -7,6 +7,7 @@ SBINDIR ?= /usr/sbin
 BINDIR  ?= /usr/bin
 UNITDIR ?= /usr/lib/systemd/system
 MODDIR  ?= /usr/lib/modules
+CATALOGDIR ?= /usr/lib/systemd/catalog
 SHAREDIR ?= /usr/share/kho-agent
 LIBEXECDIR ?= /usr/libexec/kho-agent
 STATEDIR ?= /var/lib/kho-agent
@@ -29,6 +30,7 @@ install-built:
 		$(DESTDIR)$(LIBEXECDIR)/kho-restore)
 	$(Q)$(INSTALL) -D kho-agent/image/init.sh $(DESTDIR)$(SHAREDIR)/init
 	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(CATALOGDIR) kho-agent/units/kho-agent.catalog
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
 	$(Q)$(INSTALL) -D -m 644 kho-agent/completion/khoctl.bash $(DESTDIR)$(COMPDIR)/khoctl

@@ -272,7 +272,8 @@ static int leave_and_restart(struct kho_agent *agent, struct kho_err *err)
 	kho_agent_progress(agent, "giving up CPUs and devices");
 	r = leave(agent, &undo, err);
 	if (r >= 0) {
-		kho_agent_progress(agent, "shutting down; the machine goes on without this kernel");
+		kho_agent_tell(agent, KHO_MESSAGE_RETIRING, NULL, "shutting down; the machine goes on "
+			       "without this kernel");
 		r = restart(err);
 	}
 	if (r >= 0) {
@@ -300,23 +301,30 @@ static int on_not_noted(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static int on_go(sd_event_source *source, uint64_t usec, void *userdata)
+/* The restart would be refused as long as this agent keeps others from shutting down. */
+static void on_let_go(struct kho_agent *agent)
 {
-	struct kho_session *session = userdata;
-	struct kho_agent *agent = session->agent;
 	struct kho_err err;
 
-	(void)source;
-	(void)usec;
-	kho_session_set_deadline(session, 0, NULL, NULL);
 	/* called off meanwhile */
-	if (!session->retiring)
-		return 0;
-	session->retiring = false;
+	if (!agent->session || !agent->session->retiring)
+		return;
+	agent->session->retiring = false;
 	if (leave_and_restart(agent, &err) < 0) {
 		agent->last = err;
 		kho_agent_answer(agent, &err);
 	}
+}
+
+static int on_go(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_session *session = userdata;
+
+	(void)source;
+	(void)usec;
+	kho_session_set_deadline(session, 0, NULL, NULL);
+	if (session->retiring)
+		kho_inhibit_release(session->agent, on_let_go);
 	return 0;
 }
 
@@ -348,6 +356,7 @@ void kho_retire_drop(struct kho_session *session)
 	if (!session->retiring)
 		return;
 	session->retiring = false;
+	kho_inhibit_forget(session->agent);
 	kho_fail(&err, -EIO, "retire: the new kernel's agent was started again meanwhile; nothing "
 		 "was given up, try again");
 	kho_agent_answer(session->agent, &err);
@@ -365,6 +374,7 @@ int kho_retire(struct kho_agent *agent, struct kho_err *err)
 	if (!kho_features_has(&kho_channel_link(session->channel)->agreement.features,
 			      KHO_FEATURE_RETIRE_NOTED))
 		return leave_and_restart(agent, err);
+	kho_inhibit_forget(agent);
 	session->retiring = true;
 	kho_agent_progress(agent, "telling the new kernel what it will get");
 	return kho_session_set_deadline(session, NOTED_TIMEOUT_MS, on_not_noted, err);

@@ -59,6 +59,7 @@ works() {
 	inside 'khoctl --version; kho-agent --version; khoctl config check
 		test -L /etc/systemd/system/multi-user.target.wants/kho-agent.service
 		test -x /usr/libexec/kho-agent/kho-restore
+		journalctl --update-catalog && journalctl --list-catalog | grep -q kho-agent
 		ls -d /var/lib/kho-agent/images'
 }
 
