@@ -12,6 +12,7 @@
 #include "agent/join.h"
 #include "agent/move.h"
 #include "agent/pci.h"
+#include "agent/reboot_file.h"
 #include "agent/receive.h"
 #include "agent/rollback.h"
 #include "agent/spawn.h"
@@ -266,6 +267,7 @@ static void take_over(struct kho_session *session)
 		kho_agent_tell(agent, KHO_MESSAGE_TAKEN_OVER, NULL, "this kernel has the whole machine");
 	agent->last = err;
 	keep_history(agent);
+	kho_reboot_hand_on(agent, agent->left);
 	agent->phase = KHO_PHASE_IDLE;
 	/* the next upgrade needs the module's link for itself */
 	kho_session_close(agent);

@@ -15,6 +15,7 @@
 
 #include "agent/history.h"
 #include "agent/pci.h"
+#include "agent/reboot_file.h"
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
 #include "base/bits.h"
@@ -88,6 +89,7 @@ static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct k
 	Kho__RetireReady ready = KHO__RETIRE_READY__INIT;
 	Kho__PciGrant *pointers[MAX_LEFT];
 	char *history[KHO_HISTORY_HANDED];
+	struct kho_reboot_note reboot;
 	int r;
 
 	for (size_t i = 0; i < leaving->nr_functions; i++)
@@ -98,11 +100,13 @@ static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct k
 	ready.asleep = leaving->asleep;
 	ready.n_history = kho_history_hand_over(kho_upgrade_journal(agent), history);
 	ready.history = history;
+	kho_reboot_note(&reboot, &ready);
 	envelope.body_case = KHO__ENVELOPE__BODY_RETIRE_READY;
 	envelope.retire_ready = &ready;
 	r = kho_session_send(agent->session, &envelope, err);
 	for (size_t i = 0; i < ready.n_history; i++)
 		free(history[i]);
+	kho_reboot_note_done(&reboot);
 	return r;
 }
 

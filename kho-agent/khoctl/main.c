@@ -42,7 +42,7 @@ static const struct {
 	{ "bench", verb_bench, "", "measure the channel to the spawned kernel" },
 	{ "config", verb_config, "check|show", "whether the configuration is valid; all of it" },
 	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },
-	{ "image", verb_image, "build|list|inspect|show|clear", "make, check, forgive target images" },
+	{ "image", verb_image, "build|list|inspect|show|clear", "make, check, forgive, stage target images" },
 };
 
 static void print_help(void)
@@ -64,6 +64,7 @@ static void print_help(void)
 	       "  --no-rehearsal   don't restore a copy of each workload there first\n"
 	       "  --keep-failed    leave a new kernel that failed running, to be looked at\n"
 	       "  --dry-run        as khoctl plan\n"
+	       "  --wait           wait for the end, which is the default\n"
 	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
 	       "6 check: something can't move, 7 the image's signature isn't good, or it failed before\n");

@@ -39,6 +39,8 @@
  *	[Image]
  *	Signatures=warn			or off, or enforce: of target kernels (image/signature.h)
  *	Keyring=/etc/kho-agent/keys	the folder of certificates that they're checked against
+ *	Stage=no			or yes: an image of each kernel that's installed is made
+ *	StageOptions=--system		of khoctl image build, for that
  *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
@@ -115,6 +117,8 @@ struct kho_config {
 	bool stay;			/* NewKernelFailure=stay */
 	enum kho_signatures signatures;
 	char keyring[KHO_CONFIG_TEXT];	/* a folder */
+	bool stage;
+	char stage_options[KHO_CONFIG_TEXT];	/* words */
 };
 
 /* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */
