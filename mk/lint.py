@@ -234,6 +234,19 @@ def manuals():
                 yield f"{path}: lacks {word}"
 
 
+def runbook():
+    """The runbook has every exit code of khoctl, and every error that has one of its own."""
+    header = Path("kho-agent/khoctl/khoctl.h").read_text(encoding="utf-8")
+    source = Path("kho-agent/khoctl/call.c").read_text(encoding="utf-8")
+    text = Path("docs/runbook.md").read_text(encoding="utf-8")
+    for word in re.findall(r"^\tKHO_EXIT_\w+ = (\d+)", header, re.M):
+        if not re.search(rf"^\| {word} \|", text, re.M):
+            yield f"docs/runbook.md: lacks exit code {word}"
+    for word in re.findall(r"case (E[A-Z0-9]+):", source):
+        if not re.search(rf"^\| [^|]*\b{word}\b", text, re.M):
+            yield f"docs/runbook.md: lacks {word}"
+
+
 def messages():
     """The table of messages and the catalog have the same ids in the same order, all explained."""
     table, catalog = Path("kho-agent/agent/messages.h"), Path("kho-agent/units/kho-agent.catalog")
@@ -250,7 +263,7 @@ def messages():
 
 
 RULES = [spdx, whitespace, columns, calls, comments, places, sizes, shell, python, headers,
-         cppcheck, manuals, messages, spelling]
+         cppcheck, manuals, messages, runbook, spelling]
 
 
 def main():
