@@ -7,11 +7,13 @@ SBINDIR ?= /usr/sbin
 BINDIR  ?= /usr/bin
 UNITDIR ?= /usr/lib/systemd/system
 MODDIR  ?= /usr/lib/modules
+CATALOGDIR ?= /usr/lib/systemd/catalog
 SHAREDIR ?= /usr/share/kho-agent
 LIBEXECDIR ?= /usr/libexec/kho-agent
 STATEDIR ?= /var/lib/kho-agent
 MANDIR  ?= /usr/share/man
 COMPDIR ?= /usr/share/bash-completion/completions
+SYSCONFDIR ?= /etc
 UNITS   := $(wildcard kho-agent/units/*.service kho-agent/units/*.socket kho-agent/units/*.target)
 
 .PHONY: install install-built
@@ -29,6 +31,14 @@ install-built:
 		$(DESTDIR)$(LIBEXECDIR)/kho-restore)
 	$(Q)$(INSTALL) -D kho-agent/image/init.sh $(DESTDIR)$(SHAREDIR)/init
 	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)
+	$(Q)for folder in postinst.d header_postinst.d; do \
+		$(INSTALL) -D kho-agent/hooks/kernel-installed \
+			$(DESTDIR)$(SYSCONFDIR)/kernel/$$folder/zz-kho-agent || exit; \
+	done
+	$(Q)$(INSTALL) -D kho-agent/hooks/kernel-removed $(DESTDIR)$(SYSCONFDIR)/kernel/postrm.d/zz-kho-agent
+	$(Q)$(INSTALL) -D -m 644 kho-agent/hooks/needrestart.conf \
+		$(DESTDIR)$(SYSCONFDIR)/needrestart/conf.d/kho-agent.conf
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(CATALOGDIR) kho-agent/units/kho-agent.catalog
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(MANDIR)/man8 docs/man/*.8
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(MANDIR)/man5 docs/man/*.5
 	$(Q)$(INSTALL) -D -m 644 kho-agent/completion/khoctl.bash $(DESTDIR)$(COMPDIR)/khoctl

@@ -6,6 +6,8 @@
 LAB_GUEST := $(wildcard tests/lab/guest/*)
 
 .PHONY: lab lab-image soak demo bench-spawn bench-blackout
+# one of them installs the packages
+lab: $(if $(filter guide,$(or $(TESTS),guide)),deb)
 lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 	$(Q)TESTS="$(TESTS)" mk/check.sh lab
 

@@ -23,7 +23,8 @@ MAX_FUNCTION, MAX_COLUMNS = 100, 110
 MAX_FILE, MAX_TEST_FILE = 500, 800
 SKIPPED_DIRS = {"build", ".git", "__pycache__", "corpus", "golden"}
 C_SUFFIXES = {".c", ".h", ".S"}
-SPDX_SUFFIXES = C_SUFFIXES | {".py", ".sh", ".mk", ".proto", ".service", ".socket", ".target"}
+SPDX_SUFFIXES = C_SUFFIXES | {".py", ".sh", ".mk", ".proto", ".service", ".socket", ".target",
+                              ".catalog"}
 INCLUDES = ["-I.", "-Ikho-agent", "-Ikernel/include", "-Ibuild/proto", "-Itests"]
 FORBIDDEN = re.compile(r"(?<![\w.>])(strcpy|strcat|v?sprintf|ato[ilf]|system|gets|strtok)\s*\(")
 HERE_ONLY = re.compile(r"(deb|snapshot)\.debian\.|/work[/]")  # a mirror, a path of one machine
@@ -233,8 +234,36 @@ def manuals():
                 yield f"{path}: lacks {word}"
 
 
+def runbook():
+    """The runbook has every exit code of khoctl, and every error that has one of its own."""
+    header = Path("kho-agent/khoctl/khoctl.h").read_text(encoding="utf-8")
+    source = Path("kho-agent/khoctl/call.c").read_text(encoding="utf-8")
+    text = Path("docs/runbook.md").read_text(encoding="utf-8")
+    for word in re.findall(r"^\tKHO_EXIT_\w+ = (\d+)", header, re.M):
+        if not re.search(rf"^\| {word} \|", text, re.M):
+            yield f"docs/runbook.md: lacks exit code {word}"
+    for word in re.findall(r"case (E[A-Z0-9]+):", source):
+        if not re.search(rf"^\| [^|]*\b{word}\b", text, re.M):
+            yield f"docs/runbook.md: lacks {word}"
+
+
+def messages():
+    """The table of messages and the catalog have the same ids in the same order, all explained."""
+    table, catalog = Path("kho-agent/agent/messages.h"), Path("kho-agent/units/kho-agent.catalog")
+    ids = re.findall(r'^\tX\(\w+, "([0-9a-f]*)", LOG_\w+\)', table.read_text(encoding="utf-8"), re.M)
+    entries = re.split(r"^-- ", catalog.read_text(encoding="utf-8"), flags=re.M)[1:]
+    if not ids or [entry.partition("\n")[0] for entry in entries] != ids:
+        yield f"{catalog}: not the ids of {table}, in the same order"
+    if len(set(ids)) != len(ids) or any(len(number) != 32 for number in ids):
+        yield f"{table}: an id is there twice, or isn't one of 128 bits"
+    for entry in entries:
+        head, _, body = entry.partition("\n\n")
+        if not re.search(r"^Subject: \S", head, re.M) or body.strip().count("\n\n") < 1:
+            yield f"{catalog}: {head[:32]}: needs a subject, what it means, and what to do"
+
+
 RULES = [spdx, whitespace, columns, calls, comments, places, sizes, shell, python, headers,
-         cppcheck, manuals, spelling]
+         cppcheck, manuals, messages, runbook, spelling]
 
 
 def main():

@@ -42,8 +42,9 @@ static void refuse(struct kho_agent *agent, struct kho_refused *note, const stru
 		kho_agent_progress(agent, "%s (%.12s) isn't refused from now on: %s", note->name,
 				   digest, err.msg);
 	else
-		kho_agent_progress(agent, "%s is refused from now on, until khoctl image clear %.*s",
-				   note->name, KHO_REFUSED_PREFIX, digest);
+		kho_agent_tell(agent, KHO_MESSAGE_IMAGE_REFUSED, NULL, "%s is refused from now on, "
+			       "until khoctl image clear %.*s", note->name, KHO_REFUSED_PREFIX,
+			       digest);
 }
 
 static struct kho_refused note_of(const struct kho_build *build, enum kho_refused_cause cause)

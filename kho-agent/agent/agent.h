@@ -26,6 +26,8 @@
 #include <systemd/sd-event.h>
 #include <systemd/sd-varlink.h>
 
+#include "agent/inhibit.h"
+#include "agent/tell.h"
 #include "api/access.h"
 #include "base/err.h"
 #include "channel.pb-c.h"
@@ -62,6 +64,8 @@ struct kho_agent {
 	struct kho_device device;
 	struct mk_info info;		/* as it was at start */
 	enum kho_phase phase;
+	char phase_told[KHO_PHASE_NAME];	/* what was said last; "": nothing yet */
+	struct kho_inhibit inhibit;
 	struct kho_err last;		/* how the last command ended; code 0: well */
 	uint64_t nonce;			/* of this start of the agent */
 	uint32_t abilities;		/* of this kernel, for CRIU: bit n is enum kho_ability */
@@ -94,7 +98,7 @@ struct kho_agent {
 const char *kho_phase_name(enum kho_phase phase);
 const char *kho_agent_phase_name(struct kho_agent *agent);
 
-/* Tells the waiting client, if there's one, whoever watches, and the log. */
+/* Tells the waiting client, if there's one, whoever watches, and the log. What has an id: tell.h. */
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 

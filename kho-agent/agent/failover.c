@@ -56,7 +56,7 @@ static void on_taken_back(struct kho_agent *agent, const struct kho_err *trouble
 		 "move is lost, and so are connections%s%.200s", trouble->code ? "; but " : "",
 		 trouble->code ? trouble->msg : "");
 	agent->last = lost;
-	kho_agent_progress(agent, "%s", lost.msg);
+	kho_agent_tell(agent, KHO_MESSAGE_STARTED_ANEW, NULL, "%s", lost.msg);
 	kho_agent_answer(agent, trouble->code ? &lost : &none);
 }
 
@@ -70,7 +70,7 @@ static void fail_over(struct kho_agent *agent, const struct kho_err *why)
 	agent->last = *why;
 	if (r < 0)
 		kho_agent_progress(agent, "%s", err.msg);
-	kho_agent_progress(agent, "failover: stopping the new kernel for good");
+	kho_agent_tell(agent, KHO_MESSAGE_FAILOVER, NULL, "failover: stopping the new kernel for good");
 	r = kho_side(agent)->fence(agent, &err);
 	if (r >= 0)
 		r = kho_take_back(agent, on_taken_back, &err);

@@ -12,6 +12,7 @@
 #include "agent/join.h"
 #include "agent/move.h"
 #include "agent/pci.h"
+#include "agent/reboot_file.h"
 #include "agent/receive.h"
 #include "agent/rollback.h"
 #include "agent/spawn.h"
@@ -263,9 +264,10 @@ static void take_over(struct kho_session *session)
 	if (kho_absorb_all(session, &err) < 0)
 		kho_agent_progress(agent, "not all was taken over: %s", err.msg);
 	else
-		kho_agent_progress(agent, "this kernel has the whole machine");
+		kho_agent_tell(agent, KHO_MESSAGE_TAKEN_OVER, NULL, "this kernel has the whole machine");
 	agent->last = err;
 	keep_history(agent);
+	kho_reboot_hand_on(agent, agent->left);
 	agent->phase = KHO_PHASE_IDLE;
 	/* the next upgrade needs the module's link for itself */
 	kho_session_close(agent);
@@ -303,7 +305,7 @@ static void on_down(struct kho_session *session, const struct kho_link_event *ev
 		return;
 	}
 	agent->last = event->err;
-	kho_agent_progress(agent, "lost the old kernel: %s", event->err.msg);
+	kho_agent_tell(agent, KHO_MESSAGE_PEER_LOST, NULL, "lost the old kernel: %s", event->err.msg);
 	if (agent->mover)
 		kho_mover_peer_lost(agent->mover, &event->err);
 	if (event->kind == KHO_LINK_EVENT_DEAD && event->cause == KHO_LINK_SILENT)

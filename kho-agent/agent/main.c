@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <malloc.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +24,6 @@
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
 #include "agent/watch.h"
-#include "api/feed.h"
 #include "base/version.h"
 #include "migrate/criu/abilities.h"
 
@@ -49,28 +47,6 @@ const char *kho_agent_phase_name(struct kho_agent *agent)
 	return agent->phase == KHO_PHASE_SYNC && new_owns ? "soak" : kho_phase_name(agent->phase);
 }
 
-void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
-{
-	char text[1024];
-	va_list args;
-
-	va_start(args, fmt);
-	vsnprintf(text, sizeof(text), fmt, args);
-	va_end(args);
-	fprintf(stderr, SD_INFO "%s\n", text);
-	sd_notifyf(0, "STATUS=%s: %s", kho_agent_phase_name(agent), text);
-	kho_rollback_progress(agent, text);
-	kho_watch_log(agent, text);
-	/* to a client that didn't ask for more it would be the answer, and a wrong one */
-	if (!agent->waiter || !agent->waiter_more)
-		return;
-	/* one that doesn't read misses lines, and holds nothing up */
-	if (!kho_feed_is_writable(agent->waiter))
-		return;
-	sd_varlink_notifybo(agent->waiter, SD_JSON_BUILD_PAIR_STRING("message", text));
-	sd_varlink_flush(agent->waiter);
-}
-
 static int set_up(struct kho_agent *agent, struct kho_err *err)
 {
 	int r;
@@ -91,6 +67,15 @@ static int set_up(struct kho_agent *agent, struct kho_err *err)
 		r = kho_device_info(&agent->device, &agent->info, err);
 	agent->spawned = agent->info.flags & MK_INFO_SPAWNED;
 	return r;
+}
+
+/* Whatever has happened: the phase, and with it what's said of it, may be another one. */
+static int on_any(sd_event_source *source, void *userdata)
+{
+	(void)source;
+	kho_tell_phase(userdata);
+	kho_inhibit_follow(userdata);
+	return 0;
 }
 
 /* Before the first hello, which tells it. Without CRIU a kernel can be replaced all the same. */
@@ -143,8 +128,11 @@ static int run(struct kho_agent *agent, struct kho_err *err)
 		return r;
 	take_up_move(agent);
 	kho_upgrade_recover(agent);
-	sd_notifyf(0, "READY=1\nSTATUS=%s", kho_agent_phase_name(agent));
-	r = sd_event_loop(agent->event);
+	kho_tell_phase(agent);
+	sd_notify(0, "READY=1");
+	r = sd_event_add_post(agent->event, NULL, on_any, agent);
+	if (r >= 0)
+		r = sd_event_loop(agent->event);
 	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
 }
 

@@ -21,8 +21,9 @@ static void tell_findings(struct kho_mover *mover, const char *name,
 
 	for (unsigned int i = 0; i < findings->nr; i++) {
 		kho_finding_format(&findings->list[i], line, sizeof(line));
-		kho_agent_progress(mover->agent, "%s: %s: %s", name,
-				   kho_finding_name(findings->list[i].kind), line);
+		kho_agent_tell(mover->agent, KHO_MESSAGE_CANNOT_MOVE,
+			       &(struct kho_about){ .workload = name }, "%s: %s: %s", name,
+			       kho_finding_name(findings->list[i].kind), line);
 	}
 	if (findings->more)
 		kho_agent_progress(mover->agent, "%s: and %u more", name, findings->more);
@@ -44,8 +45,9 @@ static void restart(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	const char *name = mover->config->workloads[item].name;
 
-	kho_agent_progress(mover->agent, "%s will be stopped here and started in the new kernel: "
-			   "its connections end, and what it has in memory is lost", name);
+	kho_agent_tell(mover->agent, KHO_MESSAGE_RESTARTED, &(struct kho_about){ .workload = name },
+		       "%s will be stopped here and started in the new kernel: its connections end, "
+		       "and what it has in memory is lost", name);
 	kho_move_restart(&mover->move, item, err);
 }
 

@@ -15,6 +15,7 @@
 
 #include "agent/history.h"
 #include "agent/pci.h"
+#include "agent/reboot_file.h"
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
 #include "base/bits.h"
@@ -88,6 +89,7 @@ static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct k
 	Kho__RetireReady ready = KHO__RETIRE_READY__INIT;
 	Kho__PciGrant *pointers[MAX_LEFT];
 	char *history[KHO_HISTORY_HANDED];
+	struct kho_reboot_note reboot;
 	int r;
 
 	for (size_t i = 0; i < leaving->nr_functions; i++)
@@ -98,11 +100,13 @@ static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct k
 	ready.asleep = leaving->asleep;
 	ready.n_history = kho_history_hand_over(kho_upgrade_journal(agent), history);
 	ready.history = history;
+	kho_reboot_note(&reboot, &ready);
 	envelope.body_case = KHO__ENVELOPE__BODY_RETIRE_READY;
 	envelope.retire_ready = &ready;
 	r = kho_session_send(agent->session, &envelope, err);
 	for (size_t i = 0; i < ready.n_history; i++)
 		free(history[i]);
+	kho_reboot_note_done(&reboot);
 	return r;
 }
 
@@ -272,7 +276,8 @@ static int leave_and_restart(struct kho_agent *agent, struct kho_err *err)
 	kho_agent_progress(agent, "giving up CPUs and devices");
 	r = leave(agent, &undo, err);
 	if (r >= 0) {
-		kho_agent_progress(agent, "shutting down; the machine goes on without this kernel");
+		kho_agent_tell(agent, KHO_MESSAGE_RETIRING, NULL, "shutting down; the machine goes on "
+			       "without this kernel");
 		r = restart(err);
 	}
 	if (r >= 0) {
@@ -300,23 +305,30 @@ static int on_not_noted(sd_event_source *source, uint64_t usec, void *userdata)
 	return 0;
 }
 
-static int on_go(sd_event_source *source, uint64_t usec, void *userdata)
+/* The restart would be refused as long as this agent keeps others from shutting down. */
+static void on_let_go(struct kho_agent *agent)
 {
-	struct kho_session *session = userdata;
-	struct kho_agent *agent = session->agent;
 	struct kho_err err;
 
-	(void)source;
-	(void)usec;
-	kho_session_set_deadline(session, 0, NULL, NULL);
 	/* called off meanwhile */
-	if (!session->retiring)
-		return 0;
-	session->retiring = false;
+	if (!agent->session || !agent->session->retiring)
+		return;
+	agent->session->retiring = false;
 	if (leave_and_restart(agent, &err) < 0) {
 		agent->last = err;
 		kho_agent_answer(agent, &err);
 	}
+}
+
+static int on_go(sd_event_source *source, uint64_t usec, void *userdata)
+{
+	struct kho_session *session = userdata;
+
+	(void)source;
+	(void)usec;
+	kho_session_set_deadline(session, 0, NULL, NULL);
+	if (session->retiring)
+		kho_inhibit_release(session->agent, on_let_go);
 	return 0;
 }
 
@@ -348,6 +360,7 @@ void kho_retire_drop(struct kho_session *session)
 	if (!session->retiring)
 		return;
 	session->retiring = false;
+	kho_inhibit_forget(session->agent);
 	kho_fail(&err, -EIO, "retire: the new kernel's agent was started again meanwhile; nothing "
 		 "was given up, try again");
 	kho_agent_answer(session->agent, &err);
@@ -365,6 +378,7 @@ int kho_retire(struct kho_agent *agent, struct kho_err *err)
 	if (!kho_features_has(&kho_channel_link(session->channel)->agreement.features,
 			      KHO_FEATURE_RETIRE_NOTED))
 		return leave_and_restart(agent, err);
+	kho_inhibit_forget(agent);
 	session->retiring = true;
 	kho_agent_progress(agent, "telling the new kernel what it will get");
 	return kho_session_set_deadline(session, NOTED_TIMEOUT_MS, on_not_noted, err);

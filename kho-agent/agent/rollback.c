@@ -58,6 +58,16 @@ static void loss(struct kho_mover *mover, const struct kho_err *why)
 		kho_failover_on_loss(agent, KHO_LINK_PEER_STOPPED, why);
 }
 
+static void tell_result(struct kho_agent *agent, const struct kho_mover *mover)
+{
+	if (kho_move_committed(&mover->move))
+		kho_agent_tell(agent, KHO_MESSAGE_MOVE_COMMITTED, NULL, "the workloads are the %s's",
+			       kho_side(agent)->peer);
+	else
+		kho_agent_tell(agent, KHO_MESSAGE_MOVE_UNDONE, NULL, "the move was undone: %s",
+			       mover->move.err.msg);
+}
+
 /* Tells the waiting client and the other side, keeps the report. */
 void kho_move_is_over(struct kho_mover *mover)
 {
@@ -65,6 +75,7 @@ void kho_move_is_over(struct kho_mover *mover)
 	const struct kho_err *trouble = &mover->move.undo_err;
 	struct kho_err err = mover->move.err, unwritten;
 
+	tell_result(agent, mover);
 	if (trouble->code)
 		kho_agent_progress(agent, "not all went well: %s", trouble->msg);
 	if (err.code && trouble->code)

@@ -324,7 +324,7 @@ static void on_down(struct kho_session *session, const struct kho_link_event *ev
 	kho_console_drain(session);
 	if (agent->phase == KHO_PHASE_RETIRE)
 		return;
-	kho_agent_progress(agent, "lost the new kernel: %s", err.msg);
+	kho_agent_tell(agent, KHO_MESSAGE_PEER_LOST, NULL, "lost the new kernel: %s", err.msg);
 	panicked = session->peer->magic == MK_STATUS_MAGIC &&
 		   session->peer->state == MK_STATE_PANICKED;
 	if (panicked)

@@ -101,8 +101,8 @@ int kho_upgrade_start(struct kho_agent *agent, const struct kho_upgrade_request 
 	if (!run)
 		return err->code;
 	agent->upgrade = run;
-	kho_agent_progress(agent, "upgrade %s to %s, wanted by %s", run->journal.id,
-			   run->journal.image, run->journal.by);
+	kho_agent_tell(agent, KHO_MESSAGE_UPGRADE_BEGUN, NULL, "upgrade %s to %s, wanted by %s",
+		       run->journal.id, run->journal.image, run->journal.by);
 	kho_upgrade_carry(run, kho_upgrade_begin(&run->journal.upgrade));
 	return 0;
 }
@@ -118,7 +118,9 @@ static void tell_of_reset(struct kho_agent *agent, struct kho_journal *journal)
 		kho_journal_add(journal, KHO_UPGRADE_FAILED, kho_upgrade_now_ms());
 		kho_upgrade_keep_history(agent, journal);
 		agent->last = journal->upgrade.err;
-		kho_agent_progress(agent, "upgrade %s: %s", journal->id, agent->last.msg);
+		kho_agent_tell(agent, KHO_MESSAGE_UPGRADE_FAILED,
+			       &(struct kho_about){ .upgrade = journal->id }, "upgrade %s: %s",
+			       journal->id, agent->last.msg);
 	}
 	kho_upgrade_disk_forget();
 }
@@ -137,8 +139,8 @@ static void resume(struct kho_agent *agent, const struct kho_journal *journal)
 	run->agent = agent;
 	run->journal = *journal;
 	agent->upgrade = run;
-	kho_agent_progress(agent, "upgrade %s goes on, which an agent before has begun",
-			   journal->id);
+	kho_agent_tell(agent, KHO_MESSAGE_UPGRADE_RESUMED, NULL, "upgrade %s goes on, which an agent "
+		       "before has begun", journal->id);
 	kho_upgrade_carry(run, kho_upgrade_resume(&run->journal.upgrade, &world));
 }
 

@@ -66,10 +66,10 @@ void kho_upgrade_end(struct kho_upgrade_run *run)
 		kho_fail(&err, -ECANCELED, "the upgrade was given up");
 	kho_upgrade_keep_history(agent, &run->journal);
 	kho_upgrade_disk_forget();
-	agent->upgrade = NULL;
 	agent->last = err;
-	kho_agent_progress(agent, "upgrade %s: %s", run->journal.id, err.code ? err.msg :
-			   "committed");
+	kho_agent_tell(agent, err.code ? KHO_MESSAGE_UPGRADE_FAILED : KHO_MESSAGE_UPGRADE_DONE, NULL,
+		       "upgrade %s: %s", run->journal.id, err.code ? err.msg : "committed");
+	agent->upgrade = NULL;
 	kho_upgrade_run_free(run);
 	if (answer)
 		kho_agent_end_wait(agent, &err);

@@ -124,8 +124,8 @@ static void be_held(struct kho_upgrade_run *run)
 	struct kho_agent *agent = run->agent;
 	struct kho_err err = run->journal.upgrade.err;
 
-	kho_agent_progress(agent, "the old kernel stands by; khoctl commit retires it, khoctl abort "
-			   "undoes the upgrade");
+	kho_agent_tell(agent, KHO_MESSAGE_UPGRADE_HELD, NULL, "the old kernel stands by; khoctl commit "
+		       "retires it, khoctl abort undoes the upgrade");
 	if (err.code < 0) {
 		agent->last = err;
 		kho_wrap(&err, err.code, "the upgrade is held in \"soak\" (khoctl commit, khoctl "

@@ -15,7 +15,7 @@ _khoctl() {
 	case $verb in
 	"") words="$words --json --socket= --help --version" ;;
 	spawn) words=$spawn ;;
-	plan | upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --no-wait --dry-run" ;;
+	plan | upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --wait --no-wait --dry-run" ;;
 	watch) words="--until-over --json" ;;
 	check) words="--cpus= --memory= --blocks= --json" ;;
 	move) words="--no-rehearsal --json" ;;
@@ -23,7 +23,7 @@ _khoctl() {
 	config) words="check show" ;;
 	workload) words="list test" ;;
 	volume) words="start stop" ;;
-	image) words="build list inspect show clear" ;;
+	image) words="build list inspect show clear stage unstage" ;;
 	show) words=$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
 	*) words="" ;;
 	esac

@@ -25,6 +25,7 @@
 #include "image/compress.h"
 
 #define KHO_IMAGE_DIR	"/var/lib/kho-agent/images"	/* where images are, by default */
+#define KHO_STAGED	"/var/lib/kho-agent/staged"	/* leads to the newest that was staged */
 #define KHO_IMAGE_INIT	"/usr/share/kho-agent/init"	/* where init.sh is installed */
 #define KHO_IMAGE_HOOKS	"/etc/kho-agent/init.d"		/* scripts that /init runs */
 

@@ -180,3 +180,19 @@ void kho_image_store_done(struct kho_image_store *store)
 	free(store->path);
 	*store = (struct kho_image_store){ .parent = -EBADF, .dir = -EBADF };
 }
+
+int kho_image_store_remove(const char *parent, const char *name, struct kho_err *err)
+{
+	struct kho_image_store store;
+	int r = kho_image_store_begin(parent, name, &store, err);
+
+	if (r < 0)
+		return r;
+	/* from now on it isn't seen; what a crash leaves is removed by the next build */
+	if (renameat(store.parent, name, store.parent, store.temp) < 0)
+		r = kho_fail_errno(err, -errno, "%s/%s can't be removed", parent, name);
+	else
+		r = fsync(store.parent) < 0 ? kho_fail_errno(err, -errno, "%s", parent) : 0;
+	kho_image_store_done(&store);
+	return r;
+}

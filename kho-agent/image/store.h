@@ -44,6 +44,9 @@ int kho_image_store_create(struct kho_image_store *store, const char *name, mode
  */
 int kho_image_store_commit(struct kho_image_store *store, bool replace, struct kho_err *err);
 
+/* Removes an image, as a whole or not at all. -ENOENT: there's none of that name; -EBUSY as above. */
+int kho_image_store_remove(const char *parent, const char *name, struct kho_err *err);
+
 /* Removes the hidden directory if it's there, lets go of the lock. */
 void kho_image_store_done(struct kho_image_store *store);
 

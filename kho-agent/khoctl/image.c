@@ -151,13 +151,13 @@ static int build_with_system(struct build_options *opts, struct kho_err *err)
 	return r;
 }
 
-static int build(int argc, char **argv)
+int kho_image_build_verb(int argc, char **argv, const char *created_by)
 {
 	struct build_options opts = {
 		.spec = {
 			.output_dir = KHO_IMAGE_DIR,
 			.root = "/",
-			.created_by = "khoctl " KHO_VERSION,
+			.created_by = created_by,
 			.optional_modules = kho_image_common_modules,
 		},
 	};
@@ -165,6 +165,7 @@ static int build(int argc, char **argv)
 	struct kho_err err;
 	int option, r;
 
+	optind = 0;
 	while ((option = getopt_long(argc, argv, "", build_long_options, NULL)) != -1) {
 		r = parse_build_option(option, &opts);
 		if (r)
@@ -185,6 +186,11 @@ static int build(int argc, char **argv)
 	return show_dir(path);
 }
 
+static int build(int argc, char **argv)
+{
+	return kho_image_build_verb(argc, argv, "khoctl " KHO_VERSION);
+}
+
 static int show(int argc, char **argv)
 {
 	return argc == 2 ? show_dir(argv[1]) : kho_usage_error("image %s takes a folder", argv[0]);
@@ -201,11 +207,13 @@ int verb_image(int argc, char **argv)
 		{ "list", verb_image_list },
 		{ "inspect", verb_image_inspect },
 		{ "clear", verb_image_clear },
+		{ "stage", verb_image_stage },
+		{ "unstage", verb_image_unstage },
 	};
 
 	for (size_t i = 0; argc >= 2 && i < sizeof(verbs) / sizeof(verbs[0]); i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)
 			return verbs[i].run(argc - 1, argv + 1);
 	return kho_usage_error("image takes build NAME RELEASE, list, inspect FOLDER, show FOLDER, "
-			       "or clear DIGEST");
+			       "clear DIGEST, stage RELEASE, or unstage RELEASE");
 }

@@ -55,6 +55,10 @@ int verb_image(int argc, char **argv);
 /* Of image: argv[0] is the second verb. */
 int verb_image_list(int argc, char **argv);
 int verb_image_inspect(int argc, char **argv);
+int verb_image_stage(int argc, char **argv);
+int verb_image_unstage(int argc, char **argv);
+/* image build, with what the manifest is to say of who made it. */
+int kho_image_build_verb(int argc, char **argv, const char *created_by);
 int verb_image_clear(int argc, char **argv);
 int verb_config(int argc, char **argv);
 int verb_volume(int argc, char **argv);

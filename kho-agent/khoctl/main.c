@@ -44,7 +44,7 @@ static const struct {
 	{ "config", verb_config, "check|show", "whether the configuration is valid; all of it" },
 	{ "workload", verb_workload, "list|test NAME", "what's configured; try one without a move" },
 	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },
-	{ "image", verb_image, "build|list|inspect|show|clear", "make, check, forgive target images" },
+	{ "image", verb_image, "build|list|inspect|show|clear", "make, check, forgive, stage target images" },
 };
 
 static void print_help(void)
@@ -66,6 +66,7 @@ static void print_help(void)
 	       "  --no-rehearsal   don't restore a copy of each workload there first\n"
 	       "  --keep-failed    leave a new kernel that failed running, to be looked at\n"
 	       "  --dry-run        as khoctl plan\n"
+	       "  --wait           wait for the end, which is the default\n"
 	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
 	       "6 check: something is in the way, 7 the image's signature isn't good, or it failed before,\n"

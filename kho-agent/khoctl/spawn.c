@@ -38,6 +38,7 @@ static const struct option upgrade_long_options[] = {
 	{ "keep-failed", no_argument, NULL, 'k' },
 	{ "no-rehearsal", no_argument, NULL, 'r' },
 	{ "no-wait", no_argument, NULL, 'w' },
+	{ "wait", no_argument, NULL, 'W' },
 	{ "dry-run", no_argument, NULL, 'd' },
 	{}
 };
@@ -59,6 +60,9 @@ static int parse_flag(int option, struct spawn_options *opts)
 		return 0;
 	case 'w':
 		opts->no_wait = true;
+		return 0;
+	case 'W':
+		opts->no_wait = false;
 		return 0;
 	case 'f':
 		opts->force = true;

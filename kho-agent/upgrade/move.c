@@ -54,6 +54,13 @@ bool kho_move_committed(const struct kho_move *move)
 	return move->state == KHO_MOVE_FORWARD || move->state == KHO_MOVE_DONE;
 }
 
+bool kho_move_is_delicate(const struct kho_move *move)
+{
+	if (move->state == KHO_MOVE_RUNNING)
+		return move->step >= KHO_STEP_LET_GO;
+	return move->state == KHO_MOVE_UNDOING || move->state == KHO_MOVE_FORWARD;
+}
+
 int kho_move_init(struct kho_move *move, const uint32_t nr[_KHO_SCOPE_MAX], struct kho_err *err)
 {
 	struct kho_move fresh = {};

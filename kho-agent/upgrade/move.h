@@ -209,4 +209,10 @@ struct kho_move_output kho_move_undo_on(struct kho_move *move);
 /* Whether the new kernel owns the workloads. */
 bool kho_move_committed(const struct kho_move *move);
 
+/*
+ * Whether a shutdown of the machine would tear it apart: workloads are let go of, stand
+ * still, or are on their way.
+ */
+bool kho_move_is_delicate(const struct kho_move *move);
+
 #endif

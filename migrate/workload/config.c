@@ -16,6 +16,7 @@
 #define DEFAULT_ROUNDS		8
 #define DEFAULT_HEALTH_MS	5000
 #define DEFAULT_FROZEN_MS	2000
+#define DEFAULT_STAGE_OPTIONS	"--system"
 
 /* ---- values ---- */
 
@@ -258,6 +259,10 @@ static int set_image(void *item, const struct kho_ini_item *ini, struct kho_err 
 
 	if (strcmp(ini->key, "Keyring") == 0)
 		return set_path(config->keyring, sizeof(config->keyring), ini->value, err);
+	if (strcmp(ini->key, "Stage") == 0)
+		return set_word(&config->stage, ini->value, (const char *const[]){ "no", "yes" }, err);
+	if (strcmp(ini->key, "StageOptions") == 0)
+		return set_text(config->stage_options, KHO_CONFIG_TEXT, ini->value, err);
 	if (strcmp(ini->key, "Signatures") != 0)
 		return -ENOKEY;
 	if (kho_signatures_parse(ini->value, &config->signatures) < 0)
@@ -432,6 +437,8 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err)
 		config->max_blackout_ms = DEFAULT_BLACKOUT_MS;
 	if (!*config->keyring)
 		snprintf(config->keyring, sizeof(config->keyring), "%s", KHO_KEYRING);
+	if (!*config->stage_options)
+		snprintf(config->stage_options, sizeof(config->stage_options), DEFAULT_STAGE_OPTIONS);
 	for (unsigned int i = 0; i < config->nr_workloads && r >= 0; i++) {
 		r = finish_workload(config, &config->workloads[i], err);
 		if (r < 0)

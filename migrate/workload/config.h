@@ -39,6 +39,8 @@
  *	[Image]
  *	Signatures=warn			or off, or enforce: of target kernels (image/signature.h)
  *	Keyring=/etc/kho-agent/keys	the folder of certificates that they're checked against
+ *	Stage=no			or yes: an image of each kernel that's installed is made
+ *	StageOptions=--system		of khoctl image build, for that
  *
  *	[API]
  *	ReadGroup=operators		members may ask for the status; read when the agent starts
@@ -119,6 +121,8 @@ struct kho_config {
 	enum kho_signatures signatures;
 	char keyring[KHO_CONFIG_TEXT];	/* a folder */
 	char read_group[KHO_CONFIG_NAME];	/* "": root alone */
+	bool stage;
+	char stage_options[KHO_CONFIG_TEXT];	/* words */
 };
 
 /* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */

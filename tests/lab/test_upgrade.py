@@ -57,10 +57,34 @@ def check_plan(lab, old):
     assert old.call(f"khoctl plan {IMAGES}/new-system --cpus=0").rc == 3
 
 
+def watch_lock(old):
+    """Notes when logind has the agent's lock."""
+    old.run_bg("until busctl call org.freedesktop.login1 /org/freedesktop/login1 "
+               "org.freedesktop.login1.Manager ListInhibitors | grep kho-agent >/run/lock-seen; "
+               "do sleep 0.2; done")
+
+
+def check_told(lab, old):
+    """What the journal has of the first upgrade, in fields; the lock came and went."""
+    def fields(name):
+        lines = old.run(f"journalctl -u kho-agent -o json --output-fields={name} | "
+                        f"sed -n 's/.*\"{name}\":\"\\([^\"]*\\)\".*/\\1/p'").splitlines()
+        return list(dict.fromkeys(lines))
+    phases = fields("KHO_PHASE")
+    assert {"preflight", "spawn", "sync", "switch", "commit", "soak", "idle"} <= set(phases), phases
+    assert len(fields("MESSAGE_ID")) >= 4 and len(fields("KHO_UPGRADE")) == 1, fields("MESSAGE_ID")
+    assert "shutdown:sleep" in old.run("cat /run/lock-seen")
+    assert old.call("systemd-inhibit --list | grep kho-agent").rc != 0
+    shown = old.run("systemctl show -P StatusText kho-agent")
+    assert shown.startswith("idle"), shown
+    lab.step(f"the journal's phases: {', '.join(phases)}; status: {shown}")
+
+
 def killed_and_aborted(lab, machine, old):
     """Up to the soak, and back."""
     memory, pid = memory_kib(old), old.run("systemctl show -P MainPID redis-server")
     check_plan(lab, old)
+    watch_lock(old)
     old.run(f"{UPGRADE} --hold --no-wait", 60)
     # single commands would be in its way
     refused = old.call("khoctl move")
@@ -81,6 +105,7 @@ def killed_and_aborted(lab, machine, old):
     assert aborted["result"].startswith("aborted by uid 0, khoctl"), aborted
     assert names(aborted)[:3] == ["check", "spawn", "move"] and "rollback" in names(aborted)
     lab.step(f"aborted: {', '.join(names(aborted))}")
+    check_told(lab, old)
 
 
 def to_the_end(lab, machine, old):

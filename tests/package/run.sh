@@ -33,6 +33,8 @@ make_view() {
 	mkdir -p "$view/root/tmp" "$view/root/run"
 	mount -t tmpfs tmp "$view/root/tmp"
 	cp "$debs"/kho-{agent,multikernel-dkms}_*.deb "$view/root/tmp/"
+	# the root was made without kernels' hooks
+	sed -i '/postinst\.d/d' "$view"/root/etc/dpkg/dpkg.cfg.d/*
 	# nothing is started in there
 	printf '#!/bin/sh\nexit 101\n' >"$view/root/usr/sbin/policy-rc.d"
 	chmod +x "$view/root/usr/sbin/policy-rc.d"
@@ -59,6 +61,7 @@ works() {
 	inside 'khoctl --version; kho-agent --version; khoctl config check
 		test -L /etc/systemd/system/multi-user.target.wants/kho-agent.service
 		test -x /usr/libexec/kho-agent/kho-restore
+		journalctl --update-catalog && journalctl --list-catalog | grep -q kho-agent
 		ls -d /var/lib/kho-agent/images'
 }
 
@@ -73,6 +76,32 @@ has_manuals() {
 
 is_one_version() {
 	inside 'test "$(khoctl --version)" = "khoctl $(dpkg-query -W -f "\${Version}" kho-agent)"'
+}
+
+# with no configuration a kernel's package changes nothing; a hook never fails, whatever it's told
+has_hooks() {
+	inside 'for hook in /etc/kernel/postinst.d /etc/kernel/header_postinst.d /etc/kernel/postrm.d; do
+			$hook/zz-kho-agent; $hook/zz-kho-agent 1.2.3-none /boot/vmlinuz-1.2.3-none
+		done
+		test -f /usr/lib/systemd/system/kho-stage@.service
+		perl -c /etc/needrestart/conf.d/kho-agent.conf
+		khoctl image stage 1.2.3-none | grep -q "Stage=no"'
+}
+
+# a kernel's image is made by its name and by nothing else, and goes with it
+stages() {
+	inside 'release=$(ls /usr/lib/modules | head -n 1)
+		mkdir -p /etc/kho-agent
+		printf "[Image]\nStage=yes\nStageOptions=--module=ext4\n" >/etc/kho-agent/kho-agent.conf
+		not khoctl image stage 1.2.3-none
+		khoctl image stage "$release"
+		test "$(readlink /var/lib/kho-agent/staged)" = "/var/lib/kho-agent/images/$release"
+		khoctl image stage "$release"
+		rm -f "/boot/vmlinuz-$release"
+		/etc/kernel/postrm.d/zz-kho-agent "$release"
+		not test -e "/var/lib/kho-agent/images/$release"
+		not test -L /var/lib/kho-agent/staged
+		rm -r /etc/kho-agent'
 }
 
 # in the middle of an upgrade, as a khoctl in front of the real one says
@@ -99,6 +128,8 @@ check has-modules has_modules
 check works works
 check has-manuals has_manuals
 check is-one-version is_one_version
+check has-hooks has_hooks
+check stages stages
 check stays-in-upgrade stays_in_upgrade
 check purges purges
 exit "$failed"

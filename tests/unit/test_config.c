@@ -223,6 +223,11 @@ START_TEST(of_images)
 	good("[Image]\nSignatures=enforce\nKeyring=/srv/keys\n");
 	ck_assert_int_eq(config.signatures, KHO_SIGNATURES_ENFORCE);
 	ck_assert_str_eq(config.keyring, "/srv/keys");
+	ck_assert(!config.stage);
+	ck_assert_str_eq(config.stage_options, "--system");
+	good("[Image]\nStage=yes\nStageOptions=--system --module=virtio_blk\n");
+	ck_assert(config.stage);
+	ck_assert_str_eq(config.stage_options, "--system --module=virtio_blk");
 	good("[Image]\nSignatures=off\n");
 	ck_assert_int_eq(config.signatures, KHO_SIGNATURES_OFF);
 	ck_assert_str_eq(config.keyring, "/srv/keys");
@@ -303,6 +308,7 @@ static const struct bad {
 	{ "[Upgrade a]\nNewKernelFailure=stay", "is no section" },
 	{ "[Image]\nSignatures=", "off, warn or enforce" },
 	{ "[Image]\nSignatures=yes", "off, warn or enforce" },
+	{ "[Image]\nStage=maybe", "no or yes" },
 	{ "[Image]\nKeyring=keys", "is no absolute path" },
 	{ "[Image]\nKeyring=", "is no absolute path" },
 	{ "[Image]\nUnit=a.service", "has no key Unit=" },

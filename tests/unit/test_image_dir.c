@@ -280,6 +280,21 @@ START_TEST(an_image_replaced)
 }
 END_TEST
 
+START_TEST(an_image_removed)
+{
+	struct kho_image_store store;
+
+	ck_assert_int_eq(kho_image_store_remove(images, "none", &err), -ENOENT);
+	ck_assert_int_eq(kho_image_store_begin(images, "img", &store, &err), 0);
+	ck_assert_int_eq(kho_image_store_remove(images, "img", &err), -EBUSY);
+	kho_image_store_done(&store);
+	ck_assert(fake_has(&tree, "images/img/vmlinuz"));
+	ck_assert_int_eq(kho_image_store_remove(images, "img", &err), 0);
+	ck_assert(!fake_has(&tree, "images/img"));
+	ck_assert(!fake_has(&tree, "images/.img.new"));
+}
+END_TEST
+
 START_TEST(leftovers_are_removed)
 {
 	struct kho_image_store store;
@@ -343,6 +358,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, an_image_given_up);
 	tcase_add_test(tc, an_image_replaced);
 	tcase_add_test(tc, leftovers_are_removed);
+	tcase_add_test(tc, an_image_removed);
 	tcase_add_test(tc, one_build_at_a_time);
 	tcase_add_test(tc, names_and_places_that_fail);
 }

@@ -494,6 +494,27 @@ START_TEST(test_table)
 }
 END_TEST
 
+/* From the last step that leaves a unit as it was, until nothing is half way. */
+START_TEST(test_delicate)
+{
+	struct kho_move move = { .state = KHO_MOVE_IDLE };
+
+	ck_assert(!kho_move_is_delicate(&move));
+	for (int step = 1; step < _KHO_STEP_MAX; step++) {
+		move = (struct kho_move){ .state = KHO_MOVE_RUNNING, .step = step };
+		ck_assert_int_eq(kho_move_is_delicate(&move), step >= KHO_STEP_LET_GO);
+	}
+	move.state = KHO_MOVE_UNDOING;
+	ck_assert(kho_move_is_delicate(&move));
+	move.state = KHO_MOVE_FORWARD;
+	ck_assert(kho_move_is_delicate(&move));
+	move.state = KHO_MOVE_DONE;
+	ck_assert(!kho_move_is_delicate(&move));
+	move.state = KHO_MOVE_FAILED;
+	ck_assert(!kho_move_is_delicate(&move));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("move");
@@ -513,6 +534,7 @@ int main(void)
 	tcase_add_test(tc, test_late_undo);
 	tcase_add_test(tc, test_refused);
 	tcase_add_test(tc, test_table);
+	tcase_add_test(tc, test_delicate);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
