@@ -129,9 +129,9 @@ void mk_console_kick(void)
 		mod_timer(&poll_timer, jiffies);
 }
 
-bool mk_console_is_on(void)
+bool mk_console_is_on(u32 id)
 {
-	return driver;
+	return driver && region == id;
 }
 
 static int make_tty(void)

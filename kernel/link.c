@@ -167,7 +167,8 @@ int mk_link_unset(void *arg)
 		return -EINVAL;
 	if (!mk_link_is_up(req->region))
 		return -ENOTCONN;
-	if (mk_retire_armed() || (mk_console_is_on() && !mk_link_peer_retired()))
+	/* this kernel's own console; a kernel that it has spawned itself is on another region */
+	if (mk_retire_armed() || (mk_console_is_on(req->region) && !mk_link_peer_retired()))
 		return -EBUSY;
 	drop_link();
 	return 0;

@@ -88,7 +88,7 @@ u64 mk_doorbell_word(void);
 /* console.c */
 int mk_console_start(void *arg);
 void mk_console_kick(void);
-bool mk_console_is_on(void);
+bool mk_console_is_on(u32 region);
 
 /* pci_host.c, pci_hold.c */
 int mk_pci_grant(void *arg);

@@ -15,7 +15,6 @@
 #include "upgrade/takeover.h"
 
 #define CPU_TIMEOUT_MS		5000
-#define ONLINE_TIMEOUT_MS	10000
 #define MAX_PIECES		256
 
 /* ---- CPUs ---- */
@@ -49,7 +48,8 @@ static int online_cpu(void *ctx, uint32_t apic_id, struct kho_err *err)
 
 	if (r < 0 || cpu.state == MK_CPU_ONLINE)
 		return r;
-	return kho_cpu_online(&agent->root, cpu.cpu, ONLINE_TIMEOUT_MS, err);
+	kho_agent_is_alive();
+	return kho_cpu_online(&agent->root, cpu.cpu, KHO_CPU_HOTPLUG_MS, err);
 }
 
 static int take_cpus(struct kho_agent *agent, size_t *ret_stuck, struct kho_err *err)

@@ -98,6 +98,12 @@ struct kho_agent {
 const char *kho_phase_name(enum kho_phase phase);
 const char *kho_agent_phase_name(struct kho_agent *agent);
 
+/* The kernel waits for all CPUs, each of which may be slow on a busy virtual machine. */
+#define KHO_CPU_HOTPLUG_MS	40000
+
+/* In the middle of long work that is done in one go: systemd's watchdog is told. */
+void kho_agent_is_alive(void);
+
 /* Tells the waiting client, if there's one, whoever watches, and the log. What has an id: tell.h. */
 void kho_agent_progress(struct kho_agent *agent, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -47,6 +47,11 @@ const char *kho_agent_phase_name(struct kho_agent *agent)
 	return agent->phase == KHO_PHASE_SYNC && new_owns ? "soak" : kho_phase_name(agent->phase);
 }
 
+void kho_agent_is_alive(void)
+{
+	sd_notify(0, "WATCHDOG=1");
+}
+
 static int set_up(struct kho_agent *agent, struct kho_err *err)
 {
 	int r;

@@ -14,7 +14,6 @@
 
 #define RECORD		KHO_RUN_DIR "/reserved"
 #define RECORD_MAX	65536
-#define CPU_TIMEOUT_MS	10000
 #define MEM_TIMEOUT_MS	60000
 
 bool kho_reserve_is_pending(void)
@@ -115,7 +114,8 @@ static int online_all(struct kho_agent *agent, const struct kho_cpus *cpus,
 		first = keep_first(first, r, err, &one);
 	}
 	for (n = kho_cpus_next(cpus, 1); n < KHO_CPUS_MAX; n = kho_cpus_next(cpus, n + 1)) {
-		r = kho_cpu_online(&agent->root, n, CPU_TIMEOUT_MS, &one);
+		r = kho_cpu_online(&agent->root, n, KHO_CPU_HOTPLUG_MS, &one);
+		kho_agent_is_alive();
 		first = keep_first(first, r, err, &one);
 	}
 	return first;
@@ -198,9 +198,10 @@ static int offline_cpus(struct kho_agent *agent, const struct kho_cpu_list *list
 
 	for (unsigned int n = kho_cpus_next(cpus, 0); n < KHO_CPUS_MAX; n = kho_cpus_next(cpus, n + 1)) {
 		ret->apic_ids[ret->nr_cpus++] = kho_cpu_list_find(list, n)->apic_id;
-		r = kho_cpu_offline(&agent->root, n, CPU_TIMEOUT_MS, err);
+		r = kho_cpu_offline(&agent->root, n, KHO_CPU_HOTPLUG_MS, err);
 		if (r < 0)
 			return r;
+		kho_agent_is_alive();
 	}
 	return 0;
 }

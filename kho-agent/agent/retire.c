@@ -138,7 +138,9 @@ static int offline_others(struct kho_agent *agent, struct kho_cpus *ret, struct 
 		if (!list.cpus[i].online || list.cpus[i].cpu == 0)
 			continue;
 		kho_cpus_add(ret, list.cpus[i].cpu);
-		r = kho_cpu_offline(&agent->root, list.cpus[i].cpu, CPU_TIMEOUT_MS, err);
+		r = kho_cpu_offline(&agent->root, list.cpus[i].cpu, KHO_CPU_HOTPLUG_MS,
+				    err);
+		kho_agent_is_alive();
 	}
 	return r;
 }
@@ -148,7 +150,7 @@ static void online_again(struct kho_agent *agent, const struct kho_cpus *cpus)
 	struct kho_err err;
 
 	for (unsigned int n = kho_cpus_next(cpus, 0); n < KHO_CPUS_MAX; n = kho_cpus_next(cpus, n + 1))
-		if (kho_cpu_online(&agent->root, n, CPU_TIMEOUT_MS, &err) < 0)
+		if (kho_cpu_online(&agent->root, n, KHO_CPU_HOTPLUG_MS, &err) < 0)
 			kho_agent_progress(agent, "CPU %u stays offline: %s", n, err.msg);
 }
 

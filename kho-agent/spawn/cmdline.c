@@ -16,7 +16,7 @@
 #include "base/err.h"
 
 static const char *const own_options[] = {
-	"no_ipi_broadcast", "pci", "tsc_early_khz", "maxcpus",
+	"no_ipi_broadcast", "pci", "tsc_early_khz", "tsc", "maxcpus",
 };
 
 static bool is_space(char c)
@@ -137,8 +137,8 @@ int kho_cmdline_build(const struct kho_cmdline_spec *spec, char *ret, size_t siz
 	if (r < 0)
 		return r;
 	len = (size_t)snprintf(own, sizeof(own),
-			       "no_ipi_broadcast=1 pci=off tsc_early_khz=%" PRIu32 " maxcpus=%zu "
-			       "swiotlb=8192", spec->tsc_khz, spec->nr_cpus);
+			       "no_ipi_broadcast=1 pci=off tsc_early_khz=%" PRIu32 " tsc=nowatchdog "
+			       "maxcpus=%zu swiotlb=8192", spec->tsc_khz, spec->nr_cpus);
 	len += (extra ? extra + 1 : 0) + (user ? user + 1 : 0);
 	if (len > spec->limit || len >= size)
 		return kho_fail(err, -E2BIG,

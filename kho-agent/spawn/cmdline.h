@@ -6,6 +6,10 @@
  *	no_ipi_broadcast=1   a broadcast would reach the other kernel's CPUs
  *	pci=off              no probing by port 0xcf8 under the other kernel's feet
  *	tsc_early_khz=N      there's no timer to calibrate the TSC against
+ *	tsc=nowatchdog       nor one to watch it by, but the ticks: where some of those are late,
+ *	                     as on any busy virtual machine, the kernel would give up its only
+ *	                     clock and count ticks from there. And without a watch that it may
+ *	                     trust it has no high-resolution timers
  *	maxcpus=N            CPUs that come later stay offline until they come
  *	swiotlb=8192         16 MiB to bounce DMA in, not 64: a region is small, and what it
  *	                     absorbs later can't be used for that. The operator may ask for more

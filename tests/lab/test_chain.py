@@ -16,6 +16,14 @@ def images_at(shell, first):
     return f"/mnt{IMAGES}"
 
 
+def fail_to_spawn(shell, folder):
+    """From a kernel that was spawned itself: all is back, and the next try isn't in its way."""
+    result = shell.call(f"khoctl spawn {folder}/old --memory=1G --append=mem=1M --timeout=8", 180)
+    assert result.rc == 5 and "not all could be taken back" not in result.out, result
+    assert status(shell)["phase"] == "idle" and status(shell)["lentCpus"] == 0
+    assert shell.run("cat /sys/devices/system/cpu/online") == "0-3"
+
+
 def test(lab):
     """Three upgrades in a row."""
     machine = lab.machine()
@@ -23,6 +31,9 @@ def test(lab):
         memory = memory_kib(shell)
         for number, (target, port) in enumerate(STEPS, start=1):
             folder = images_at(shell, number == 1)
+            if number == 2:
+                fail_to_spawn(shell, folder)
+                lab.step("2: a spawn that failed was taken back")
             new = spawn(machine, shell, target, port, "--memory=1G", folder)
             lab.step(f"{number}: hello from {new.run('uname -r')}")
             if number == 2:

@@ -25,7 +25,8 @@
 #define SIZE		(FIRST_SIZE + SECOND_SIZE)
 #define UNTOUCHED	0xee
 #define INITRD_SIZE	(KHO_MIB + 5)
-#define OWN_OPTIONS	"no_ipi_broadcast=1 pci=off tsc_early_khz=2095992 maxcpus=2 swiotlb=8192"
+#define OWN_OPTIONS	"no_ipi_broadcast=1 pci=off tsc_early_khz=2095992 tsc=nowatchdog " \
+			"maxcpus=2 swiotlb=8192"
 
 static uint8_t *region;
 static uint8_t *initrd;
@@ -437,7 +438,7 @@ END_TEST
 START_TEST(options_that_are_ours)
 {
 	static const char *const lines[] = {
-		"quiet maxcpus=4", "pci=noacpi", "tsc-early-khz=1", "no_ipi_broadcast=0",
+		"quiet maxcpus=4", "pci=noacpi", "tsc-early-khz=1", "tsc=unstable", "no_ipi_broadcast=0",
 		"\"pci=off\"", "x=\"a b\" pci", "pci", "\tmaxcpus=1",
 	};
 

@@ -229,7 +229,7 @@ struct mk_link {
  * MK_IOC_RING: rings the peer's doorbell. -ENOTCONN no link;
  * -EAGAIN the peer has none (yet): poll; -EIO the peer's word is not sane.
  * MK_IOC_UNLINK: drops the link. -ENOTCONN no link; -EBUSY retirement is armed,
- * or the console is on it and the peer lives.
+ * or this kernel's console is on it and the peer lives.
  */
 struct mk_ring {
 	struct mk_hdr hdr;

@@ -38,10 +38,18 @@ def memory_kib(shell):
     return int(shell.run("awk '/^MemTotal/{print $2}' /proc/meminfo"))
 
 
+def assert_clock(new):
+    """A spawned kernel hasn't given up its only clock, and has timers that are finer than ticks."""
+    assert new.run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource") == "tsc"
+    assert new.run("grep -c 'hres_active *: 1' /proc/timer_list") != "0"
+
+
 def retire(lab, old, new, seconds=180):
     """The old kernel retires; waits until the new one has the machine."""
     old.start("khoctl retire")
-    return wait_status(lab, new, seconds, phase="idle")
+    now = wait_status(lab, new, seconds, phase="idle")
+    assert_clock(new)
+    return now
 
 
 def report(shell):
