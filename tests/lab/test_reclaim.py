@@ -59,7 +59,7 @@ def fails_by_itself(lab, old):
     """Nothing was added to the image's own command line: it isn't tried a second time."""
     old.write_file("/run/refuse.py", (Path(__file__).parent / "guest/refuse.py").read_bytes())
     old.run(f"python3 /run/refuse.py image {IMAGES}/new {IMAGES}/mute append=lab.mute", 120)
-    spawn_mute = f"khoctl spawn {IMAGES}/mute --cpus=2-3 --memory=1G --timeout=20"
+    spawn_mute = f"khoctl spawn {IMAGES}/mute --cpus=2-3 --memory=1G"
     assert old.call(spawn_mute, 300).rc == 5
     result = old.call(spawn_mute, 60)
     lab.step(result.out.strip().splitlines()[-1])
