@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "agent/check_machine.h"
+#include "agent/failpoint.h"
 #include "agent/history.h"
 #include "agent/spawn.h"
 #include "base/bits.h"
@@ -49,7 +50,7 @@ int kho_refuse_machine(struct kho_agent *agent, struct kho_err *err)
 		return kho_fail(err, -ENOMEM, "no memory to look at this machine");
 	kho_check_machine(agent, findings);
 	first = kho_findings_blocker(findings);
-	if (!first)
+	if (!first || kho_failpoint_any_machine())
 		return 0;
 	kho_finding_format(first, line, sizeof(line));
 	return kho_fail(err, -EOPNOTSUPP, "not on this machine (%s): %.400s",

@@ -19,6 +19,7 @@
 #ifdef KHO_FAILPOINTS
 
 #define FAILPOINTS	KHO_RUN_DIR "/failpoints"
+#define ANY_MACHINE	KHO_RUN_DIR "/any-machine"
 #define LIST_MAX	65536
 #define HANG_MODULE	"/usr/lib/kho-lab/lab_hang.ko"
 #define FILL_SECONDS	20
@@ -236,6 +237,11 @@ static const struct action *match(const char *line, const struct kho_failpoint *
 		if (strcmp(actions[i].name, name) == 0)
 			return &actions[i];
 	return NULL;
+}
+
+bool kho_failpoint_any_machine(void)
+{
+	return access(ANY_MACHINE, F_OK) == 0;
 }
 
 int kho_failpoint(struct kho_agent *agent, const struct kho_failpoint *point,

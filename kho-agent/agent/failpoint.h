@@ -24,6 +24,8 @@
  *		criu-fault	old side: the next CRIU runs into its own fault MS
  *	MS	milliseconds later; default 0: at once
  *
+ * And if /run/kho-agent/any-machine is there, a machine that must not be used is.
+ *
  * A line is taken out before it's carried out, so that it happens once. Whoever wants
  * the list of steps: khoctl report shows them as they went.
  */
@@ -52,7 +54,14 @@ struct kho_failpoint {
 /* 0: go on; KHO_FAIL_LATE: don't, and say nothing; negative: fail with it. */
 int kho_failpoint(struct kho_agent *agent, const struct kho_failpoint *point,
 		  struct kho_err *err);
+/* What's known to be wrong with this machine is for the test to put up with. */
+bool kho_failpoint_any_machine(void);
 #else
+static inline bool kho_failpoint_any_machine(void)
+{
+	return false;
+}
+
 static inline int kho_failpoint(struct kho_agent *agent, const struct kho_failpoint *point,
 				struct kho_err *err)
 {
