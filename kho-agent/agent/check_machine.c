@@ -109,20 +109,14 @@ void kho_check_lend(struct kho_agent *agent, const struct kho_reserve_spec *spec
 
 /* ---- functions ---- */
 
-static bool is_same(const struct kho_pci_addr *a, const struct kho_pci_addr *b)
-{
-	return a->domain == b->domain && a->bus == b->bus && a->device == b->device &&
-	       a->function == b->function;
-}
-
 static bool is_granted(const struct kho_config *config, const struct kho_pci_addr *addr)
 {
 	for (unsigned int i = 0; i < config->nr_addresses; i++)
 		for (unsigned int n = 0; n < config->addresses[i].nr_functions; n++)
-			if (is_same(&config->addresses[i].functions[n], addr))
+			if (kho_pci_is_same(&config->addresses[i].functions[n], addr))
 				return true;
 	for (unsigned int i = 0; i < config->nr_volumes; i++)
-		if (config->volumes[i].has_function && is_same(&config->volumes[i].function, addr))
+		if (config->volumes[i].has_function && kho_pci_is_same(&config->volumes[i].function, addr))
 			return true;
 	return false;
 }

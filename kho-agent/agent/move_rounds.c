@@ -281,14 +281,20 @@ static bool wants_more(struct kho_departure *d, struct kho_err *err)
 	}
 }
 
-/* Of catching up; *err if what's known by now is more than is allowed. */
-static bool lags(struct kho_departure *d, struct kho_err *err)
+/* -ETIME: the freeze, as far as it's known by now, would take longer than is allowed. */
+static int check_budget(const struct kho_departure *d, struct kho_err *err)
 {
 	const struct kho_rounds_policy policy = policy_of(d);
 
+	return kho_rounds_allow(&d->rounds, &policy, err);
+}
+
+/* Of catching up: whether another one is to follow. *err if it's to be given up. */
+static bool lags(struct kho_departure *d, struct kho_err *err)
+{
 	if (kho_rounds_catch_up(&d->rounds))
 		return true;
-	kho_rounds_allow(&d->rounds, &policy, err);
+	check_budget(d, err);
 	return false;
 }
 
@@ -363,13 +369,11 @@ static int precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = mover->departures[item];
-
-	const struct kho_rounds_policy policy = policy_of(d);
 	int r;
 
 	if (d->config->max_rounds)
 		return begin_copy(d, err);
-	r = kho_rounds_allow(&d->rounds, &policy, err);
+	r = check_budget(d, err);
 	return r < 0 ? r : kho_criu_ready_make(&d->ready, d->root, err);
 }
 

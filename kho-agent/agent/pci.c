@@ -69,11 +69,6 @@ static int read_addr(const Kho__PciFunction *function, struct kho_pci_addr *ret)
 	return 0;
 }
 
-static bool same_addr(const struct kho_pci_addr *a, const struct kho_pci_addr *b)
-{
-	return a->domain == b->domain && a->bus == b->bus && kho_pci_devfn(a) == kho_pci_devfn(b);
-}
-
 /* ---- old side ---- */
 
 static int need_peer(struct kho_agent *agent, struct kho_err *err)
@@ -193,7 +188,7 @@ void kho_pci_result(struct kho_session *session, const Kho__PciResult *result)
 	if (read_addr(result->function, &addr) < 0)
 		return;
 	/* a late answer isn't for whoever waits now, and for something else */
-	asked = session->asked && same_addr(&addr, &session->asked_addr);
+	asked = session->asked && kho_pci_is_same(&addr, &session->asked_addr);
 	if (result->has_code && result->code < 0)
 		kho_fail(&err, result->code, "the new kernel: %s", result->text ?: "refused");
 	if (result->has_released && result->released)

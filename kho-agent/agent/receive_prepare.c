@@ -11,12 +11,12 @@
 #include <unistd.h>
 
 #include "agent/arrival.h"
-#include "migrate/workload/mapped.h"
 #include "agent/side.h"
 #include "base/bits.h"
 #include "base/folder.h"
-#include "system/memory.h"
 #include "migrate/workload/config.h"
+#include "migrate/workload/mapped.h"
+#include "system/memory.h"
 
 #define MOVE_DIR	KHO_RUN_DIR "/move"
 #define SOCKET_PATH	100	/* bytes; what sun_path has room for */

@@ -138,8 +138,7 @@ static int offline_others(struct kho_agent *agent, struct kho_cpus *ret, struct 
 		if (!list.cpus[i].online || list.cpus[i].cpu == 0)
 			continue;
 		kho_cpus_add(ret, list.cpus[i].cpu);
-		r = kho_cpu_offline(&agent->root, list.cpus[i].cpu, KHO_CPU_HOTPLUG_MS,
-				    err);
+		r = kho_cpu_offline(&agent->root, list.cpus[i].cpu, KHO_CPU_HOTPLUG_MS, err);
 		kho_agent_is_alive();
 	}
 	return r;

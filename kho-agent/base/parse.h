@@ -93,6 +93,11 @@ static inline uint8_t kho_pci_devfn(const struct kho_pci_addr *addr)
 	return (uint8_t)(addr->device << 3 | addr->function);
 }
 
+static inline bool kho_pci_is_same(const struct kho_pci_addr *a, const struct kho_pci_addr *b)
+{
+	return a->domain == b->domain && a->bus == b->bus && kho_pci_devfn(a) == kho_pci_devfn(b);
+}
+
 /* ---- UUIDs ---- */
 
 #define KHO_UUID_SIZE		16
