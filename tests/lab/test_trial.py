@@ -49,6 +49,7 @@ def tried(lab, machine, old):
     # again, which needs all to be as before
     old.run("khoctl workload test redis", 180)
     assert old.call("khoctl report").rc == 3, "a trial is no move"
+    assert "the move was undone" not in old.run("journalctl --no-pager -b -u kho-agent")
     old.run("khoctl reclaim")
 
 
