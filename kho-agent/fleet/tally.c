@@ -32,7 +32,7 @@ bool kho_node_selected(const struct kho_rollout *rollout, const struct kho_node 
 /* ---- who comes when ---- */
 
 struct place {
-	uint64_t taken_ms;
+	uint64_t order;
 	const char *id;
 	size_t index;
 };
@@ -41,9 +41,22 @@ static int compare(const void *a, const void *b)
 {
 	const struct place *x = a, *y = b;
 
-	if (x->taken_ms != y->taken_ms)
-		return x->taken_ms < y->taken_ms ? -1 : 1;
+	if (x->order != y->order)
+		return x->order < y->order ? -1 : 1;
 	return strcmp(x->id, y->id);
+}
+
+/*
+ * First those that have begun, then those to be tried again, then those that are there: in a
+ * small wave nobody is to wait for one that isn't.
+ */
+static uint64_t order_of(const struct kho_rollout *rollout, const struct kho_node *node)
+{
+	uint64_t taken = is_of(rollout, node) ? node->status.taken_ms : 0;
+
+	if (taken && kho_node_state_in(rollout, node) >= KHO_NODE_TAKEN)
+		return taken;
+	return UINT64_MAX - (node->live ? 1u + !!taken : 0);
 }
 
 static size_t line_up(const struct kho_fleet_view *view, struct place *places)
@@ -52,10 +65,9 @@ static size_t line_up(const struct kho_fleet_view *view, struct place *places)
 
 	for (size_t i = 0; i < view->nr; i++) {
 		const struct kho_node *node = view->nodes[i];
-		uint64_t taken = is_of(&view->rollout, node) ? node->status.taken_ms : 0;
 
 		if (kho_node_selected(&view->rollout, node))
-			places[nr++] = (struct place){ taken ?: UINT64_MAX, node->id, i };
+			places[nr++] = (struct place){ order_of(&view->rollout, node), node->id, i };
 	}
 	qsort(places, nr, sizeof(*places), compare);
 	return nr;
