@@ -66,15 +66,17 @@ static int finish(int r, sd_json_variant *object, char **ret, struct kho_err *er
 int kho_etcd_range_request(const char *key, bool prefix, char **ret, struct kho_err *err)
 {
 	_cleanup_json_ sd_json_variant *v = NULL;
+	int r = set_key(&v, key, prefix);
 
-	return finish(set_key(&v, key, prefix), v, ret, err);
+	return finish(r, v, ret, err);
 }
 
 int kho_etcd_number_request(const char *name, uint64_t number, char **ret, struct kho_err *err)
 {
 	_cleanup_json_ sd_json_variant *v = NULL;
+	int r = set_number(&v, name, number);
 
-	return finish(set_number(&v, name, number), v, ret, err);
+	return finish(r, v, ret, err);
 }
 
 int kho_etcd_watch_request(const char *prefix, uint64_t revision, char **ret, struct kho_err *err)

@@ -122,12 +122,19 @@ void etcd_model_quorum(struct etcd_model *model, bool there)
 
 /* ---- what a client gets ---- */
 
-static int enter(struct etcd_model_client *client, struct kho_err *err)
+static void be_slow(struct etcd_model_client *client)
 {
 	struct etcd_model *model = client->model;
 
 	if (etcd_model_draw(&model->lot, 1000) < client->slow)
 		etcd_model_advance(model, model->now_ms + etcd_model_draw(&model->lot, 20000));
+}
+
+static int enter(struct etcd_model_client *client, struct kho_err *err)
+{
+	struct etcd_model *model = client->model;
+
+	be_slow(client);
 	if (client->cut)
 		return kho_fail(err, -ECONNREFUSED, "cut off");
 	if (model->no_quorum)
@@ -191,10 +198,11 @@ static int do_txn(void *ctx, const struct kho_etcd_txn *txn, bool *ret_made, uin
 		model->revision++;
 	for (unsigned int i = 0; made && i < txn->nr_ops; i++)
 		change(model, &txn->ops[i]);
-	if (etcd_model_draw(&model->lot, 1000) < client->lose)
-		return kho_fail(err, -ETIMEDOUT, "the answer is lost");
 	*ret_made = made;
 	*ret_revision = model->revision;
+	be_slow(client);
+	if (etcd_model_draw(&model->lot, 1000) < client->lose)
+		return kho_fail(err, -ETIMEDOUT, "the answer is lost");
 	return 0;
 }
 
