@@ -9,7 +9,7 @@
 #include "fleet/labels.h"
 
 #define DEFAULT_TIMEOUT_SEC	10u
-#define MAX_TIMEOUT_SEC		300u
+#define MAX_TIMEOUT_SEC		30u	/* leases have to be kept meanwhile */
 
 static const char *const type_names[] = {
 	[KHO_GATE_COMMAND] = "command",

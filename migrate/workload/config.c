@@ -284,6 +284,13 @@ static int set_api(void *item, const struct kho_ini_item *ini, struct kho_err *e
 	return set_text(config->read_group, sizeof(config->read_group), ini->value, err);
 }
 
+static int set_fleet(void *item, const struct kho_ini_item *ini, struct kho_err *err)
+{
+	struct kho_config *config = item;
+
+	return kho_config_fleet_set(&config->fleet, ini, err);
+}
+
 /* ---- sections ---- */
 
 /* @items: an array of @size bytes each, beginning with the name. NULL: no room. */
@@ -360,10 +367,14 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 	} else if (strcmp(ini->section, "API") == 0) {
 		item = config;
 		set = set_api;
+	} else if (strcmp(ini->section, "Fleet") == 0) {
+		item = config;
+		set = set_fleet;
 	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME], [Volume NAME], [Upgrade], [Image] and [API]",
+				"[Address NAME], [Volume NAME], [Upgrade], [Image], [API] and "
+				"[Fleet]",
 				ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);

@@ -58,6 +58,7 @@
 #include "base/err.h"
 #include "base/parse.h"
 #include "image/signature.h"
+#include "migrate/workload/config_fleet.h"
 
 #define KHO_CONFIG_ITEMS	32	/* of each kind */
 #define KHO_CONFIG_LIST		8	/* addresses, functions, files of one item */
@@ -123,6 +124,7 @@ struct kho_config {
 	char read_group[KHO_CONFIG_NAME];	/* "": root alone */
 	bool stage;
 	char stage_options[KHO_CONFIG_TEXT];	/* words */
+	struct kho_config_fleet fleet;
 };
 
 /* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */

@@ -127,7 +127,7 @@ static void be_slow(struct etcd_model_client *client)
 	struct etcd_model *model = client->model;
 
 	if (etcd_model_draw(&model->lot, 1000) < client->slow)
-		etcd_model_advance(model, model->now_ms + etcd_model_draw(&model->lot, 20000));
+		etcd_model_advance(model, model->now_ms + etcd_model_draw(&model->lot, 90000));
 }
 
 static int enter(struct etcd_model_client *client, struct kho_err *err)

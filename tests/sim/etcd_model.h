@@ -34,7 +34,7 @@ struct etcd_model_client {
 	struct etcd_model *model;
 	bool cut;			/* reaches nobody */
 	unsigned int lose;		/* of 1000 transactions' answers */
-	unsigned int slow;		/* of 1000 calls take up to 20 s */
+	unsigned int slow;		/* of 1000 calls take up to 90 s */
 	unsigned int lag;		/* of 1000 looks at the watch see only a part */
 	char prefix[KHO_ETCD_KEY];
 	size_t seen;			/* of model->changes; SIZE_MAX: no watch */

@@ -6,7 +6,7 @@
  *
  * Faults: a daemon is killed, and started again; a machine is cut off from etcd; a machine
  * dies; etcd has no quorum; watches break, lag, or stay behind; answers of transactions are
- * lost, or take up to 20 s; upgrades fail, or hang until they're aborted; the operator pauses,
+ * lost, or take up to 90 s; upgrades fail, or hang until they're aborted; the operator pauses,
  * resumes, aborts. A hanging upgrade ends by the machine's own deadlines at deadline_sec plus
  * undo_sec at the latest, though its daemon be dead: that's assumed, and is the agent's to keep.
  *

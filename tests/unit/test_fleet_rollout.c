@@ -113,7 +113,7 @@ static const struct {
 	{ HEAD ",\"gates\":[{\"type\":\"command\",\"name\":\"../x\"}]}", -EINVAL, "letters" },
 	{ HEAD ",\"gates\":[{\"type\":\"http\",\"url\":\"file:///x\"}]}", -EINVAL, "http://" },
 	{ HEAD ",\"gates\":[{\"type\":\"prometheus\",\"url\":\"http://x\"}]}", -EINVAL, "query" },
-	{ HEAD ",\"gates\":[{\"type\":\"command\",\"name\":\"x\",\"timeout_sec\":0}]}", -EINVAL, "1 to 300" },
+	{ HEAD ",\"gates\":[{\"type\":\"command\",\"name\":\"x\",\"timeout_sec\":0}]}", -EINVAL, "1 to 30" },
 };
 
 START_TEST(refuses)
