@@ -107,6 +107,7 @@ static int catch_up(struct kho_member *member, struct kho_err *err)
 static int be_there(struct kho_member *member, struct kho_err *err)
 {
 	struct kho_node *me = kho_fleet_cache_find(&member->cache, member->spec.id);
+	int r;
 
 	if (member->registered && me && me->live_revision == member->registered)
 		return 0;
@@ -114,7 +115,11 @@ static int be_there(struct kho_member *member, struct kho_err *err)
 	/* the other kernel of this machine, or another machine of that name: until it's gone */
 	if (me && me->live && strcmp(me->boot, member->spec.boot) != 0)
 		return 0;
-	return kho_member_register(member, err);
+	r = kho_member_register(member, err);
+	/* the lease has ended while it was asked */
+	if (r == -ENOKEY)
+		member->lease = 0;
+	return r;
 }
 
 /* ---- facts ---- */

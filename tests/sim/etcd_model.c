@@ -122,6 +122,14 @@ void etcd_model_quorum(struct etcd_model *model, bool there)
 
 /* ---- what a client gets ---- */
 
+static struct model_lease *find_lease(struct etcd_model *model, uint64_t id)
+{
+	for (size_t i = 0; i < MODEL_LEASES; i++)
+		if (model->leases[i].id == id)
+			return &model->leases[i];
+	return NULL;
+}
+
 static void be_slow(struct etcd_model_client *client)
 {
 	struct etcd_model *model = client->model;
@@ -192,6 +200,9 @@ static int do_txn(void *ctx, const struct kho_etcd_txn *txn, bool *ret_made, uin
 
 	if (r < 0)
 		return r;
+	for (unsigned int i = 0; i < txn->nr_ops; i++)
+		if (txn->ops[i].lease && !find_lease(model, txn->ops[i].lease))
+			return kho_fail(err, -ENOKEY, "the lease has ended");
 	for (unsigned int i = 0; i < txn->nr_compares; i++)
 		made = made && holds(model, &txn->compares[i]);
 	if (made)
@@ -204,14 +215,6 @@ static int do_txn(void *ctx, const struct kho_etcd_txn *txn, bool *ret_made, uin
 	if (etcd_model_draw(&model->lot, 1000) < client->lose)
 		return kho_fail(err, -ETIMEDOUT, "the answer is lost");
 	return 0;
-}
-
-static struct model_lease *find_lease(struct etcd_model *model, uint64_t id)
-{
-	for (size_t i = 0; i < MODEL_LEASES; i++)
-		if (model->leases[i].id == id)
-			return &model->leases[i];
-	return NULL;
 }
 
 static int do_grant(void *ctx, uint64_t ttl_sec, uint64_t *ret, struct kho_err *err)
