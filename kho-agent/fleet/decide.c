@@ -216,8 +216,8 @@ static bool look_after(struct question *q)
 		return false;
 	for (size_t i = 0; i < q->view->nr; i++)
 		if (kho_fleet_is_lost(q->view->nodes[i], q->facts->mono_ms)) {
-			say(q, KHO_ACTION_FREE, "Lost", "it was missing with a slot for longer than an upgrade "
-			    "can take");
+			say(q, KHO_ACTION_FREE, "Lost", "it was missing with a slot for longer than an "
+			    "upgrade can take");
 			q->ret->other = q->view->nodes[i];
 			q->ret->state = KHO_NODE_LOST;
 			return true;

@@ -11,10 +11,11 @@
  * That makes these rules as good as if they were applied one machine after the other.
  *
  * Order: waves, one after the other. A machine belongs to the first wave that selects it and
- * has room, in the order of when it had its slot, then those to be tried again, then those that
- * are there, then by name; so those that were canaries stay canaries when others join. A wave is through when all machines of it that are there
- * have ended, and one of them well; then its soak has to pass. A failure in the first wave
- * halts the rollout, halt_failures of them do anywhere.
+ * has room: first those that have begun, by when they had their slot, then those to be tried
+ * again, then those that are there, then by name; so those that were canaries stay canaries
+ * when others join. A wave is through when all machines of it that are there have ended, and
+ * one of them well; then its soak has to pass. A failure in the first wave halts the rollout,
+ * halt_failures of them do anywhere, and so does a wave in which nothing went well.
  *
  * A machine that's missing with a slot may still be upgrading. Its slot is freed when it has
  * been missing for longer than an upgrade, its undoing and the start of it can take

@@ -154,8 +154,8 @@ static int check_image(const struct kho_config *config, const struct kho_rollout
 		return kho_fail(err, -EBADMSG, "%s has digest %.12s, and the rollout is of %.12s; put that "
 				"image there", spec->image, image->digest, spec->digest);
 	if (image->is_refused)
-		return kho_fail(err, -EKEYREVOKED, "%s failed here before and is refused: %.200s; khoctl image "
-				"clear %.12s forgets that", spec->image, image->refused.reason,
+		return kho_fail(err, -EKEYREVOKED, "%s failed here before and is refused: %.200s; khoctl "
+				"image clear %.12s forgets that", spec->image, image->refused.reason,
 				image->digest);
 	return 0;
 }

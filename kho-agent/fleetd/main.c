@@ -36,8 +36,8 @@ static int print_help(void)
 	printf("usage: khoctl [--json] fleet VERB [ARGUMENTS]\n\n");
 	for (size_t i = 0; i < KHO_ARRAY_SIZE(verbs); i++)
 		printf("  %-8s %-32s %s\n", verbs[i].name, verbs[i].arguments, verbs[i].help);
-	printf("\nExit codes: 0 done, 1 failed (watch: halted or aborted), 2 usage, 3 refused, 5 etcd doesn't\n"
-	       "answer, 8 denied. See khoctl(8).\n");
+	printf("\nExit codes: 0 done, 1 failed (watch: halted or aborted), 2 usage, 3 refused, 5 etcd\n"
+	       "doesn't answer, 8 denied. See khoctl(8).\n");
 	return KHO_EXIT_OK;
 }
 

@@ -100,7 +100,7 @@ static void start_member(struct real_etcd *etcd, int i)
 					 etcd->peer_ports[j]);
 	snprintf(name, sizeof(name), "m%d", i);
 	snprintf(data, sizeof(data), "data%d", i);
-	snprintf(client, sizeof(client), "http%s://127.0.0.1:%d", etcd->tls ? "s" : "",
+	snprintf(client, sizeof(client), "%s://127.0.0.1:%d", etcd->tls ? "https" : "http",
 		 etcd->client_ports[i]);
 	snprintf(peer, sizeof(peer), "http://127.0.0.1:%d", etcd->peer_ports[i]);
 	while (args[nr])
@@ -123,7 +123,7 @@ void real_etcd_start(struct real_etcd *etcd, int nr, bool tls)
 		etcd->client_ports[i] = free_port();
 		etcd->peer_ports[i] = free_port();
 		used += (size_t)snprintf(etcd->endpoints + used, sizeof(etcd->endpoints) - used,
-					 "%shttp%s://127.0.0.1:%d", i ? " " : "", tls ? "s" : "",
+					 "%s%s://127.0.0.1:%d", i ? " " : "", tls ? "https" : "http",
 					 etcd->client_ports[i]);
 	}
 	for (int i = 0; i < nr; i++)

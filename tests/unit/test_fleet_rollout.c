@@ -82,7 +82,7 @@ static const struct {
 	{ "{\"schema\":1,\"id\":\"a/b\"}", -EINVAL, "letters" },
 	{ "{\"schema\":1,\"id\":\"a\",\"image\":\"x\",\"digest\":\"" DIGEST "\"}", -EINVAL, "absolute" },
 	{ "{\"schema\":1,\"id\":\"a\",\"image\":\"/x\",\"digest\":\"12\"}", -EINVAL, "64 hex" },
-	{ HEAD ",\"concurency\":1}", -EINVAL, "no field \"concurency\"" },
+	{ HEAD ",\"concurrently\":1}", -EINVAL, "no field \"concurrently\"" },
 	{ HEAD ",\"concurrency\":0}", -EINVAL, "1 or more" },
 	{ HEAD ",\"concurrency\":-1}", -EINVAL, "0 or more" },
 	{ HEAD ",\"concurrency\":1.5}", -EINVAL, "0 or more" },
@@ -107,7 +107,8 @@ static const struct {
 	{ HEAD ",\"windows\":[{\"start\":\"9:00\",\"end\":\"10:00\"}]}", -EINVAL, "HH:MM" },
 	{ HEAD ",\"windows\":[{\"start\":\"25:00\",\"end\":\"10:00\"}]}", -EINVAL, "no time" },
 	{ HEAD ",\"windows\":[{\"start\":\"01:00\",\"end\":\"10:00\",\"days\":[]}]}", -EINVAL, "never open" },
-	{ HEAD ",\"windows\":[{\"start\":\"01:00\",\"end\":\"10:00\",\"days\":[\"x\"]}]}", -EINVAL, "no day" },
+	{ HEAD ",\"windows\":[{\"start\":\"01:00\",\"end\":\"10:00\",\"days\":[\"x\"]}]}", -EINVAL,
+	  "no day" },
 	{ HEAD ",\"windows\":[{\"start\":\"01:00\",\"end\":\"10:00\",\"zone\":\"../x\"}]}", -EINVAL, "zone" },
 	{ HEAD ",\"gates\":[{\"type\":\"shell\"}]}", -EINVAL, "command, http" },
 	{ HEAD ",\"gates\":[{\"type\":\"command\",\"name\":\"../x\"}]}", -EINVAL, "letters" },
@@ -218,7 +219,8 @@ START_TEST(windows)
 }
 END_TEST
 
-#define VECTOR(samples) "{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" samples "]}}"
+#define VECTOR(samples) \
+	"{\"status\":\"success\",\"data\":{\"resultType\":\"vector\",\"result\":[" samples "]}}"
 #define SAMPLE(value) "{\"metric\":{},\"value\":[1.5,\"" value "\"]}"
 
 static const struct {
