@@ -11,6 +11,7 @@
 
 #define ROUNDS		8u		/* of decisions in one step */
 #define SOON_MS		200u
+#define HELD_MS		1000u		/* as KHO_MEMBER_POLL_MS, with a slot */
 #define VERDICT_MS	15000u		/* how long one holds */
 #define PATIENCE_MS	60000u		/* so long gates may fail after an upgrade */
 
@@ -326,7 +327,8 @@ int kho_member_step(struct kho_member *member, uint32_t *ret_wait_ms, struct kho
 {
 	int r;
 
-	*ret_wait_ms = KHO_MEMBER_POLL_MS;
+	/* an upgrade ends without etcd knowing */
+	*ret_wait_ms = member->held_ms ? HELD_MS : KHO_MEMBER_POLL_MS;
 	r = step(member, ret_wait_ms, err);
 	if (r < 0)
 		keep_deadline(member);

@@ -18,7 +18,7 @@
 
 #define DIGEST		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 #define TIME_LIMIT	40
-#define CALL_MS		4000u
+#define CALL_MS		2500u
 
 static struct real_etcd real;
 static struct kho_etcd_client *client;
