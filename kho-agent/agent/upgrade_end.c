@@ -7,6 +7,7 @@
 #include "agent/preflight.h"
 #include "agent/upgrade_disk.h"
 #include "agent/upgrade_private.h"
+#include "agent/upgrade_story.h"
 
 #define NS_PER_MS	1000000ull
 
@@ -66,6 +67,8 @@ void kho_upgrade_end(struct kho_upgrade_run *run)
 		kho_fail(&err, -ECANCELED, "the upgrade was given up");
 	kho_upgrade_keep_history(agent, &run->journal);
 	kho_upgrade_disk_forget();
+	/* to a new kernel that was kept */
+	kho_upgrade_story_state(agent, &run->journal);
 	agent->last = err;
 	kho_agent_tell(agent, err.code ? KHO_MESSAGE_UPGRADE_FAILED : KHO_MESSAGE_UPGRADE_DONE, NULL,
 		       "upgrade %s: %s", run->journal.id, err.code ? err.msg : "committed");

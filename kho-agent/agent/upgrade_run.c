@@ -12,6 +12,7 @@
 #include "agent/side.h"
 #include "agent/upgrade_disk.h"
 #include "agent/upgrade_private.h"
+#include "agent/upgrade_story.h"
 
 #define LINK_MS		60000
 #define NS_PER_MS	1000000ull
@@ -289,6 +290,7 @@ static bool note(struct kho_upgrade_run *run)
 
 	if (!journal->nr_at || journal->at[journal->nr_at - 1].state != state)
 		kho_journal_add(journal, state, kho_upgrade_now_ms());
+	kho_upgrade_story_state(run->agent, journal);
 	if (kho_upgrade_disk_write(journal, &err) >= 0)
 		return true;
 	kho_agent_progress(run->agent, "the journal can't be written: %s", err.msg);

@@ -56,6 +56,8 @@ void kho_upgrade_client_gone(struct kho_agent *agent);
 /* Workloads were moved back by the new side. */
 void kho_upgrade_run_returned(struct kho_agent *agent);
 
+uint64_t kho_upgrade_now_ms(void);	/* since 1970 */
+
 /* NULL: no upgrade is under way. */
 const struct kho_journal *kho_upgrade_journal(const struct kho_agent *agent);
 

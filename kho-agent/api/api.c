@@ -36,8 +36,9 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	SD_VARLINK_FIELD_COMMENT("Whether the two agents talk to each other"),
 	OUT(connected, BOOL),
 	SD_VARLINK_FIELD_COMMENT("What's under way: {id, state, image, by, beganMs, held, message, "
-				 "soakLeftMs?}; state is check, spawn, move, soak, retire, "
-				 "rollback or reclaim"),
+				 "soakLeftMs?, step?, toldMs?}; state is check, spawn, move, soak, "
+				 "retire, rollback or reclaim. toldMs: the other kernel's agent runs "
+				 "it, and has told so much then, ms since 1970"),
 	OUT_OPT(upgrade, OBJECT),
 	SD_VARLINK_FIELD_COMMENT("Only with more. How far a move is, or how the last one ended: "
 				 "{state, phase, step, workloads}; of each workload {name, state, "

@@ -80,6 +80,20 @@ def check_told(lab, old):
     lab.step(f"the journal's phases: {', '.join(phases)}; status: {shown}")
 
 
+def check_story(lab, old, new):
+    """The new kernel tells of the upgrade without the old one's agent, which stands still."""
+    own = status(old)["upgrade"]
+    old.run("pkill -STOP -x kho-agent")
+    told = status(new)["upgrade"]
+    assert told["id"] == own["id"] and told["state"] == "soak" and "toldMs" in told, told
+    assert "soakLeftMs" not in told and "step" not in told, told
+    shown = json.loads(new.run(f"khoctl --json show {told['id'][:8]}"))
+    assert names(shown) == ["check", "spawn", "move"] and '"soak"' in shown["result"], shown
+    for line in new.run("khoctl status").splitlines():
+        lab.step(line)
+    old.run("pkill -CONT -x kho-agent")
+
+
 def killed_and_aborted(lab, machine, old):
     """Up to the soak, and back."""
     memory, pid = memory_kib(old), old.run("systemctl show -P MainPID redis-server")
@@ -92,6 +106,7 @@ def killed_and_aborted(lab, machine, old):
     wait_state(lab, old, "soak", 180)
     new = machine.shell("ttyS1", "new-system").wait_ready(60)
     assert new.run("systemctl show -P MainPID redis-server") == pid
+    check_story(lab, old, new)
     old.run("systemctl kill -s KILL kho-agent")
     wait_state(lab, old, "soak", 60)
     lab.step("the agent was killed in the soak, and goes on")
