@@ -18,6 +18,7 @@
 #include "agent/failover.h"
 #include "agent/join.h"
 #include "agent/move.h"
+#include "agent/retire_undo.h"
 #include "agent/rollback.h"
 #include "agent/session.h"
 #include "agent/side.h"
@@ -97,7 +98,10 @@ static int take_up(struct kho_agent *agent, struct kho_err *err)
 {
 	/* one that begins here goes on by itself */
 	bool pending = kho_failover_is_pending();
-	int r = agent->spawned ? kho_join(agent, err) : 0;
+	int r;
+
+	kho_retire_recover(agent);
+	r = agent->spawned ? kho_join(agent, err) : 0;
 
 	if (r >= 0 && agent->phase == KHO_PHASE_IDLE)
 		r = kho_spawn_recover(agent, err);
