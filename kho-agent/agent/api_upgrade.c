@@ -20,7 +20,7 @@
 struct start_parameters {
 	const char *image, *cpus, *blocks, *cmdline;
 	uint64_t memory, timeout_sec, soak_sec;
-	bool no_rehearsal, hold, keep, force;
+	bool no_rehearsal, hold, keep, force, now;
 };
 
 #define TEXT(name, field, flags) \
@@ -50,6 +50,7 @@ static const sd_json_dispatch_field start_fields[] = {
 	FLAG("noRehearsal", no_rehearsal),
 	FLAG("hold", hold),
 	FLAG("keepFailed", keep),
+	FLAG("now", now),
 	{}
 };
 
@@ -71,6 +72,7 @@ static int dispatch(sd_varlink *link, sd_json_variant *parameters,
 		.no_rehearsal = p.no_rehearsal,
 		.hold = p.hold,
 		.keep = p.keep,
+		.now = p.now,
 		.has_soak = p.soak_sec != UINT64_MAX,
 		.soak_sec = p.soak_sec != UINT64_MAX ? p.soak_sec : 0,
 	};
@@ -146,7 +148,7 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 	_cleanup_variant_ sd_json_variant *workloads = NULL;
 	char cpus[KHO_CPUS_TEXT];
 	struct utsname name;
-	struct kho_err err;
+	struct kho_err err, window = {};
 	int r = name_workloads(plan->config, &workloads);
 
 	if (r < 0) {
@@ -155,6 +157,7 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 	}
 	uname(&name);
 	kho_cpus_format(&plan->cpus, cpus, sizeof(cpus));
+	(void)kho_upgrade_is_in_window(plan->config, &window);
 	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("image", request->spawn.image),
 				  SD_JSON_BUILD_PAIR_STRING("oldRelease", name.release),
 				  SD_JSON_BUILD_PAIR_STRING("newRelease", plan->build.release),
@@ -164,7 +167,9 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 				  SD_JSON_BUILD_PAIR_UNSIGNED("soakSec",
 					kho_upgrade_soak_sec(request, plan->config)),
 				  SD_JSON_BUILD_PAIR_UNSIGNED("maxFrozenMs",
-							      plan->config->max_frozen_ms));
+							      plan->config->max_frozen_ms),
+				  SD_JSON_BUILD_PAIR_CONDITION(window.code < 0, "outsideWindow",
+							       SD_JSON_BUILD_STRING(window.msg)));
 }
 
 int kho_method_plan(sd_varlink *link, sd_json_variant *parameters,

@@ -26,6 +26,7 @@ void kho_upgrade_run_free(struct kho_upgrade_run *run)
 	sd_event_source_disable_unref(run->soon);
 	sd_event_source_disable_unref(run->timer);
 	kho_preflight_free(run->preflight);
+	kho_hooks_free(run->hooks);
 	free(run->config);
 	free((char *)run->spawn.image);
 	free((char *)run->spawn.cpus);
@@ -67,6 +68,8 @@ void kho_upgrade_end(struct kho_upgrade_run *run)
 		kho_fail(&err, -ECANCELED, "the upgrade was given up");
 	kho_upgrade_keep_history(agent, &run->journal);
 	kho_upgrade_disk_forget();
+	if (run->journal.upgrade.state == KHO_UPGRADE_FAILED)
+		kho_upgrade_hooks_tell(agent, &run->journal, KHO_HOOK_FAILED);
 	/* to a new kernel that was kept */
 	kho_upgrade_story_state(agent, &run->journal);
 	agent->last = err;
