@@ -118,9 +118,11 @@ def check_told(lab, old):
     assert len(fields("MESSAGE_ID")) >= 4 and len(fields("KHO_UPGRADE")) == 2, fields("MESSAGE_ID")
     assert "shutdown:sleep" in old.run("cat /run/lock-seen")
     assert old.call("systemd-inhibit --list | grep kho-agent").rc != 0
+    rss = int(old.run("sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$(pidof kho-agent)/status"))
+    assert 0 < rss < 20 << 10, f"the agent has {rss} KiB after all that"
     shown = old.run("systemctl show -P StatusText kho-agent")
     assert shown.startswith("idle"), shown
-    lab.step(f"the journal's phases: {', '.join(phases)}; status: {shown}")
+    lab.step(f"the journal's phases: {', '.join(phases)}; status: {shown}; {rss} KiB")
 
 
 def check_story(lab, old, new):
