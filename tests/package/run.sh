@@ -1,10 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make install DESTDIR=, which has to make just what tests/package/installed lists, whatever the
-# umask is, and runs from there. The Debian packages, in a writable view of the build root: installed, the module
-# built by DKMS for both stock kernels, then purged, which has to leave nothing. Runs in
-# the build root; appends to $KHO_RESULTS as every tier does.
+# make install DESTDIR=, which has to make just what tests/package/installed lists, whatever
+# the umask is, and runs from there. The Debian packages, in a writable view of the build root:
+# installed, the module built by DKMS for both stock kernels, then purged, which has to leave
+# nothing. Runs in the build root; appends to $KHO_RESULTS as every tier does.
 # shellcheck disable=SC2317	# functions that check() calls
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit

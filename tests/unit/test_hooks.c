@@ -156,6 +156,7 @@ END_TEST
 /* Neither it nor what it has begun is there afterwards. */
 START_TEST(time_is_up)
 {
+	char lock_path[128];
 	int lock;
 
 	add("1", "exec 9>$LOG.lock; flock 9; sleep 1000 & wait");
@@ -163,8 +164,8 @@ START_TEST(time_is_up)
 	ck_assert_int_eq(result.code, -ETIMEDOUT);
 	hooks = kho_hooks_free(hooks);
 	/* the lock is held by all that have the descriptor: gone with the last one of them */
-	strcat(log_path, ".lock");
-	lock = open(log_path, O_RDONLY | O_CLOEXEC);
+	snprintf(lock_path, sizeof(lock_path), "%s.lock", log_path);
+	lock = open(lock_path, O_RDONLY | O_CLOEXEC);
 	ck_assert_int_ge(lock, 0);
 	alarm(10);
 	ck_assert_int_eq(flock(lock, LOCK_EX), 0);
