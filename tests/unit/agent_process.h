@@ -28,7 +28,7 @@ void agent_process_stop(struct agent_process *agent);
 /* Waits until it has told systemd this, among what else it tells. */
 void agent_process_wait_told(const struct agent_process *agent, const char *line);
 
-/* Lets so many ms pass in which it may do what it wants, but not end. */
+/* Lets so many ms pass in which it may do what it wants, but not end; what it tells is read. */
 void agent_process_let(const struct agent_process *agent, int ms);
 
 /* A line of /proc/PID/status: its first number. */
