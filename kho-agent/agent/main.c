@@ -18,6 +18,7 @@
 #include "agent/failover.h"
 #include "agent/join.h"
 #include "agent/move.h"
+#include "agent/publish.h"
 #include "agent/rollback.h"
 #include "agent/session.h"
 #include "agent/side.h"
@@ -128,6 +129,8 @@ static int run(struct kho_agent *agent, struct kho_err *err)
 	if (r >= 0)
 		r = kho_agent_api_init(agent, err);
 	if (r >= 0)
+		r = kho_publish_new(agent, err);
+	if (r >= 0)
 		r = take_up(agent, err);
 	if (r < 0)
 		return r;
@@ -160,6 +163,7 @@ int main(int argc, char **argv)
 	r = run(agent, &err);
 	if (r < 0)
 		fprintf(stderr, SD_ERR "%s\n", err.msg);
+	kho_publish_free(agent);
 	kho_watch_free(agent);
 	sd_varlink_server_unref(agent->server);
 	kho_session_close(agent);

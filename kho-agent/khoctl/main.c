@@ -35,6 +35,7 @@ static const struct {
 	{ "rollback", verb_rollback, "", "move them back, with the state that they have now" },
 	{ "failover", verb_failover, "", "give the new kernel up, start its workloads anew here" },
 	{ "report", verb_report, "", "what the last move did, and how long it took" },
+	{ "metrics", verb_metrics, "[--openmetrics]", "what this agent shows to Prometheus" },
 	{ "retire", verb_retire, "", "give the machine to the spawned kernel" },
 	{ "grant", verb_grant, "PCI-ADDRESS", "give a PCI function to the spawned kernel" },
 	{ "revoke", verb_revoke, "PCI-ADDRESS", "take a PCI function back" },

@@ -64,7 +64,6 @@ struct kho_metrics {
 	const char *phase;
 	bool failed;			/* the last command or upgrade did */
 	uint64_t instance;		/* of this kernel in the chain */
-	uint64_t epoch;
 	uint64_t online_cpus, lent_cpus;
 	uint64_t held_functions, granted_functions;
 	struct kho_metrics_upgrade upgrade;
