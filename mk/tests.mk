@@ -28,6 +28,13 @@ $(B)/tests/test_sim_%: $(B)/obj/tests/sim/test_%.c.o $(SIM_COMMON) $(B)/obj/test
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
 
+# what an agent shows, for a real Prometheus
+METRICS_SERVE := $(B)/tests/metrics-serve
+$(METRICS_SERVE): $(B)/obj/tests/metrics/serve.c.o $(B)/obj/tests/unit/fake_metrics.c.o $(B)/libkho.a
+	$(call msg,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
+
 # Check's own macros: fixtures need no prototypes, its format attributes are wrong
 $(B)/obj/tests/%.c.o: WARN += -Wno-missing-prototypes -Wno-format-extra-args
 $(B)/obj/tests/%.c.o: INCS += -Itests
@@ -52,6 +59,7 @@ build/fuzz/obj/%.S.o: %.S
 	$(Q)$(CLANG) $(INCS) $(DEPFLAGS) -c -o $@ $<
 
 .SECONDARY:
+-include $(B)/obj/tests/metrics/serve.c.d
 -include $(SIM_SRC:%.c=$(B)/obj/%.c.d) $(SIM_COMMON:.o=.d)
 -include $(TEST_SRC:%.c=$(B)/obj/%.c.d) $(TEST_COMMON:.o=.d) $(FUZZ_SRC:%.c=build/fuzz/obj/%.c.d) \
 	$(FUZZ_OBJ:.o=.d)

@@ -151,7 +151,9 @@ END_TEST
 /* What isn't HTTP isn't answered as if it was, and the next one is. */
 START_TEST(test_nonsense)
 {
-	static const char *const nonsense[] = { "nonsense\r\n\r\n", "\r\n\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01" };
+	static const char *const nonsense[] = {
+		"nonsense\r\n\r\n", "\r\n\r\n\r\n", "GET\r\n\r\n", "\x16\x03\x01",
+	};
 	struct reply next = {};
 	int fd = dial(nonsense[_i]);
 
