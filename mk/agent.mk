@@ -8,7 +8,7 @@
 #
 # A new file in one of the folders is picked up without a line here.
 
-LIB_DIRS := base spawn channel system image api upgrade view metrics http
+LIB_DIRS := base spawn channel system image api upgrade view metrics http timeline
 MIGRATE_DIRS := criu pages net volume workload
 PROTOS   := $(wildcard proto/*.proto)
 LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S)) \

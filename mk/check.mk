@@ -32,7 +32,7 @@ sim: $(SIM_PROGS) ## whole upgrades on fakes, a fault at every point (SIM_SEED= 
 model: ## the two kernels as a Promela model, checked by spin; TESTS="a b" picks properties
 	$(Q)MODEL_TESTS="$(TESTS)" mk/check.sh model
 
-metrics: $(METRICS_SERVE) ## promtool and a real Prometheus on what agents show, alerts, dashboard
+metrics: $(METRICS_SERVE) $(B)/bin/khoctl ## promtool and a real Prometheus on what agents show, alerts, dashboard
 	$(Q)$(TIER_ENV) mk/check.sh metrics
 
 lint: $(PROTO_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers

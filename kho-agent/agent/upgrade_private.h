@@ -27,6 +27,5 @@ void kho_upgrade_carry(struct kho_upgrade_run *run, enum kho_upgrade_action acti
 void kho_upgrade_keep_history(struct kho_agent *agent, const struct kho_journal *journal);
 void kho_upgrade_end(struct kho_upgrade_run *run);
 void kho_upgrade_run_free(struct kho_upgrade_run *run);
-uint64_t kho_upgrade_now_ms(void);	/* since 1970 */
 
 #endif

@@ -25,7 +25,7 @@ _khoctl() {
 	workload) words="list test" ;;
 	volume) words="start stop" ;;
 	image) words="build list inspect show clear stage unstage" ;;
-	show) words=$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
+	show) words="--svg --file= --client= "$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
 	*) words="" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

@@ -27,7 +27,7 @@ static const struct {
 	{ "commit", verb_commit, "", "end an upgrade's soak: this kernel retires" },
 	{ "abort", verb_abort, "", "undo an upgrade, from whatever state before that" },
 	{ "history", verb_history, "", "upgrades that are over" },
-	{ "show", verb_show, "ID", "one of them, with all that's known" },
+	{ "show", verb_show, "ID|--file=FILE [--svg]", "one of them, with all that's known; as a picture" },
 	{ "spawn", verb_spawn, "IMAGE [OPTION...]", "boot IMAGE beside this kernel" },
 	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
 	{ "check", verb_check, "[IMAGE] [OPTIONS]", "what is in the way of an upgrade; changes nothing" },

@@ -20,6 +20,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+from xml.etree import ElementTree
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -88,6 +89,17 @@ def alert_tests(_serve):
     tool("promtool", "test", "rules", str(tests))
     for name in re.findall(r"- alert: (\w+)", ALERTS.read_text()):
         assert f'alertname="{name}"' in tests.read_text(), f"{name} has no test"
+
+
+def picture(serve):
+    """khoctl's picture of an upgrade is SVG that an XML parser takes, whatever names are in it."""
+    entry = json.loads((ROOT / "tests/unit/data/committed.json").read_text())
+    entry["by"] = entry["move"]["workloads"][0]["name"] = "<a b='&'>\"]]>"
+    svg = tool(str(Path(serve).parents[1] / "bin/khoctl"), "show", "--svg", "--file=-",
+               text=json.dumps(entry))
+    tree = ElementTree.fromstring(svg)
+    texts = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
+    assert tree.tag == "{http://www.w3.org/2000/svg}svg" and "<a b='&'>\"]]>" in texts, texts
 
 
 # ---- a real server ----
@@ -215,7 +227,7 @@ def main():
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
     (ROOT / "build/logs").mkdir(parents=True, exist_ok=True)
     serve, results = sys.argv[1], Results("metrics")
-    for test in (text_format, alerts, alert_tests):
+    for test in (text_format, alerts, alert_tests, picture):
         attempt(results, test.__name__.replace("_", "-"), test, serve)
     attempt(results, "server", on_a_server, serve, results)
     return results.finish()
