@@ -66,6 +66,10 @@ $(B)/obj/%.S.o: %.S
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(INCS) $(DEPFLAGS) -g -c -o $@ $<
 
+# the status page's, as they are
+$(B)/obj/kho-agent/view/assets.S.o build/fuzz/obj/kho-agent/view/assets.S.o: \
+	kho-agent/view/page.js kho-agent/view/page.css
+
 # CRIU's own interface file, of the package that we build against
 $(B)/proto/rpc.pb-c.c $(B)/proto/rpc.pb-c.h &: /usr/include/criu/rpc.proto
 	$(call msg,PROTOC,$<)

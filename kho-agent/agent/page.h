@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What's served by HTTP, if Listen= is set:
+ * What's served by HTTP, if Listen= is set, to be read only:
  *
- *	/metrics	for Prometheus
+ *	/metrics		for Prometheus
+ *	/			the status page (view/html.h), with /page.js and /page.css
+ *	/events			the state as it changes: server-sent events, each as Status
+ *				with "more" has it (agent/watch.h)
+ *	/upgrade/ID.svg		an upgrade that's over, as a picture (timeline/timeline.h)
  */
 #ifndef KHO_AGENT_PAGE_H
 #define KHO_AGENT_PAGE_H

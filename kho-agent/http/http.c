@@ -21,8 +21,8 @@ static void add_headers(struct kho_http *http, struct MHD_Response *response, co
 {
 	static const char *const headers[][2] = {
 		{ "Cache-Control", "no-store" },
-		{ "Content-Security-Policy", "default-src 'self'; style-src 'self' 'unsafe-inline'; "
-					     "frame-ancestors 'none'" },
+		{ "Content-Security-Policy", "default-src 'self'; base-uri 'none'; "
+					     "form-action 'none'; frame-ancestors 'none'" },
 		{ "X-Content-Type-Options", "nosniff" },
 		{ "Referrer-Policy", "no-referrer" },
 	};

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/markup.h"
 #include "timeline/svg.h"
 
 #define INK		"#222831"
@@ -14,18 +15,6 @@
 #define GRAY		"#66717d"
 #define LETTER		6.2		/* px, about, of a text of 12 px */
 #define BAR		(KHO_SVG_ROW - 7)
-
-void kho_svg_escape(FILE *out, const char *text)
-{
-	for (; *text; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '&' || c == '<' || c == '>' || c == '"' || c == '\'')
-			fprintf(out, "&#%u;", c);
-		else
-			fputc(c < ' ' || c == 127 ? '?' : c, out);
-	}
-}
 
 /* ---- the whole ---- */
 
@@ -58,7 +47,7 @@ int kho_svg_end(struct kho_svg *svg, char **ret)
 static void put_text(FILE *out, double x, int y, const char *style, const char *text)
 {
 	fprintf(out, "<text x=\"%.1f\" y=\"%d\"%s%s>", x, y, *style ? " " : "", style);
-	kho_svg_escape(out, text);
+	kho_markup_escape(out, text);
 	fputs("</text>\n", out);
 }
 
@@ -108,14 +97,14 @@ void kho_svg_bar(struct kho_svg *svg, const struct kho_svg_bar *bar)
 		" %d\" preserveAspectRatio=\"none\" overflow=\"visible\"><rect class=\"%s\" data-name=\"",
 		KHO_SVG_LEFT, svg->y + 4, KHO_SVG_PLOT, BAR, svg->end_ms - svg->begin_ms, BAR,
 		bar->kind);
-	kho_svg_escape(svg->out, bar->name);
+	kho_markup_escape(svg->out, bar->name);
 	fprintf(svg->out, "\" x=\"%" PRIu64 "\" width=\"%" PRIu64 "\" height=\"%d\" fill=\"%s\" "
 		"stroke=\"%s\" stroke-width=\"1\" vector-effect=\"non-scaling-stroke\"><title>",
 		start - svg->begin_ms, end - start, BAR, bar->color, bar->color);
-	kho_svg_escape(svg->out, bar->name);
+	kho_markup_escape(svg->out, bar->name);
 	if (bar->note) {
 		fputs(": ", svg->out);
-		kho_svg_escape(svg->out, bar->note);
+		kho_markup_escape(svg->out, bar->note);
 	}
 	fputs("</title></rect></svg>\n", svg->out);
 }

@@ -47,9 +47,6 @@ struct kho_svg_bar {
 int kho_svg_begin(struct kho_svg *svg);
 int kho_svg_end(struct kho_svg *svg, char **ret);
 
-/* &, <, > and quotes; other control characters than blanks are '?'. */
-void kho_svg_escape(FILE *out, const char *text);
-
 /* A line of text at the left; @style: attributes. */
 void kho_svg_line(struct kho_svg *svg, int height, const char *style, const char *text);
 

@@ -19,6 +19,10 @@ s.connect('{METRICS_SOCKET}')
 sys.stdout.write(s.makefile().read())"""
 READ_HTTP = """import sys, urllib.request
 sys.stdout.write(urllib.request.urlopen('http://127.0.0.1:9786/metrics', timeout=20).read().decode())"""
+READ_EVENTS = """import sys, urllib.request
+for line in urllib.request.urlopen('http://127.0.0.1:9786/events', timeout=200):
+    sys.stdout.write(line.decode())
+"""
 WAYS = {"method": "khoctl metrics", "socket": f"python3 -c \"{READ_SOCKET}\"",
         "http": f"python3 -c \"{READ_HTTP}\"", "file": f"cat {TEXTFILE}"}
 SOCKET = "/run/kho-agent/io.khoagent.Upgrade"
@@ -104,6 +108,36 @@ def metrics_follow(old):
     assert seen['kho_owner{kho_owner="here"}'] == "1" and "kho_owner_epoch" in seen, seen
 
 
+def fetch(old, path):
+    """A page of the agent's."""
+    return old.run(f"python3 -c \"{READ_HTTP.replace('/metrics', path)}\"")
+
+
+def status_page(old):
+    """Whole without a script; nothing but reading is possible."""
+    page = fetch(old, "/")
+    assert '<td id="phase">idle</td>' in page and "none yet" in page, page
+    assert "EventSource" in fetch(old, "/page.js") and "#log" in fetch(old, "/page.css")
+    refused = READ_HTTP.replace("/metrics'", "/', b'x'")
+    assert "405" in old.call(f"python3 -c \"{refused}\"").out
+    old.write_file("/run/read_events.py", READ_EVENTS.encode())
+    old.run("systemd-run --unit=events -p StandardOutput=file:/run/events.json python3 -u "
+            "/run/read_events.py")
+    old.wait_until("grep -q idle /run/events.json", 30, "the first event")
+
+
+def events_follow(lab, old):
+    """Each phase of the spawn was told, and nothing is while nobody reads."""
+    lab.reactor.wait(lambda: '"phase":"sync"' in old.run("cat /run/events.json"), 30, "sync, told")
+    told = [json.loads(line[6:]) for line in old.run("cat /run/events.json").splitlines()
+            if line.startswith("data: ")]
+    phases = [state["phase"] for state in told]
+    assert [p for n, p in enumerate(phases) if n == 0 or phases[n - 1] != p] == \
+        ["idle", "reserve", "spawn", "sync"], phases
+    assert '<td id="phase">sync</td>' in fetch(old, "/")
+    old.run("systemctl stop events")
+
+
 def watched_spawn(lab, old):
     """Its phases are told as they happen, to a member as well, and root's word is noted."""
     old.run("systemd-run --unit=watcher -p StandardOutput=file:/run/watched.json setpriv "
@@ -152,7 +186,9 @@ def test(lab):
         root_alone(old)
         with_a_group(lab, old)
         metrics_by_all_ways(lab, old)
+        status_page(old)
         watched_spawn(lab, old)
         metrics_follow(old)
+        events_follow(lab, old)
         on_a_terminal(lab, old)
         assert machine.resets() == 0
