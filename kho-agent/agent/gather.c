@@ -29,7 +29,9 @@ static bool has_changed(const char *path, struct timespec *at)
 	struct timespec before = *at;
 	struct stat st;
 
-	*at = stat(path, &st) < 0 ? (struct timespec){ .tv_sec = -1 } : st.st_mtim;
+	if (stat(path, &st) < 0)
+		st.st_mtim = (struct timespec){ .tv_sec = -1 };
+	*at = st.st_mtim;
 	return at->tv_sec != before.tv_sec || at->tv_nsec != before.tv_nsec;
 }
 

@@ -11,10 +11,21 @@
 
 #define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 
-static sd_json_variant *parse(const char *text)
-{
-	sd_json_variant *v = NULL;
+#define EVIL	"<script>alert(1)</script>\\\"'&"
 
+/* Of JSON with ' for ", and @ for something evil. */
+static sd_json_variant *parse(const char *template)
+{
+	_cleanup_free_ char *text = NULL;
+	sd_json_variant *v = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
+
+	ck_assert_ptr_nonnull(out);
+	for (; *template; template++)
+		fprintf(out, "%.*s", *template == '@' ? (int)strlen(EVIL) : 1,
+			*template == '\'' ? "\"" : *template == '@' ? EVIL : template);
+	fclose(out);
 	ck_assert_msg(sd_json_parse(text, 0, &v, NULL, NULL) >= 0, "%s", text);
 	return v;
 }
@@ -33,17 +44,19 @@ static void expect(const char *page, const char *part)
 	ck_assert_msg(strstr(page, part), "no %s in %s", part, page);
 }
 
+#define ID	"0b6e0a3e-5a3f-4c55-8b6e-000000000001"
+
 START_TEST(test_page)
 {
 	_cleanup_free_ char *page = render(
-		"{\"release\":\"6.12\",\"role\":\"first\",\"phase\":\"sync\",\"peerState\":\"running\","
-		"\"peerRelease\":\"7.3\",\"connected\":true,\"onlineCpus\":2,\"lentCpus\":2,\"message\":\"\","
-		"\"upgrade\":{\"state\":\"move\",\"held\":false},\"over\":false,\"move\":{\"step\":\"pre-copy\","
-		"\"workloads\":[{\"name\":\"redis\",\"state\":\"copying\",\"rounds\":2,\"bytes\":10485760,"
-		"\"dirtyBytesPerSec\":0,\"predictedMs\":120,\"frozenMs\":0}]},"
-		"\"log\":[{\"ms\":1764120000123,\"text\":\"round 2\"}]}",
-		"[{\"id\":\"0b6e0a3e-5a3f-4c55-8b6e-000000000001\",\"result\":\"committed\",\"old_release\":"
-		"\"6.12\",\"new_release\":\"7.3\",\"began_ms\":1764120000123,\"ended_ms\":1764120100456}]");
+		"{'release':'6.12','role':'first','phase':'sync','peerState':'running',"
+		"'peerRelease':'7.3','connected':true,'onlineCpus':2,'lentCpus':2,'message':'',"
+		"'upgrade':{'state':'move','held':false},'over':false,'move':{'step':'pre-copy',"
+		"'workloads':[{'name':'redis','state':'copying','rounds':2,'bytes':10485760,"
+		"'dirtyBytesPerSec':0,'predictedMs':120,'frozenMs':0}]},"
+		"'log':[{'ms':1764120000123,'text':'round 2'}]}",
+		"[{'id':'" ID "','result':'committed','old_release':'6.12','new_release':'7.3',"
+		"'began_ms':1764120000123,'ended_ms':1764120100456}]");
 
 	expect(page, "<td id=\"phase\">sync</td>");
 	expect(page, "<td id=\"upgrade\">move</td>");
@@ -53,7 +66,7 @@ START_TEST(test_page)
 		     "<td class=\"n\"></td><td class=\"n\">120 ms</td><td class=\"n\"></td>");
 	expect(page, "01:20:00 round 2\n");
 	expect(page, "<td>2025-11-26 01:20:00 UTC</td><td>6.12</td><td>7.3</td><td class=\"n\">100.3 s</td>"
-		     "<td>committed</td><td><a href=\"/upgrade/0b6e0a3e-5a3f-4c55-8b6e-000000000001.svg\">");
+		     "<td>committed</td><td><a href=\"/upgrade/" ID ".svg\">");
 	ck_assert_ptr_null(strstr(page, "none yet"));
 }
 END_TEST
@@ -73,17 +86,13 @@ START_TEST(test_odd)
 }
 END_TEST
 
-#define EVIL	"<script>alert(1)</script>\\\"'&"
-
 START_TEST(test_escaping)
 {
 	_cleanup_free_ char *page = render(
-		"{\"release\":\"" EVIL "\",\"role\":\"" EVIL "\",\"phase\":\"" EVIL "\",\"message\":\"" EVIL "\","
-		"\"peerState\":\"" EVIL "\",\"peerRelease\":\"" EVIL "\",\"upgrade\":{\"state\":\"" EVIL "\"},"
-		"\"move\":{\"step\":\"" EVIL "\",\"workloads\":[{\"name\":\"" EVIL "\",\"state\":\"" EVIL "\"}]},"
-		"\"log\":[{\"text\":\"" EVIL "\"}]}",
-		"[{\"id\":\"" EVIL "\",\"result\":\"" EVIL "\",\"old_release\":\"" EVIL "\",\"new_release\":\""
-		EVIL "\"}]");
+		"{'release':'@','role':'@','phase':'@','message':'@','peerState':'@',"
+		"'peerRelease':'@','upgrade':{'state':'@'},'move':{'step':'@',"
+		"'workloads':[{'name':'@','state':'@'}]},'log':[{'text':'@'}]}",
+		"[{'id':'@','result':'@','old_release':'@','new_release':'@'}]");
 	unsigned int nr = 0;
 
 	ck_assert_ptr_null(strstr(page, "<script>"));

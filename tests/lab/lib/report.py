@@ -27,7 +27,8 @@ DEMO = MOVE | {
     },
     "baseline": {"stop_and_copy_blackout_ms": float, "ratio": float},
 }
-MAY_LACK = {"trouble": str, "frozen_start_ms": int, "frozen_probe_ms": int, "sample_ms": int, "rehearsed_ms": int}
+MAY_LACK = {"trouble": str, "frozen_start_ms": int, "frozen_probe_ms": int,
+            "sample_ms": int, "rehearsed_ms": int}
 RESTARTED = {"name": str, "result": str, "down_ms": int}
 
 
