@@ -14,10 +14,11 @@ CHECK_LIBS  := $(shell pkg-config --libs check 2>/dev/null)
 $(B)/tests/%: $(B)/obj/tests/unit/%.c.o $(TEST_COMMON) $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libkho.a $(PKG_LIBS) $(CHECK_LIBS)
 
 # what the agent has beside the library, tested by itself
 $(B)/tests/test_transfer: $(B)/obj/kho-agent/agent/transfer.c.o
+$(B)/tests/test_history: $(patsubst %,$(B)/obj/kho-agent/agent/%.c.o,history tally move_report_file)
 
 SIM_SRC    := $(wildcard tests/sim/test_*.c)
 SIM_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c)))
