@@ -19,6 +19,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -85,10 +86,11 @@ def alerts(_serve):
 
 def alert_tests(_serve):
     """Each alert has a test, and all tests pass."""
-    tests = HERE / "alerts_test.yml"
-    tool("promtool", "test", "rules", str(tests))
+    files = sorted(HERE.glob("alerts*_test.yml"))
+    tool("promtool", "test", "rules", *map(str, files))
+    tests = "".join(file.read_text() for file in files)
     for name in re.findall(r"- alert: (\w+)", ALERTS.read_text()):
-        assert f'alertname="{name}"' in tests.read_text(), f"{name} has no test"
+        assert f'alertname="{name}"' in tests, f"{name} has no test"
 
 
 def picture(serve):
@@ -160,6 +162,45 @@ def negotiates():
     assert text.endswith("# EOF\n") and "# TYPE kho_phase stateset" in text
 
 
+class Texts(HTMLParser):
+    """Texts of table cells, and the addresses that the page refers to."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.cells, self.links, self.tags, self._open = [], [], set(), False
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self._open = tag == "td"
+        self.tags.add(tag)
+        self.links += [value for name, value in attrs if name in ("href", "src")]
+        if self._open:
+            self.cells.append("")
+
+    def handle_endtag(self, tag):
+        self._open = self._open and tag != "td"
+
+    def handle_data(self, data):
+        if self._open:
+            self.cells[-1] += data
+
+
+def status_page():
+    """Whole without a script, with nothing from elsewhere; then told of changes."""
+    page, kind = fetch(f"http://{TARGET}/")
+    texts = Texts(page)
+    assert kind == "text/html; charset=utf-8" and not texts.tags & {"b", "i"}, texts.tags
+    for cell in ("pre-copy", "redis", "543.2 MiB", "<b>&\"'", "committed", "100.3 s"):
+        assert cell in texts.cells, (cell, texts.cells)
+    for link in texts.links:
+        assert link.startswith("/") and fetch(f"http://{TARGET}{link}")[0], link
+    with urllib.request.urlopen(f"http://{TARGET}/events", timeout=5) as stream:
+        events = [json.loads(line[6:]) for line in (stream.readline() for _ in range(5))
+                  if line.startswith(b"data: ")]
+    assert len(events) == 3 and events[0]["phase"] == "sync", events
+    assert events[2]["onlineCpus"] == events[1]["onlineCpus"] + 1, events
+
+
 def scraped():
     """All families arrived, with their types."""
     target, = ask("targets")["activeTargets"]
@@ -202,6 +243,7 @@ def on_a_server(serve, results):
         with running(serve, TARGET, log=logs / "metrics-serve.log") as target:
             until("serve", lambda: fetch(f"http://{TARGET}/metrics"), target)
             attempt(results, "negotiation", negotiates)
+            attempt(results, "status-page", status_page)
             with running("prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}",
                          f"--web.listen-address={SERVER}", log=logs / "metrics-prometheus.log") as server:
                 until("prometheus", lambda: samples() >= 3, server)
