@@ -8,7 +8,7 @@
 #
 # A new file in one of the folders is picked up without a line here.
 
-LIB_DIRS := base spawn channel system image api upgrade view
+LIB_DIRS := base spawn channel system image api upgrade view metrics http timeline
 MIGRATE_DIRS := criu pages net volume workload
 PROTOS   := $(wildcard proto/*.proto)
 LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S)) \
@@ -65,6 +65,10 @@ $(B)/obj/%.S.o: %.S
 	$(call msg,AS,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(INCS) $(DEPFLAGS) -g -c -o $@ $<
+
+# the status page's, as they are
+$(B)/obj/kho-agent/view/assets.S.o build/fuzz/obj/kho-agent/view/assets.S.o: \
+	kho-agent/view/page.js kho-agent/view/page.css
 
 # CRIU's own interface file, of the package that we build against
 $(B)/proto/rpc.pb-c.c $(B)/proto/rpc.pb-c.h &: /usr/include/criu/rpc.proto

@@ -247,6 +247,18 @@ def runbook():
             yield f"docs/runbook.md: lacks {word}"
 
 
+def alerts():
+    """Each alert links to its entry in the runbook, which has no others."""
+    rules = Path("share/alerts.yml").read_text(encoding="utf-8")
+    names = re.findall(r"- alert: (\w+)", rules)
+    entries = re.findall(r"^### (Kho\w+)$", Path("docs/runbook.md").read_text(encoding="utf-8"), re.M)
+    links = re.findall(r"runbook_url: \"file:///usr/share/doc/kho-agent/runbook.md#(\w+)\"", rules)
+    for name in sorted(set(names) ^ set(entries)):
+        yield f"docs/runbook.md: {name}: no entry, or an entry without an alert"
+    if links != [name.lower() for name in names]:
+        yield "share/alerts.yml: a link isn't to the alert's own entry"
+
+
 def messages():
     """The table of messages and the catalog have the same ids in the same order, all explained."""
     table, catalog = Path("kho-agent/agent/messages.h"), Path("kho-agent/units/kho-agent.catalog")
@@ -263,7 +275,7 @@ def messages():
 
 
 RULES = [spdx, whitespace, columns, calls, comments, places, sizes, shell, python, headers,
-         cppcheck, manuals, messages, runbook, spelling]
+         cppcheck, manuals, messages, runbook, alerts, spelling]
 
 
 def main():

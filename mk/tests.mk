@@ -20,6 +20,7 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.c.o $(TEST_COMMON) $(B)/libkho.a
 # what the agent has beside the library, tested by itself
 $(B)/tests/test_transfer: $(B)/obj/kho-agent/agent/transfer.c.o
 $(B)/tests/test_hooks: $(B)/obj/kho-agent/agent/hooks.c.o $(B)/obj/kho-agent/agent/command.c.o
+$(B)/tests/test_history: $(patsubst %,$(B)/obj/kho-agent/agent/%.c.o,history tally move_report_file)
 # a whole one, but for its main()
 $(B)/tests/test_agent: $(B)/obj/tests/unit/agent_process.c.o $(filter-out %/main.c.o,$(AGENT_OBJ))
 
@@ -28,6 +29,13 @@ SIM_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SIM_SRC),$(wildcard tests
 SIM_PROGS  := $(SIM_SRC:tests/sim/test_%.c=$(B)/tests/test_sim_%)
 
 $(B)/tests/test_sim_%: $(B)/obj/tests/sim/test_%.c.o $(SIM_COMMON) $(B)/obj/tests/unit/run.c.o $(B)/libkho.a
+	$(call msg,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
+
+# what an agent shows, for a real Prometheus
+METRICS_SERVE := $(B)/tests/metrics-serve
+$(METRICS_SERVE): $(B)/obj/tests/metrics/serve.c.o $(B)/obj/tests/unit/fake_metrics.c.o $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
@@ -56,6 +64,7 @@ build/fuzz/obj/%.S.o: %.S
 	$(Q)$(CLANG) $(INCS) $(DEPFLAGS) -c -o $@ $<
 
 .SECONDARY:
+-include $(B)/obj/tests/metrics/serve.c.d
 -include $(SIM_SRC:%.c=$(B)/obj/%.c.d) $(SIM_COMMON:.o=.d)
 -include $(TEST_SRC:%.c=$(B)/obj/%.c.d) $(TEST_COMMON:.o=.d) $(FUZZ_SRC:%.c=build/fuzz/obj/%.c.d) \
 	$(FUZZ_OBJ:.o=.d)

@@ -12,6 +12,7 @@
 #include "agent/move_trial.h"
 #include "agent/receive.h"
 #include "agent/side.h"
+#include "agent/upgrade_run.h"
 #include "agent/upgrade_story.h"
 #include "migrate/criu/abilities.h"
 
@@ -419,6 +420,7 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 	agent->mover = mover;
 	mover->epoch = owner.epoch;
 	mover->began_ns = kho_now_ns();
+	mover->began_ms = kho_upgrade_now_ms();
 	carry_out(mover, kho_move_begin(&mover->move));
 	return 0;
 }

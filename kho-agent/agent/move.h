@@ -62,6 +62,7 @@ struct kho_mover {
 	uint64_t epoch;				/* of ownership, when it began */
 	sd_event_source *deadline;
 	uint64_t began_ns;
+	uint64_t began_ms;			/* the same, since 1970 */
 	struct kho_mover_times times;
 	struct kho_budget budget;
 	sd_event_source *budget_timer;

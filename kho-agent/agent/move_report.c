@@ -12,7 +12,6 @@
 
 #define MS		1000000ull
 #define PAGE		4096u
-#define REPORT_MAX	(1u << 20)
 
 /* A variant and how building it has gone so far. */
 struct list {
@@ -76,17 +75,36 @@ static void add_phases(const struct kho_mover *mover, struct list *list)
 	}
 }
 
-static void add_rounds(const struct kho_rounds *rounds, struct list *bytes, struct list *times)
+static void add_number(struct list *list, uint64_t number)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+
+	if (list->r >= 0)
+		list->r = sd_json_variant_new_unsigned(&v, number);
+	if (list->r >= 0)
+		list->r = sd_json_variant_append_array(&list->v, v);
+}
+
+struct round_lists {
+	struct list bytes, times, begins;
+};
+
+static void round_lists_done(struct round_lists *lists)
+{
+	list_done(&lists->bytes);
+	list_done(&lists->times);
+	list_done(&lists->begins);
+}
+
+static int add_rounds(const struct kho_mover *mover, const struct kho_rounds *rounds,
+		      struct round_lists *ret)
 {
 	for (unsigned int i = 0; i < rounds->nr; i++) {
-		_cleanup_(sd_json_variant_unrefp) sd_json_variant *b = NULL, *t = NULL;
-
-		if (sd_json_variant_new_unsigned(&b, rounds->rounds[i].pages * PAGE) < 0 ||
-		    sd_json_variant_new_unsigned(&t, rounds->rounds[i].duration_ns / MS) < 0 ||
-		    sd_json_variant_append_array(&bytes->v, b) < 0 ||
-		    sd_json_variant_append_array(&times->v, t) < 0)
-			bytes->r = -ENOMEM;
+		add_number(&ret->bytes, rounds->rounds[i].pages * PAGE);
+		add_number(&ret->times, rounds->rounds[i].duration_ns / MS);
+		add_number(&ret->begins, since(mover, rounds->rounds[i].began_ns));
 	}
+	return ret->bytes.r < 0 ? ret->bytes.r : ret->times.r < 0 ? ret->times.r : ret->begins.r;
 }
 
 static uint64_t frozen_ms(const struct kho_departure *d)
@@ -98,23 +116,26 @@ static void add_workload(const struct kho_mover *mover, const struct kho_departu
 			 struct list *list)
 {
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
-	_cleanup_list_ struct list bytes = {}, times = {};
+	_cleanup_(round_lists_done) struct round_lists rounds = {};
 	bool moved = kho_move_committed(&mover->move);
 
-	add_rounds(&d->rounds, &bytes, &times);
-	list->r = bytes.r;
+	list->r = add_rounds(mover, &d->rounds, &rounds);
 	if (list->r >= 0)
 		list->r = sd_json_buildo(
 			&v, SD_JSON_BUILD_PAIR_STRING("name", d->config->name),
 			SD_JSON_BUILD_PAIR_STRING("result", moved ? "moved" : "stayed"),
 			SD_JSON_BUILD_PAIR_UNSIGNED("rss_bytes", d->resident),
 			SD_JSON_BUILD_PAIR_UNSIGNED("rounds", d->rounds.nr),
-			SD_JSON_BUILD_PAIR_CONDITION(!!bytes.v, "round_bytes",
-						     SD_JSON_BUILD_VARIANT(bytes.v)),
-			SD_JSON_BUILD_PAIR_CONDITION(!!times.v, "round_ms",
-						     SD_JSON_BUILD_VARIANT(times.v)),
+			SD_JSON_BUILD_PAIR_CONDITION(!!rounds.bytes.v, "round_bytes",
+						     SD_JSON_BUILD_VARIANT(rounds.bytes.v)),
+			SD_JSON_BUILD_PAIR_CONDITION(!!rounds.times.v, "round_ms",
+						     SD_JSON_BUILD_VARIANT(rounds.times.v)),
+			SD_JSON_BUILD_PAIR_CONDITION(!!rounds.begins.v, "round_start_ms",
+						     SD_JSON_BUILD_VARIANT(rounds.begins.v)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("predicted_ms", d->predicted_ns / MS),
 			SD_JSON_BUILD_PAIR_UNSIGNED("frozen_ms", frozen_ms(d)),
+			SD_JSON_BUILD_PAIR_CONDITION(!!frozen_ms(d), "frozen_start_ms",
+				SD_JSON_BUILD_UNSIGNED(since(mover, d->frozen_ns))),
 			SD_JSON_BUILD_PAIR_CONDITION(!!d->sample_ns, "sample_ms",
 						     SD_JSON_BUILD_UNSIGNED(d->sample_ns / MS)),
 			SD_JSON_BUILD_PAIR_CONDITION(
@@ -169,6 +190,7 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 		SD_JSON_BUILD_PAIR_STRING("new_release", peer ? peer->peer.kernel_release : ""),
 		SD_JSON_BUILD_PAIR_UNSIGNED("frozen_limit_ms", mover->config->max_frozen_ms),
 		SD_JSON_BUILD_PAIR_UNSIGNED("clock_ms", mover->began_ns / MS),
+		SD_JSON_BUILD_PAIR_UNSIGNED("began_ms", mover->began_ms),
 		SD_JSON_BUILD_PAIR_CONDITION(!!phases.v, "phases",
 					     SD_JSON_BUILD_VARIANT(phases.v)),
 		SD_JSON_BUILD_PAIR_CONDITION(!!steps.v, "steps", SD_JSON_BUILD_VARIANT(steps.v)),
@@ -190,35 +212,4 @@ int kho_move_report_write(const struct kho_mover *mover, struct kho_err *err)
 	content.data = text;
 	content.size = strlen(text);
 	return kho_file_write_atomic(KHO_MOVE_REPORT, &content, err);
-}
-
-int kho_move_report_text(char **ret, struct kho_err *err)
-{
-	int r = kho_file_read(KHO_MOVE_REPORT, REPORT_MAX, ret, NULL, err);
-
-	return r == -ENOENT ? kho_fail(err, r, "nothing was moved yet") : r;
-}
-
-int kho_move_report_keep(const char *text, struct kho_err *err)
-{
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
-	const struct kho_file_content content = {
-		.data = text, .size = strlen(text), .mode = 0600,
-	};
-	int r = sd_json_parse(text, 0, &report, NULL, NULL);
-
-	if (r < 0 || !sd_json_variant_is_object(report))
-		return kho_fail(err, -EBADMSG, "it's no report; update the older agent");
-	return kho_file_write_atomic(KHO_MOVE_REPORT, &content, err);
-}
-
-int kho_move_report_read(sd_json_variant **ret, struct kho_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	int r = kho_move_report_text(&text, err);
-
-	if (r < 0)
-		return r;
-	r = sd_json_parse(text, 0, ret, NULL, NULL);
-	return r < 0 ? kho_fail_errno(err, r, KHO_MOVE_REPORT) : 0;
 }

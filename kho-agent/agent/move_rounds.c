@@ -226,6 +226,7 @@ void kho_departure_note_round(struct kho_departure *d)
 
 	kho_page_stream_stats(d->memory, &stats);
 	round.pages = stats.pages;
+	round.began_ns = d->round_began_ns;
 	round.duration_ns = kho_now_ns() - d->round_began_ns;
 	round.cpu_ns = kho_slow_round_cpu_ns(d);
 	kho_rounds_add(&d->rounds, &round);

@@ -89,7 +89,7 @@ static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct k
 	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
 	Kho__RetireReady ready = KHO__RETIRE_READY__INIT;
 	Kho__PciGrant *pointers[MAX_LEFT];
-	char *history[KHO_HISTORY_HANDED];
+	char *history[KHO_HISTORY_TEXTS];
 	struct kho_reboot_note reboot;
 	int r;
 

@@ -18,6 +18,7 @@
 #include "agent/failover.h"
 #include "agent/join.h"
 #include "agent/move.h"
+#include "agent/publish.h"
 #include "agent/retire_undo.h"
 #include "agent/rollback.h"
 #include "agent/session.h"
@@ -163,6 +164,8 @@ static int run(struct kho_agent *agent, const struct kho_agent_host *host, struc
 	if (r >= 0)
 		r = kho_agent_api_init(agent, err);
 	if (r >= 0)
+		r = kho_publish_new(agent, err);
+	if (r >= 0)
 		r = take_up(agent, err);
 	if (r < 0)
 		return r;
@@ -179,6 +182,7 @@ int kho_agent_run(const struct kho_agent_host *host, struct kho_err *err)
 	if (!agent)
 		return kho_fail(err, -ENOMEM, "no memory for the agent");
 	r = run(agent, host, err);
+	kho_publish_free(agent);
 	kho_watch_free(agent);
 	sd_varlink_server_unref(agent->server);
 	kho_session_close(agent);

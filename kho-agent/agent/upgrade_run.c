@@ -8,6 +8,7 @@
 #include "agent/move.h"
 #include "agent/move_findings.h"
 #include "agent/preflight.h"
+#include "agent/publish.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
 #include "agent/upgrade_disk.h"
@@ -38,6 +39,8 @@ static void on_checked(void *ctx, const struct kho_err *failed)
 	struct kho_checkup *checkup = run->agent->checkup;
 	struct kho_err err = *failed;
 
+	if (err.code >= 0)
+		kho_publish_checkup(run->agent, checkup);
 	if (err.code >= 0 && kho_checkup_blocked(checkup))
 		kho_fail(&err, -EOPNOTSUPP, "something keeps workloads from moving; khoctl check "
 			 "says what, and what to do about it");
@@ -61,6 +64,8 @@ static void on_preflight(void *ctx, const struct kho_err *failed)
 	const struct kho_finding *first = kho_preflight_blocker(run->preflight);
 	struct kho_err err = *failed;
 
+	if (err.code >= 0)
+		kho_publish_preflight(run->agent, run->preflight);
 	if (err.code >= 0 && first)
 		refuse(run, first, &err);
 	run->preflight = kho_preflight_free(run->preflight);

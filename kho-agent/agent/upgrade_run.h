@@ -74,6 +74,9 @@ const struct kho_journal *kho_upgrade_journal(const struct kho_agent *agent);
 /* ms until the soak is over by itself; 0: it isn't one, or has no end. */
 uint64_t kho_upgrade_soak_left_ms(const struct kho_agent *agent);
 
+/* ms since 1970, by the wall's clock. */
+uint64_t kho_upgrade_now_ms(void);
+
 /* After a start of the agent, when what is below has been taken up. */
 void kho_upgrade_recover(struct kho_agent *agent);
 

@@ -190,6 +190,14 @@ static SD_VARLINK_DEFINE_METHOD(
 	SD_VARLINK_FIELD_COMMENT("Of the last move; docs/report.md has the schema"),
 	OUT(report, OBJECT));
 
+static SD_VARLINK_DEFINE_METHOD(
+	Metrics,
+	SD_VARLINK_FIELD_COMMENT("OpenMetrics 1.0 instead of Prometheus text 0.0.4"),
+	IN_OPT(openMetrics, BOOL),
+	SD_VARLINK_FIELD_COMMENT("Of the text, for HTTP"),
+	OUT(contentType, STRING),
+	OUT(text, STRING));
+
 static SD_VARLINK_DEFINE_METHOD_FULL(Retire, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD(
@@ -263,6 +271,8 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	&vl_method_Check,
 	SD_VARLINK_SYMBOL_COMMENT("What the last move did"),
 	&vl_method_Report,
+	SD_VARLINK_SYMBOL_COMMENT("What this agent knows as numbers, for Prometheus"),
+	&vl_method_Metrics,
 	SD_VARLINK_SYMBOL_COMMENT("Gives the machine to the spawned kernel"),
 	&vl_method_Retire,
 	SD_VARLINK_SYMBOL_COMMENT("Gives a PCI function to the spawned kernel"),

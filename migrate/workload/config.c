@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/ini.h"
+#include "base/listen.h"
 #include "migrate/workload/config.h"
 #include "migrate/workload/unit.h"
 
@@ -298,6 +299,24 @@ static int set_api(void *item, const struct kho_ini_item *ini, struct kho_err *e
 	return set_text(config->read_group, sizeof(config->read_group), ini->value, err);
 }
 
+/* ---- metrics ---- */
+
+static int set_metrics(void *item, const struct kho_ini_item *ini, struct kho_err *err)
+{
+	struct kho_config *config = item;
+	struct kho_listen listen;
+	int r;
+
+	if (strcmp(ini->key, "Listen") == 0) {
+		r = kho_listen_parse(ini->value, &listen, err);
+		return r < 0 ? r : set_text(config->metrics_listen, KHO_CONFIG_TEXT, ini->value, err);
+	}
+	if (strcmp(ini->key, "TextFile") != 0)
+		return -ENOKEY;
+	return *ini->value ? set_path(config->metrics_file, KHO_CONFIG_TEXT, ini->value, err) :
+	       set_text(config->metrics_file, KHO_CONFIG_TEXT, "", err);
+}
+
 /* ---- sections ---- */
 
 /* @items: an array of @size bytes each, beginning with the name. NULL: no room. */
@@ -374,11 +393,14 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 	} else if (strcmp(ini->section, "API") == 0) {
 		item = config;
 		set = set_api;
+	} else if (strcmp(ini->section, "Metrics") == 0) {
+		item = config;
+		set = set_metrics;
 	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME], [Volume NAME], [Upgrade], [Image] and [API]",
-				ini->section);
+				"[Address NAME], [Volume NAME], [Upgrade], [Image], [API] and "
+				"[Metrics]", ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);
 	r = set(item, ini, err);

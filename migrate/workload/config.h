@@ -47,6 +47,10 @@
  *	[API]
  *	ReadGroup=operators		members may ask for the status; read when the agent starts
  *
+ *	[Metrics]
+ *	Listen=127.0.0.1:9786		HTTP, off by default; read when the agent starts, like
+ *	TextFile=/var/.../kho.prom	this one: for node-exporter
+ *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
  * counts; a key that's given again replaces what was before.
@@ -128,6 +132,8 @@ struct kho_config {
 	enum kho_signatures signatures;
 	char keyring[KHO_CONFIG_TEXT];	/* a folder */
 	char read_group[KHO_CONFIG_NAME];	/* "": root alone */
+	char metrics_listen[KHO_CONFIG_TEXT];	/* base/listen.h; "": nowhere */
+	char metrics_file[KHO_CONFIG_TEXT];	/* "": none */
 	bool stage;
 	char stage_options[KHO_CONFIG_TEXT];	/* words */
 };

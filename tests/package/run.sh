@@ -66,6 +66,15 @@ works() {
 		ls -d /var/lib/kho-agent/images'
 }
 
+# what alerts link to is there, by the name that they have for it
+has_metrics() {
+	local list
+	list=$(dpkg -c "$debs"/kho-agent_*.deb)
+	inside 'promtool check rules /usr/share/kho-agent/alerts.yml
+		python3 -m json.tool /usr/share/kho-agent/dashboard.json >/dev/null' || return
+	grep -q "/usr/share/doc/kho-agent/runbook.md$" <<<"$list"
+}
+
 # the root that they are installed in keeps no manuals
 has_manuals() {
 	local page list
@@ -145,6 +154,7 @@ make_view
 check installs installs
 check has-modules has_modules
 check works works
+check has-metrics has_metrics
 check has-manuals has_manuals
 check is-one-version is_one_version
 check has-hooks has_hooks

@@ -249,6 +249,23 @@ START_TEST(api)
 }
 END_TEST
 
+START_TEST(metrics)
+{
+	good("[Metrics]\n");
+	ck_assert_str_eq(config.metrics_listen, "");
+	ck_assert_str_eq(config.metrics_file, "");
+	good("[Metrics]\nListen=9786 [fd77::1]:80\nTextFile=/srv/a.prom\n");
+	ck_assert_str_eq(config.metrics_listen, "9786 [fd77::1]:80");
+	ck_assert_str_eq(config.metrics_file, "/srv/a.prom");
+	good("[Metrics]\nListen=\nTextFile=\n");
+	ck_assert_str_eq(config.metrics_listen, "");
+	ck_assert_str_eq(config.metrics_file, "");
+	ck_assert_int_eq(parse("[Metrics]\nListen=localhost:80\n"), -EINVAL);
+	ck_assert_int_eq(parse("[Metrics]\nTextFile=a.prom\n"), -EINVAL);
+	ck_assert_int_eq(parse("[Metrics]\nPort=80\n"), -EINVAL);
+}
+END_TEST
+
 /* A later file replaces single keys; an empty value takes back what a list had. */
 START_TEST(files_add_up)
 {
@@ -421,6 +438,7 @@ static Suite *config_suite(void)
 	tcase_add_test(keys, blackout_of_all);
 	tcase_add_test(keys, of_images);
 	tcase_add_test(keys, api);
+	tcase_add_test(keys, metrics);
 	tcase_add_test(keys, files_add_up);
 	tcase_add_loop_test(keys, bad_value, 0, (int)KHO_ARRAY_SIZE(bad_values));
 	tcase_add_test(keys, long_values);

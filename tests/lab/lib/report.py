@@ -6,10 +6,11 @@ SCHEMA = 1
 SPAN = {"name": str, "start_ms": int, "duration_ms": int}
 WORKLOAD = {
     "name": str, "rss_bytes": int, "rounds": int, "round_bytes": list, "round_ms": list,
+    "round_start_ms": list,
     "predicted_ms": int, "frozen_ms": int, "lazy_bytes": int, "lazy_ms": int, "result": str,
 }
 MOVE = {
-    "schema": int, "result": str, "old_release": str, "new_release": str, "clock_ms": int,
+    "schema": int, "result": str, "old_release": str, "new_release": str, "clock_ms": int, "began_ms": int,
     "frozen_limit_ms": int,
     "phases": [SPAN], "steps": [SPAN], "workloads": [WORKLOAD],
 }
@@ -26,7 +27,8 @@ DEMO = MOVE | {
     },
     "baseline": {"stop_and_copy_blackout_ms": float, "ratio": float},
 }
-MAY_LACK = {"trouble": str, "sample_ms": int, "rehearsed_ms": int}
+MAY_LACK = {"trouble": str, "frozen_start_ms": int, "frozen_probe_ms": int,
+            "sample_ms": int, "rehearsed_ms": int}
 RESTARTED = {"name": str, "result": str, "down_ms": int}
 
 
