@@ -7,18 +7,22 @@
 #                        by clang with coverage and sanitizers)
 
 TEST_SRC    := $(wildcard tests/unit/test_*.c)
-TEST_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(TEST_SRC),$(wildcard tests/unit/*.c)))
+TEST_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(TEST_SRC) tests/unit/agent_process.c, \
+               $(wildcard tests/unit/*.c)))
 TEST_PROGS  := $(TEST_SRC:tests/unit/%.c=$(B)/tests/%)
 CHECK_LIBS  := $(shell pkg-config --libs check 2>/dev/null)
 
 $(B)/tests/%: $(B)/obj/tests/unit/%.c.o $(TEST_COMMON) $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(B)/libkho.a $(PKG_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS) $(CHECK_LIBS)
 
 # what the agent has beside the library, tested by itself
 $(B)/tests/test_transfer: $(B)/obj/kho-agent/agent/transfer.c.o
+$(B)/tests/test_hooks: $(B)/obj/kho-agent/agent/hooks.c.o $(B)/obj/kho-agent/agent/command.c.o
 $(B)/tests/test_history: $(patsubst %,$(B)/obj/kho-agent/agent/%.c.o,history tally move_report_file)
+# a whole one, but for its main()
+$(B)/tests/test_agent: $(B)/obj/tests/unit/agent_process.c.o $(filter-out %/main.c.o,$(AGENT_OBJ))
 
 SIM_SRC    := $(wildcard tests/sim/test_*.c)
 SIM_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c)))

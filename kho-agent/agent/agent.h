@@ -93,6 +93,15 @@ struct kho_agent {
 	struct kho_publisher *publisher;	/* metrics */
 };
 
+/* What a test puts in place of the machine. */
+struct kho_agent_host {
+	const struct kho_device_ops *device_ops;	/* NULL: the real device */
+	void *ctx;					/* of these */
+};
+
+/* From its start to a signal that ends it. */
+int kho_agent_run(const struct kho_agent_host *host, struct kho_err *err);
+
 /*
  * Its name; and that of the agent's. The latter is "soak" instead of "sync" while the
  * workloads are the new side's: that stands in the region, not here (upgrade/owner.h).

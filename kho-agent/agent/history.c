@@ -52,19 +52,18 @@ static const char *result_of(const struct kho_journal *journal)
 	}
 }
 
-int kho_history_entry(const struct kho_journal *journal, bool move, sd_json_variant **ret,
-		      struct kho_err *err)
+/* @report is that of its move, or NULL. */
+static int make_entry(const struct kho_journal *journal, const char *result,
+		      sd_json_variant *report, sd_json_variant **ret, struct kho_err *err)
 {
-	_cleanup_variant_ sd_json_variant *phases = NULL, *report = NULL;
+	_cleanup_variant_ sd_json_variant *phases = NULL;
 	int r = add_phases(journal, &phases);
 
-	if (r >= 0 && move)
-		(void)kho_move_report_read(&report, NULL);
 	if (r >= 0)
 		r = sd_json_buildo(
 			ret, SD_JSON_BUILD_PAIR_UNSIGNED("schema", KHO_HISTORY_SCHEMA),
 			SD_JSON_BUILD_PAIR_STRING("id", journal->id),
-			SD_JSON_BUILD_PAIR_STRING("result", result_of(journal)),
+			SD_JSON_BUILD_PAIR_STRING("result", result),
 			SD_JSON_BUILD_PAIR_STRING("by", journal->by),
 			SD_JSON_BUILD_PAIR_STRING("image", journal->image),
 			SD_JSON_BUILD_PAIR_STRING("old_release", journal->source),
@@ -77,6 +76,26 @@ int kho_history_entry(const struct kho_journal *journal, bool move, sd_json_vari
 			SD_JSON_BUILD_PAIR_CONDITION(!!report, "move",
 						     SD_JSON_BUILD_VARIANT(report)));
 	return r < 0 ? kho_fail_errno(err, r, "an entry of the history") : 0;
+}
+
+int kho_history_entry(const struct kho_journal *journal, bool move, sd_json_variant **ret,
+		      struct kho_err *err)
+{
+	_cleanup_variant_ sd_json_variant *report = NULL;
+
+	if (move)
+		(void)kho_move_report_read(&report, NULL);
+	return make_entry(journal, result_of(journal), report, ret, err);
+}
+
+int kho_history_told(const struct kho_story *story, sd_json_variant **ret, struct kho_err *err)
+{
+	char result[128];
+
+	snprintf(result, sizeof(result), "under way when it was last told of: in \"%s\"%s%s",
+		 kho_upgrade_state_name(story->journal.upgrade.state),
+		 *story->step ? ", " : "", story->step);
+	return make_entry(&story->journal, result, NULL, ret, err);
 }
 
 /* ---- files ---- */

@@ -17,7 +17,7 @@
 
 #include "agent/agent.h"
 #include "metrics/past.h"
-#include "upgrade/journal.h"
+#include "upgrade/story.h"
 
 #define KHO_STATE_DIR		"/var/lib/kho-agent"
 #define KHO_HISTORY_DIR		KHO_STATE_DIR "/history"
@@ -29,6 +29,9 @@
 /* Of an upgrade that is over (its last state says how), or is to be when this kernel ends. */
 int kho_history_entry(const struct kho_journal *journal, bool move, sd_json_variant **ret,
 		      struct kho_err *err);
+
+/* Of one that's under way, as far as the other kernel has told: its last state has no end. */
+int kho_history_told(const struct kho_story *story, sd_json_variant **ret, struct kho_err *err);
 
 /* -EBADMSG: it's no entry. */
 int kho_history_keep(sd_json_variant *entry, struct kho_err *err);

@@ -13,6 +13,7 @@
 #include "agent/receive.h"
 #include "agent/side.h"
 #include "agent/upgrade_run.h"
+#include "agent/upgrade_story.h"
 #include "migrate/criu/abilities.h"
 
 #define LINGER_MS	200
@@ -200,6 +201,7 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 	/* what isn't noted can't be undone by the next agent */
 	if (kho_mover_note(mover, &err) < 0 && mover->move.state == KHO_MOVE_RUNNING)
 		return kho_move_abort(&mover->move, &err);
+	kho_upgrade_story_step(mover->agent, out.step, out.action == KHO_MOVE_UNDO);
 	kho_agent_progress(mover->agent, "%s%s", out.action == KHO_MOVE_UNDO ? "undoing " : "",
 			   info->name);
 	if (out.action == KHO_MOVE_BEGIN)
@@ -243,6 +245,7 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 static void end(struct kho_mover *mover)
 {
 	kho_mover_forget();
+	kho_upgrade_story_step(mover->agent, KHO_STEP_NONE, false);
 	set_deadline(mover, 0);
 	kho_mover_watch_budget(mover);
 	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,

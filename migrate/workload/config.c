@@ -14,6 +14,7 @@
 
 #define DEFAULT_BLACKOUT_MS	1000
 #define DEFAULT_SOAK_MS		30000
+#define DEFAULT_HOOK_MS		30000
 #define DEFAULT_ROUNDS		8
 #define DEFAULT_HEALTH_MS	5000
 #define DEFAULT_FROZEN_MS	2000
@@ -228,6 +229,13 @@ static int set_volume(void *item, const struct kho_ini_item *ini, struct kho_err
 
 /* ---- the upgrade as a whole ---- */
 
+static int set_windows(struct kho_config *config, const char *value, struct kho_err *err)
+{
+	int r = set_text(config->windows_text, sizeof(config->windows_text), value, err);
+
+	return r < 0 ? r : kho_windows_parse(value, &config->windows, err);
+}
+
 static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_err *err)
 {
 	struct kho_config *config = item;
@@ -243,6 +251,12 @@ static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_er
 	if (strcmp(ini->key, "SoakSec") == 0) {
 		config->has_soak = true;
 		return set_seconds(&config->soak_ms, ini->value, err);
+	}
+	if (strcmp(ini->key, "Windows") == 0)
+		return set_windows(config, ini->value, err);
+	if (strcmp(ini->key, "HookTimeoutSec") == 0) {
+		config->has_hook_timeout = true;
+		return set_seconds(&config->hook_timeout_ms, ini->value, err);
 	}
 	if (strcmp(ini->key, "NewKernelFailure") != 0)
 		return -ENOKEY;
@@ -455,6 +469,8 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err)
 		config->max_frozen_ms = DEFAULT_FROZEN_MS;
 	if (!config->has_soak)
 		config->soak_ms = DEFAULT_SOAK_MS;
+	if (!config->has_hook_timeout)
+		config->hook_timeout_ms = DEFAULT_HOOK_MS;
 	if (!config->has_max_blackout)
 		config->max_blackout_ms = DEFAULT_BLACKOUT_MS;
 	if (!*config->keyring)

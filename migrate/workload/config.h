@@ -35,6 +35,8 @@
  *	MaxFrozenSec=2			workloads stand still no longer: or else it's undone
  *	SoakSec=30			khoctl upgrade: the old kernel stands by for so long
  *	MaxBlackoutSec=1		of workloads that don't say it themselves
+ *	Windows=Sat,Sun 02:00-05:00	khoctl upgrade: when it may begin (base/window.h)
+ *	HookTimeoutSec=30		of each program in /etc/kho-agent/hooks.d
  *
  *	[Image]
  *	Signatures=warn			or off, or enforce: of target kernels (image/signature.h)
@@ -61,6 +63,7 @@
 
 #include "base/err.h"
 #include "base/parse.h"
+#include "base/window.h"
 #include "image/signature.h"
 
 #define KHO_CONFIG_ITEMS	32	/* of each kind */
@@ -115,6 +118,10 @@ struct kho_config {
 	uint32_t max_blackout_ms;	/* of workloads that have none of their own */
 	bool has_soak;
 	uint32_t soak_ms;		/* between a move and retirement, if one follows the other */
+	char windows_text[KHO_CONFIG_TEXT];
+	struct kho_windows windows;
+	bool has_hook_timeout;
+	uint32_t hook_timeout_ms;
 	struct kho_config_workload workloads[KHO_CONFIG_ITEMS];
 	unsigned int nr_workloads;
 	struct kho_config_address addresses[KHO_CONFIG_ITEMS];

@@ -56,7 +56,7 @@ def with_a_group(lab, old):
     """Members look, and change nothing; others don't even look."""
     old.run(f"echo 'khoops:x:{GROUP}:' >>/etc/group; mkdir -p /etc/kho-agent; "
             "printf '[API]\\nReadGroup=khoops\\n' >/etc/kho-agent/kho-agent.conf; "
-            "khoctl config check; systemctl restart kho-agent")
+            "khoctl config check; systemctl reload kho-agent")
     wait_status(lab, old, 30, phase="idle")
     assert old.run(f"stat -c '%a %U %G' {SOCKET}") == "660 root khoops"
     for command in ("status", "--json status", "history", "watch --until-over"):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A whole upgrade by one command. The first one is aborted in its soak, after its agent was
-killed there: all is as it was. The second one goes to its end, and the new kernel knows the
-history of both. Clients outside notice neither."""
+"""A whole upgrade by one command. Outside of its time window it isn't begun, and a hook stops the
+first one before its switch. The second one is aborted in its soak, after its agent was killed there:
+all is as it was. The third one goes to its end, and the new kernel knows the history of all. Clients
+outside notice none of it."""
 
 import json
 from xml.etree import ElementTree
@@ -58,6 +59,48 @@ def check_plan(lab, old):
     assert old.call(f"khoctl plan {IMAGES}/new-system --cpus=0").rc == 3
 
 
+def outside_windows(lab, old):
+    """Not begun but with --now, which is in the audit."""
+    day = old.run("date -d '3 days' +%a")
+    old.run("mkdir -p /etc/kho-agent/kho-agent.conf.d")
+    old.write_file("/etc/kho-agent/kho-agent.conf.d/windows.conf",
+                   f"[Upgrade]\nWindows={day} 00:00-24:00\n")
+    plan = json.loads(old.run(f"{UPGRADE} --dry-run --json"))
+    assert f"begins {day} " in plan["outsideWindow"], plan
+    refused = old.call(UPGRADE)
+    assert refused.rc == 3 and "khoctl upgrade --now" in refused.out, refused
+    assert not history(old) and status(old)["phase"] == "idle"
+    lab.step(refused.out.strip())
+
+
+def add_hook(old):
+    """It notes each event, and is against the first switch."""
+    old.run("mkdir -p /etc/kho-agent/hooks.d")
+    old.write_file("/etc/kho-agent/hooks.d/10-note", """#!/bin/sh
+echo "$1 $KHO_UPGRADE $KHO_NEW_RELEASE $KHO_MESSAGE" >>/run/hooks
+test "$1" != pre-switch || ! rm /run/no-switch
+""")
+    old.run("chmod 755 /etc/kho-agent/hooks.d/10-note")
+
+
+def stopped_by_hook(lab, old):
+    """Before anything of the workload is touched; all is undone."""
+    memory = memory_kib(old)
+    old.run("touch /run/no-switch")
+    stopped = old.call(f"khoctl upgrade {IMAGES}/new --cpus=2-3 --memory=1G --now", 180)
+    assert stopped.rc == 1 and "stopped before the switch by a hook" in stopped.out, stopped
+    assert status(old)["phase"] == "idle" and memory_kib(old) == memory
+    last = history(old)[0]
+    assert names(last) == ["check", "spawn", "reclaim"], last
+    old.wait_until("grep -q ^failed /run/hooks", 30)
+    before, after = old.run("cat /run/hooks; rm /run/hooks").splitlines()
+    assert before.split() == ["pre-switch", last["id"], lab.release("new")], before
+    assert after.startswith(f"failed {last['id']}") and "by a hook" in after, after
+    audit = old.run("journalctl -F KHO_PARAMETERS")
+    assert '"now":true' in audit, audit
+    lab.step(last["result"])
+
+
 def watch_lock(old):
     """Notes when logind has the agent's lock."""
     old.run_bg("until busctl call org.freedesktop.login1 /org/freedesktop/login1 "
@@ -73,12 +116,28 @@ def check_told(lab, old):
         return list(dict.fromkeys(lines))
     phases = fields("KHO_PHASE")
     assert {"preflight", "spawn", "sync", "switch", "commit", "soak", "idle"} <= set(phases), phases
-    assert len(fields("MESSAGE_ID")) >= 4 and len(fields("KHO_UPGRADE")) == 1, fields("MESSAGE_ID")
+    assert len(fields("MESSAGE_ID")) >= 4 and len(fields("KHO_UPGRADE")) == 2, fields("MESSAGE_ID")
     assert "shutdown:sleep" in old.run("cat /run/lock-seen")
     assert old.call("systemd-inhibit --list | grep kho-agent").rc != 0
+    rss = int(old.run("sed -n 's/^VmRSS:[^0-9]*\\([0-9]*\\).*/\\1/p' /proc/$(pidof kho-agent)/status"))
+    assert 0 < rss < 20 << 10, f"the agent has {rss} KiB after all that"
     shown = old.run("systemctl show -P StatusText kho-agent")
     assert shown.startswith("idle"), shown
-    lab.step(f"the journal's phases: {', '.join(phases)}; status: {shown}")
+    lab.step(f"the journal's phases: {', '.join(phases)}; status: {shown}; {rss} KiB")
+
+
+def check_story(lab, old, new):
+    """The new kernel tells of the upgrade without the old one's agent, which stands still."""
+    own = status(old)["upgrade"]
+    old.run("pkill -STOP -x kho-agent")
+    told = status(new)["upgrade"]
+    assert told["id"] == own["id"] and told["state"] == "soak" and "toldMs" in told, told
+    assert "soakLeftMs" not in told and "step" not in told, told
+    shown = json.loads(new.run(f"khoctl --json show {told['id'][:8]}"))
+    assert names(shown) == ["check", "spawn", "move"] and '"soak"' in shown["result"], shown
+    for line in new.run("khoctl status").splitlines():
+        lab.step(line)
+    old.run("pkill -CONT -x kho-agent")
 
 
 def killed_and_aborted(lab, machine, old):
@@ -86,13 +145,14 @@ def killed_and_aborted(lab, machine, old):
     memory, pid = memory_kib(old), old.run("systemctl show -P MainPID redis-server")
     check_plan(lab, old)
     watch_lock(old)
-    old.run(f"{UPGRADE} --hold --no-wait", 60)
+    old.run(f"{UPGRADE} --hold --no-wait --now", 60)
     # single commands would be in its way
     refused = old.call("khoctl move")
     assert refused.rc == 3 and "khoctl abort" in refused.out, refused
     wait_state(lab, old, "soak", 180)
     new = machine.shell("ttyS1", "new-system").wait_ready(60)
     assert new.run("systemctl show -P MainPID redis-server") == pid
+    check_story(lab, old, new)
     old.run("systemctl kill -s KILL kho-agent")
     wait_state(lab, old, "soak", 60)
     lab.step("the agent was killed in the soak, and goes on")
@@ -106,6 +166,9 @@ def killed_and_aborted(lab, machine, old):
     assert aborted["result"].startswith("aborted by uid 0, khoctl"), aborted
     assert names(aborted)[:3] == ["check", "spawn", "move"] and "rollback" in names(aborted)
     lab.step(f"aborted: {', '.join(names(aborted))}")
+    old.wait_until("grep -q ^failed /run/hooks", 30)
+    events = [line.split()[0] for line in old.run("cat /run/hooks").splitlines()]
+    assert events == ["pre-switch", "committed", "failed"], events
     check_told(lab, old)
 
 
@@ -143,10 +206,12 @@ def check_picture(new, shown):
 
 def to_the_end(lab, machine, old):
     """Nobody has to say anything between its beginning and its end."""
+    old.run("rm /etc/kho-agent/kho-agent.conf.d/windows.conf")
     old.start(f"{UPGRADE} --soak=1")
     new = machine.shell("ttyS1", "new-system").wait_ready(120)
     wait_status(lab, new, 300, phase="idle")
-    committed, aborted = history(new)
+    committed, aborted, stopped = history(new)
+    assert "by a hook" in stopped["result"], stopped
     assert committed["result"] == "committed" and "aborted" in aborted["result"], committed
     assert names(committed) == ["check", "spawn", "move", "soak"], committed
     shown = json.loads(new.run(f"khoctl --json show {committed['id'][:8]}"))
@@ -171,6 +236,9 @@ def test(lab):
             address=ADDRESS, functions=" ".join(functions)).encode())
         start_redis(old, ADDRESS)
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", "10")
+        outside_windows(lab, old)
+        add_hook(old)
+        stopped_by_hook(lab, old)
         killed_and_aborted(lab, machine, old)
         new = to_the_end(lab, machine, old)
         seen = load.settle()

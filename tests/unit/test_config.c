@@ -147,8 +147,12 @@ START_TEST(all_keys)
 	     "Functions=0000:00:05.0 0001:02:1f.7\nGateway=10.77.0.1\n"
 	     "[Volume other]\nFunction=0000:00:08.0\nMountPoint=/srv/o\nFileSystem=xfs\n"
 	     "[Volume data]\nFunction=0000:00:07.0\nPartition=2\nMountPoint=/srv/data\n"
-	     "FileSystem=ext4\nOptions=noatime,ro\n[Upgrade]\nNewKernelFailure=stay\n");
+	     "FileSystem=ext4\nOptions=noatime,ro\n[Upgrade]\nNewKernelFailure=stay\n"
+	     "Windows=Sat 02:00-05:00; 23:00-01:00 UTC\nHookTimeoutSec=2.5\n");
 	ck_assert(config.stay);
+	ck_assert_uint_eq(config.windows.nr, 2);
+	ck_assert_str_eq(config.windows_text, "Sat 02:00-05:00; 23:00-01:00 UTC");
+	ck_assert_uint_eq(config.hook_timeout_ms, 2500);
 	ck_assert_uint_eq(config.nr_workloads, 1);
 	ck_assert_str_eq(w->name, "redis");
 	ck_assert_str_eq(w->unit, "redis-server.service");
@@ -321,6 +325,8 @@ static const struct bad {
 	{ "[Address a]\nFunctions=00:05.0", "Functions=: " },
 	{ "[Address a]\nGateway=gate", "is no address" },
 	{ "[Upgrade]\nNewKernelFailure=panic", "restart or stay" },
+	{ "[Upgrade]\nWindows=Sat 2-5", "Windows=: \"2-5\" is no time from and until" },
+	{ "[Upgrade]\nHookTimeoutSec=soon", "HookTimeoutSec=: \"soon\"" },
 	{ "[Upgrade]\nMaxRounds=2", "has no key MaxRounds=" },
 	{ "[Upgrade a]\nNewKernelFailure=stay", "is no section" },
 	{ "[Image]\nSignatures=", "off, warn or enforce" },
