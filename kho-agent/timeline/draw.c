@@ -143,8 +143,8 @@ static void describe(const struct kho_timeline_workload *w, char *ret, size_t si
 	if (w->down_ms)
 		snprintf(ret, size, "%s, down for %llu ms", w->result, (unsigned long long)w->down_ms);
 	else if (w->has_frozen)
-		snprintf(ret, size, "%s: %s, %u rounds, frozen %s (predicted %s)", w->result, rss,
-			 w->nr_rounds, frozen, predicted);
+		snprintf(ret, size, "%s: %s, %llu rounds, frozen %s (predicted %s)", w->result, rss,
+			 (unsigned long long)w->nr_copied, frozen, predicted);
 	else
 		snprintf(ret, size, "%s", w->result);
 }

@@ -148,6 +148,7 @@ static void parse_workloads(sd_json_variant *move, uint64_t shift, struct kho_ti
 		snprintf(w->name, sizeof(w->name), "%s", text(v, "name"));
 		snprintf(w->result, sizeof(w->result), "%s", text(v, "result"));
 		number(v, "rss_bytes", &w->rss_bytes);
+		number(v, "rounds", &w->nr_copied);
 		ms_of(field(v, "predicted_ms"), &w->predicted_ms);
 		ms_of(field(v, "down_ms"), &w->down_ms);
 		parse_rounds(v, shift, w);

@@ -51,6 +51,7 @@ struct kho_timeline_workload {
 	uint64_t rss_bytes, predicted_ms, down_ms;	/* 0: not known */
 	bool has_frozen;
 	struct kho_period frozen;
+	uint64_t nr_copied;			/* rounds as counted; 0: not known */
 	unsigned int nr_rounds;			/* that have both times */
 	struct {
 		uint64_t start_ms, end_ms, bytes;

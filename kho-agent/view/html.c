@@ -67,10 +67,9 @@ static void put_state(FILE *out, sd_json_variant *state)
 
 	snprintf(shown, sizeof(shown), "%.40s%s", upgrade ? text(upgrade, "state") : "none",
 		 is_true(upgrade, "held") ? ", held" : "");
-	fputs("<table>\n", out);
+	fputs("<table class=\"now\">\n", out);
 	put_row(out, "kernel", "release", text(state, "release"));
-	put_row(out, "booted by firmware (first) or another kernel (spawned)", "role",
-		text(state, "role"));
+	put_row(out, "booted", "role", text(state, "role"));
 	put_row(out, "phase", "phase", text(state, "phase"));
 	put_row(out, "upgrade", "upgrade", shown);
 	put_row(out, "step", "step", is_true(state, "over") ? "" : text(move, "step"));
@@ -79,7 +78,7 @@ static void put_state(FILE *out, sd_json_variant *state)
 	put_row(out, "agents talk", "connected", is_true(state, "connected") ? "yes" : "no");
 	put_number_row(out, "CPUs online", "onlineCpus", number(state, "onlineCpus"));
 	put_number_row(out, "CPUs lent", "lentCpus", number(state, "lentCpus"));
-	put_row(out, "what was last has failed", "message", text(state, "message"));
+	put_row(out, "last failure", "message", text(state, "message"));
 	fputs("</table>\n", out);
 }
 

@@ -5,6 +5,7 @@ all is as it was. The third one goes to its end, and the new kernel knows the hi
 outside notice none of it."""
 
 import json
+from xml.etree import ElementTree
 
 from lib.load import Load
 from lib.net import Network
@@ -171,6 +172,38 @@ def killed_and_aborted(lab, machine, old):
     check_told(lab, old)
 
 
+def check_metrics(lab, new, shown):
+    """Both upgrades are counted in the new kernel, the last one with what it took."""
+    lines = [line for line in new.run("khoctl metrics").splitlines() if not line.startswith("#")]
+    seen = dict(line.rsplit(" ", 1) for line in lines)
+    counts = {result: seen[f'kho_upgrades_total{{result="{result}"}}']
+              for result in ("committed", "rolled-back", "failed")}
+    assert counts == {"committed": "1", "rolled-back": "1", "failed": "0"}, counts
+    frozen = float(seen['kho_last_upgrade_frozen_seconds{workload="redis"}'])
+    blackout = float(seen["kho_last_upgrade_blackout_seconds"])
+    assert frozen == shown["move"]["workloads"][0]["frozen_ms"] / 1000 <= blackout, (frozen, blackout)
+    assert seen['kho_last_upgrade_result{kho_last_upgrade_result="committed"}'] == "1"
+    assert float(seen["kho_upgrade_blackout_seconds_count"]) == 2
+    lab.step(f"metrics: blackout {blackout} s, redis frozen {frozen} s")
+
+
+def check_picture(new, shown):
+    """Rounds and the freeze are bars of the picture, to the millisecond."""
+    tree = ElementTree.fromstring(new.run(f"khoctl show {shown['id']} --svg"))
+    begin, bars = 0, set()
+    for element in tree.iter():
+        begin = int(element.get("data-begin", begin))
+        if element.get("data-name"):
+            bars.add((element.get("class"), begin + int(element.get("x")), int(element.get("width"))))
+    shift = shown["move"]["began_ms"] - shown["began_ms"]
+    redis, = shown["move"]["workloads"]
+    wanted = {("frozen", redis["frozen_start_ms"] + shift, redis["frozen_ms"])}
+    wanted |= {("round", start + shift, ms)
+               for start, ms in zip(redis["round_start_ms"], redis["round_ms"])}
+    wanted |= {("phase", phase["start_ms"], phase["duration_ms"]) for phase in shown["phases"]}
+    assert len(redis["round_ms"]) == redis["rounds"] and wanted <= bars, (wanted - bars, bars)
+
+
 def to_the_end(lab, machine, old):
     """Nobody has to say anything between its beginning and its end."""
     old.run("rm /etc/kho-agent/kho-agent.conf.d/windows.conf")
@@ -183,6 +216,8 @@ def to_the_end(lab, machine, old):
     assert names(committed) == ["check", "spawn", "move", "soak"], committed
     shown = json.loads(new.run(f"khoctl --json show {committed['id'][:8]}"))
     assert shown["move"]["result"] == "committed"
+    check_metrics(lab, new, shown)
+    check_picture(new, shown)
     for line in new.run(f"khoctl history; khoctl show {committed['id']}").splitlines():
         lab.step(line)
     return new

@@ -44,8 +44,8 @@ static sd_json_variant *entry(unsigned int n)
 
 	snprintf(text, sizeof(text),
 		 "{\"schema\":1,\"id\":\"00000000-0000-4000-8000-%012x\",\"result\":\"%s\",\"began_ms\":%u,"
-		 "\"ended_ms\":%u,\"move\":{\"result\":\"committed\",\"workloads\":[{\"name\":\"w\",\"result\":"
-		 "\"moved\",\"frozen_ms\":%u,\"rounds\":2}]}}", n, n % 3 ? "committed" : "no",
+		 "\"ended_ms\":%u,\"move\":{\"result\":\"committed\",\"workloads\":[{\"name\":\"w\","
+		 "\"result\":\"moved\",\"frozen_ms\":%u,\"rounds\":2}]}}", n, n % 3 ? "committed" : "no",
 		 n * 1000, n * 1000 + 500, n);
 	ck_assert_int_ge(sd_json_parse(text, 0, &v, NULL, NULL), 0);
 	return v;
