@@ -11,8 +11,8 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 
 IN_ROOT := $(wildcard /etc/kho-build-root)
-NATIVE  := $(or $(IN_ROOT),$(shell pkg-config --exists 'libsystemd >= 257' libprotobuf-c && \
-           command -v protoc-c >/dev/null && echo yes))
+NATIVE  := $(or $(IN_ROOT),$(shell pkg-config --exists 'libsystemd >= 257' libprotobuf-c libbpf && \
+           command -v protoc-c >/dev/null && command -v clang >/dev/null && echo yes))
 JOBS ?= $(shell nproc)
 
 # What the user can ask for, by where it can run
@@ -22,6 +22,7 @@ ROOT_TARGETS  := check check-all unit sim model metrics lint fuzz fuzzers deb pa
 include mk/toolchain.mk
 include mk/install.mk
 ifneq ($(NATIVE),)
+include mk/bpf.mk
 include mk/agent.mk
 include mk/kernel.mk
 include mk/tests.mk

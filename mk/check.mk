@@ -36,7 +36,7 @@ model: ## the two kernels as a Promela model, checked by spin; TESTS="a b" picks
 metrics: $(METRICS_SERVE) $(B)/bin/khoctl ## a real Prometheus on what agents show, alerts, dashboard
 	$(Q)$(TIER_ENV) mk/check.sh metrics
 
-lint: $(PROTO_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
+lint: $(GENERATED_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
 	$(Q)mk/check.sh lint
 
 fuzzers: $(FUZZ_PROGS)

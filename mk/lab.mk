@@ -36,7 +36,7 @@ endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
 build/lab/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
-		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net \
+		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net build/lab/lab-bpf \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)
@@ -56,7 +56,9 @@ build/lab/zoo: $(wildcard tests/lab/guest/zoo*.c) tests/lab/guest/zoo.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) -O2 $(WARN) -pthread -static -o $@ $(filter %.c,$^)
 
+build/lab/lab-bpf: OWN_LIBS := $(BPF_LIBS)
+
 build/lab/lab-%: tests/lab/guest/%.c $(B)/libkho.a
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libkho.a $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libkho.a $(PKG_LIBS) $(OWN_LIBS)

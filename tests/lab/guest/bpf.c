@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The probes by themselves, on whatever kernel this runs on:
+ *
+ *	lab-bpf count		what the kernel holds of BPF, as JSON
+ *	lab-bpf cycle N CGROUP	N times: all loaded, attached, marked, read, freed. Prints, as
+ *				JSON, what was held meanwhile, our descriptors, and ms a time
+ *	lab-bpf run CGROUP SIDE	attaches, says "ready", and takes lines: "mark PHASE", "read";
+ *				ends at their end. SIDE: leaves, comes
+ *
+ * What can't be measured is told with its reason; it's for the test to judge.
+ */
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bpf/probes.h"
+
+#define WORKLOAD 3u
+
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
+}
+
+static unsigned int count_ids(int (*next)(__u32 start, __u32 *ret))
+{
+	unsigned int count = 0;
+	__u32 id = 0;
+
+	while (next(id, &id) == 0)
+		count++;
+	return count;
+}
+
+static unsigned int count_fds(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	while (dir && readdir(dir))
+		count++;
+	closedir(dir);
+	return count;
+}
+
+static void print_held(void)
+{
+	printf("{\"programs\": %u, \"maps\": %u, \"links\": %u}",
+	       count_ids(bpf_prog_get_next_id), count_ids(bpf_map_get_next_id),
+	       count_ids(bpf_link_get_next_id));
+}
+
+static struct kho_probes *begin(const char *cgroup, enum kho_probe_side side)
+{
+	const struct kho_bpf host = kho_bpf_host();
+	struct kho_tcp_address address;
+	struct kho_probes *probes;
+	struct kho_err err;
+
+	if (kho_probes_new(&host, side, &probes, &err) < 0 ||
+	    kho_tcp_address_parse("10.77.0.10/24", &address, &err) < 0) {
+		fprintf(stderr, "%s\n", err.msg);
+		exit(1);
+	}
+	kho_probes_watch(probes, WORKLOAD, cgroup);
+	kho_probes_watch_address(probes, &address);
+	kho_probes_attach(probes);
+	return probes;
+}
+
+static void print_why(const struct kho_seen *seen, struct kho_probes *probes)
+{
+	const char *tcp = kho_probes_why(probes, KHO_PROBE_TCP);
+
+	printf("\"why\": {");
+	for (unsigned int probe = 0; probe < KHO_PROBE_TCP; probe++)
+		printf("\"%s\": \"%s\", ", kho_probe_name(probe), seen->why[probe]);
+	printf("\"tcp\": \"%s\"}", tcp ?: "");
+}
+
+static int cycle(int times, const char *cgroup)
+{
+	struct kho_seen seen = {};
+	struct kho_probes *probes;
+	unsigned int fds = count_fds();
+	double load = 0, drop = 0, at;
+
+	for (int i = 0; i < times; i++) {
+		at = now_ms();
+		probes = begin(cgroup, i % 2 ? KHO_PROBE_LEAVES : KHO_PROBE_COMES);
+		load += now_ms() - at;
+		kho_probes_mark(probes, WORKLOAD, KHO_WATCH_FROZEN);
+		kho_probes_read(probes, WORKLOAD, &seen);
+		if (i == 0) {
+			printf("{");
+			print_why(&seen, probes);
+			printf(", \"meanwhile\": ");
+			print_held();
+		}
+		at = now_ms();
+		kho_probes_free(probes);
+		drop += now_ms() - at;
+	}
+	printf(", \"fds_before\": %u, \"fds_after\": %u, \"times\": %d, \"load_ms\": %.1f, "
+	       "\"drop_ms\": %.1f}\n", fds, count_fds(), times, load / times, drop / times);
+	return 0;
+}
+
+static void print_seen(struct kho_probes *probes)
+{
+	struct kho_seen s;
+
+	kho_probes_read(probes, WORKLOAD, &s);
+	printf("{\"last_out_ns\": %llu, \"first_in_ns\": %llu, \"first_call_ns\": %llu, "
+	       "\"last_packet_ns\": %llu, \"first_packet_ns\": %llu, \"now_ns\": %.0f, ",
+	       s.frozen.last_out_ns, s.frozen.first_in_ns, s.frozen.first_call_ns,
+	       s.silent.last_out_ns, s.silent.first_out_ns, now_ms() * 1e6);
+	print_why(&s, probes);
+	printf("}\n");
+}
+
+static int run(const char *cgroup, const char *side)
+{
+	struct kho_probes *probes = begin(cgroup, strcmp(side, "comes") == 0 ? KHO_PROBE_COMES :
+					  KHO_PROBE_LEAVES);
+	unsigned int phase;
+	char line[64];
+
+	puts("ready");
+	while (fflush(stdout) == 0 && fgets(line, sizeof(line), stdin)) {
+		if (sscanf(line, "mark %u", &phase) == 1)
+			kho_probes_mark(probes, WORKLOAD, phase);
+		else if (strcmp(line, "read\n") == 0)
+			print_seen(probes);
+	}
+	kho_probes_free(probes);
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "count") == 0) {
+		print_held();
+		putchar('\n');
+		return 0;
+	}
+	if (argc == 4 && strcmp(argv[1], "cycle") == 0)
+		return cycle((int)strtol(argv[2], NULL, 10), argv[3]);
+	if (argc == 4 && strcmp(argv[1], "run") == 0)
+		return run(argv[2], argv[3]);
+	fprintf(stderr, "lab-bpf count | lab-bpf cycle N CGROUP | lab-bpf run CGROUP leaves|comes\n");
+	return 2;
+}
