@@ -5,7 +5,6 @@
 
 #define PASS		1
 #define PROTO_TCP	6
-#define PROTO_UDP	17
 #define V4_BYTES	20
 #define V6_BYTES	40
 #define V4_LENGTH	2		/* where fields stand */
@@ -13,6 +12,10 @@
 #define V6_LENGTH	4
 #define V6_NEXT		6
 #define TCP_OFFSET	12
+#define V6_HOP_BY_HOP	0		/* extension headers */
+#define V6_ROUTING	43
+#define V6_FRAGMENT	44
+#define V6_OPTIONS	60
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -39,6 +42,12 @@ static __always_inline bool read_v4(struct __sk_buff *skb, struct payload *ret)
 	return true;
 }
 
+static __always_inline bool is_extension(__u8 next)
+{
+	return next == V6_HOP_BY_HOP || next == V6_ROUTING || next == V6_FRAGMENT ||
+	       next == V6_OPTIONS;
+}
+
 static __always_inline bool read_v6(struct __sk_buff *skb, struct payload *ret)
 {
 	__u8 head[V6_BYTES];
@@ -48,7 +57,7 @@ static __always_inline bool read_v6(struct __sk_buff *skb, struct payload *ret)
 	ret->offset = V6_BYTES;
 	ret->size = (__u32)head[V6_LENGTH] << 8 | head[V6_LENGTH + 1];
 	ret->protocol = head[V6_NEXT];
-	return true;
+	return !is_extension(head[V6_NEXT]);
 }
 
 /* 1: it has data, 0: it hasn't, -1: can't be told. */
@@ -60,10 +69,9 @@ static __always_inline int has_data(struct __sk_buff *skb)
 
 	if (!(v4 ? read_v4(skb, &payload) : read_v6(skb, &payload)))
 		return -1;
-	if (payload.protocol == PROTO_UDP)
+	if (payload.protocol != PROTO_TCP)
 		return 1;
-	if (payload.protocol != PROTO_TCP ||
-	    bpf_skb_load_bytes(skb, payload.offset + TCP_OFFSET, &offset, 1) < 0)
+	if (bpf_skb_load_bytes(skb, payload.offset + TCP_OFFSET, &offset, 1) < 0)
 		return -1;
 	/* large ones that the NIC cuts may have a length of 0 */
 	return !payload.size || payload.size > (offset >> 4) * 4u;

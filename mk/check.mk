@@ -23,6 +23,7 @@ check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, 
 	$(Q)$(MAKE) --no-print-directory soak
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
+	$(Q)$(MAKE) --no-print-directory bench-probes
 
 unit: tests ## unit tests (SAN=1: under ASan and UBSan)
 	$(Q)$(TIER_ENV) mk/check.sh unit

@@ -5,7 +5,7 @@
 
 LAB_GUEST := $(wildcard tests/lab/guest/*)
 
-.PHONY: lab lab-image soak demo bench-spawn bench-blackout
+.PHONY: lab lab-image soak demo bench-spawn bench-blackout bench-probes
 # one of them installs the packages
 lab: $(if $(filter guide,$(or $(TESTS),guide)),deb)
 lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
@@ -21,6 +21,9 @@ demo: lab-image ## upgrade a machine that serves clients, under load, from 6.12 
 
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
 	$(Q)tests/lab/run --prefix=bench_ spawn
+
+bench-probes: lab-image ## what the probes of a move cost, as ratios
+	$(Q)tests/lab/run --prefix=bench_ probes
 
 bench-blackout: lab-image ## how long workloads stand still, against their memory
 	$(Q)tests/lab/run --prefix=bench_ blackout

@@ -169,7 +169,7 @@ void kho_gauge_of(const struct kho_departure *d, struct kho_measured *ret)
 		return;
 	}
 	kho_sighting_none(&here, "the agent was started again in the move");
-	kho_sighting_none(&there, "this wasn't asked for");
+	kho_sighting_none(&there, "the agent that it would have told was started again");
 	kho_measured_join(&here, &there, 0, ret);
 }
 
