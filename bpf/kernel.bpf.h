@@ -44,7 +44,24 @@ struct in6_addr {
 	} in6_u;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct net_device {
+	possible_net_t nd_net;
+};
+
 struct sock_common {
+	possible_net_t skc_net;
 	unsigned short skc_family;
 	__u32 skc_rcv_saddr;
 	struct in6_addr skc_v6_rcv_saddr;
@@ -55,6 +72,7 @@ struct sock {
 };
 
 struct sk_buff {
+	struct net_device *dev;
 	__u16 protocol;
 	__u16 network_header;
 	unsigned char *head;

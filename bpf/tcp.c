@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "bpf/probe.h"
 #include "tcp.skel.h"
@@ -24,13 +25,29 @@ static struct kho_bpf_cell cell_of(const struct kho_tcp_address *address,
 	};
 }
 
+static int set_home(const struct kho_probe_object *o, struct kho_err *err)
+{
+	uint32_t first = 0, number;
+	const struct kho_bpf_cell cell = {
+		.map = "home", .key = &first, .key_size = sizeof(first),
+		.value = &number, .value_size = sizeof(number),
+	};
+	struct stat st;
+
+	if (stat("/proc/self/ns/net", &st) < 0)
+		return kho_fail_errno(err, -errno, "/proc/self/ns/net");
+	number = (uint32_t)st.st_ino;
+	return o->bpf.ops->put(o->bpf.ctx, o->object, &cell, err);
+}
+
 int kho_probe_tcp_add(const struct kho_probe_object *o, const struct kho_tcp_address *address,
 		      struct kho_err *err)
 {
 	struct kho_tcp_seen none = {};
 	const struct kho_bpf_cell cell = cell_of(address, &none);
+	int r = set_home(o, err);
 
-	return o->bpf.ops->put(o->bpf.ctx, o->object, &cell, err);
+	return r < 0 ? r : o->bpf.ops->put(o->bpf.ctx, o->object, &cell, err);
 }
 
 int kho_probe_tcp_read(const struct kho_probe_object *o, const struct kho_tcp_address *address,

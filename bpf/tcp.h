@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The probe "tcp": what went wrong on connections of a service address, in one kernel.
- * Addresses are 16 bytes, IPv4 ones mapped into IPv6 (::ffff:a.b.c.d).
+ * Only those of the agent's own network namespace: a rehearsal's copy has one of its own, with
+ * the same addresses. Addresses are 16 bytes, IPv4 ones mapped into IPv6 (::ffff:a.b.c.d).
  */
 #ifndef KHO_BPF_TCP_H
 #define KHO_BPF_TCP_H

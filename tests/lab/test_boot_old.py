@@ -69,7 +69,7 @@ def test(lab):
         old.run("command -v criu redis-server nginx python3 zstd cpio")
         assert "root=/dev/vda" in old.run("cat /proc/cmdline")
         take_and_give_back(lab, old)
-        check_cycles(lab, old)
+        check_cycles(lab, old, 10)
         assert machine.resets() == 0
         old.start("systemctl poweroff")
         machine.wait_end(60)

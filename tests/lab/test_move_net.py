@@ -25,6 +25,11 @@ Functions={functions}
 """
 
 
+def rss(shell):
+    """Resident memory of the agent, in kB."""
+    return int(shell.run("awk '/^VmRSS/{print $2}' /proc/$(pidof kho-agent)/status"))
+
+
 def is_ordinary(old, new, pid):
     """The unit is where it's meant to be, and only there."""
     assert new.run("redis-cli get key") == "value-of-the-old-kernel"
@@ -55,6 +60,7 @@ def test(lab):
             lab.step(line)
         told = report(old)
         check(told, MOVE)
+        lab.step(f"the agents, in kB: {rss(old)} and {rss(new)}")
         is_ordinary(old, new, pid)
         retire(lab, old, new)
         seen = load.stop()

@@ -19,7 +19,7 @@ static struct {
 	unsigned int loaded, dropped, attached, cgroups, puts;
 	char left_out[64];
 	uint64_t watched_id;
-	uint32_t watched, phase[8];	/* by object */
+	uint32_t watched, home, phase[8];	/* by object */
 	struct kho_tcp_address address;
 } fake;
 
@@ -90,6 +90,8 @@ static int fake_put(void *ctx, void *object, const struct kho_bpf_cell *cell, st
 	} else if (strcmp(cell->map, "phase") == 0) {
 		ck_assert_mem_eq(cell->key, &(uint32_t){ WORKLOAD }, 4);
 		memcpy(&fake.phase[o->number], cell->value, 4);
+	} else if (strcmp(cell->map, "home") == 0) {
+		memcpy(&fake.home, cell->value, 4);
 	} else if (strcmp(cell->map, "seen") == 0) {
 		ck_assert_uint_eq(cell->key_size, 16);
 		memcpy(&fake.address, cell->key, 16);
@@ -170,6 +172,8 @@ START_TEST(side_that_they_leave)
 	ck_assert_uint_eq(fake.watched, WORKLOAD);
 	ck_assert_uint_eq(fake.watched_id, st.st_ino);
 	ck_assert_mem_eq(&fake.address, &address, sizeof(address));
+	ck_assert_int_eq(stat("/proc/self/ns/net", &st), 0);
+	ck_assert_uint_eq(fake.home, st.st_ino);
 	kho_probes_mark(probes, WORKLOAD, KHO_WATCH_FROZEN);
 	ck_assert_uint_eq(fake.phase[0], KHO_WATCH_FROZEN);
 	ck_assert_uint_eq(fake.phase[1], KHO_WATCH_FROZEN);

@@ -5,7 +5,6 @@ import json
 
 TOOL = "/usr/lib/kho-lab/lab-bpf"
 CGROUP = "/sys/fs/cgroup/lab-probes"
-CYCLES = 100
 
 
 def _count(shell):
@@ -13,12 +12,12 @@ def _count(shell):
     return json.loads(shell.run(f"{TOOL} count"))
 
 
-def check_cycles(lab, shell):
+def check_cycles(lab, shell, times):
     """All of them are loaded, attached and taken off, many times; nothing is left."""
     shell.run(f"mkdir -p {CGROUP}")
     before = _count(shell)
-    done = json.loads(shell.run(f"{TOOL} cycle {CYCLES} {CGROUP}", 300))
-    lab.step(f"probes, {CYCLES} times: {done}")
+    done = json.loads(shell.run(f"{TOOL} cycle {times} {CGROUP}", 600))
+    lab.step(f"probes, {times} times: {done}")
     assert not any(done["why"].values()), done["why"]
     assert done["meanwhile"]["programs"] >= before["programs"] + 9, done
     assert done["fds_before"] == done["fds_after"], done
@@ -42,9 +41,9 @@ def check_plausible(report, blackout_ms):
     assert seen["frozen_us"] >= frozen_ms * 500, (seen, frozen_ms)
     assert seen["frozen_us"] < seen["silent_us"], seen
     assert seen["first_syscall_us"] <= seen["first_packet_us"], seen
-    if blackout_ms is not None:
-        assert abs(seen["silent_us"] / 1000 - blackout_ms) <= max(0.25 * blackout_ms, 50), \
-            (seen, blackout_ms)
+    # a busy host's client is late by itself: soak_blackout_agrees is strict
+    assert abs(seen["silent_us"] / 1000 - blackout_ms) <= max(0.25 * blackout_ms, 50), \
+        (seen, blackout_ms)
     for address in report["addresses"]:
         assert {"old", "new"} <= address.keys(), address
         assert address["new"]["resets_sent"] == address["old"]["resets_sent"] == 0, address
