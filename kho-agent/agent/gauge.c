@@ -302,7 +302,7 @@ Kho__MoveSeen *kho_gauge_seen(const struct kho_arrival *a)
 	return &message->seen;
 }
 
-void kho_gauge_settled(struct kho_receiver *receiver)
+void kho_gauge_release(struct kho_receiver *receiver)
 {
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++)
 		if (receiver->arrivals[i] && !receiver->arrivals[i]->settled)

@@ -60,8 +60,8 @@ void kho_gauge_mark(const struct kho_arrival *arrival, enum kho_watch_phase phas
 /* What was seen of it so far; NULL: nothing, or no memory. Valid until the next call. */
 Kho__MoveSeen *kho_gauge_seen(const struct kho_arrival *arrival);
 
-/* One more has settled: with the last one all that's measured here ends. */
-void kho_gauge_settled(struct kho_receiver *receiver);
+/* Ends what is measured here once no workload is on its way any more: settled, or undone. */
+void kho_gauge_release(struct kho_receiver *receiver);
 
 /* NULL is fine; returns NULL. */
 struct kho_gauge *kho_gauge_free(struct kho_gauge *gauge);

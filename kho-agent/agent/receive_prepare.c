@@ -298,6 +298,7 @@ static void on_dropped(void *ctx, const struct kho_err *failed)
 
 	receiver->arrivals[item] = NULL;
 	kho_arrival_free(a);
+	kho_gauge_release(receiver);
 	kho_receive_answer(receiver, KHO_STEP_PREPARE, true, item, &err);
 }
 

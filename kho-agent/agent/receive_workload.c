@@ -116,7 +116,7 @@ static void on_settled(void *ctx, const struct kho_err *err)
 	a->asked = KHO_STEP_NONE;
 	a->settled = true;
 	kho_receive_answer_settled(a, err);
-	kho_gauge_settled(a->receiver);
+	kho_gauge_release(a->receiver);
 }
 
 /* In a child. */

@@ -4,6 +4,8 @@ was silent by the probes of both kernels, and how long the clients waited, by an
 clock, agree within 10 % or 2 ms. It's frozen for a part of that only: packets wait for verify,
 commit and announce, too; that part is shown."""
 
+import os
+
 from lib.load import Load
 from lib.net import Network
 from lib.probes import measured
@@ -14,7 +16,7 @@ from test_move_net import ADDRESS, CONFIG
 
 TIME_LIMIT = 1800
 TIMED = True
-PAIRS = 5
+PAIRS = int(os.environ.get("LAB_CYCLES", "5"))
 
 
 def agrees(silent_ms, blackout_ms):

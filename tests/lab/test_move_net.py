@@ -5,7 +5,7 @@ probes of both kernels saw is in the report, and agrees with the agent's clock a
 
 from lib.load import Load
 from lib.net import Network
-from lib.probes import check_plausible
+from lib.probes import check_gone, check_plausible
 from lib.qemu import Nic
 from lib.report import MOVE, check
 from lib.service import give_address, nic_functions, start_redis
@@ -60,6 +60,7 @@ def test(lab):
             lab.step(line)
         told = report(old)
         check(told, MOVE)
+        check_gone(lab, old, new)
         lab.step(f"the agents, in kB: {rss(old)} and {rss(new)}")
         is_ordinary(old, new, pid)
         retire(lab, old, new)

@@ -57,11 +57,32 @@ static unsigned int count_fds(void)
 	return count;
 }
 
+/* Programs of the probes: all their names begin alike, and no other's that is in the guest. */
+static unsigned int count_ours(void)
+{
+	unsigned int count = 0;
+	__u32 id = 0;
+
+	while (bpf_prog_get_next_id(id, &id) == 0) {
+		struct bpf_prog_info info = {};
+		__u32 size = sizeof(info);
+		int fd = bpf_prog_get_fd_by_id(id);
+
+		if (fd < 0)
+			continue;
+		if (bpf_prog_get_info_by_fd(fd, &info, &size) == 0 &&
+		    strncmp(info.name, "on_", 3) == 0)
+			count++;
+		close(fd);
+	}
+	return count;
+}
+
 static void print_held(void)
 {
-	printf("{\"programs\": %u, \"maps\": %u, \"links\": %u}",
+	printf("{\"programs\": %u, \"maps\": %u, \"links\": %u, \"ours\": %u}",
 	       count_ids(bpf_prog_get_next_id), count_ids(bpf_map_get_next_id),
-	       count_ids(bpf_link_get_next_id));
+	       count_ids(bpf_link_get_next_id), count_ours());
 }
 
 static struct kho_probes *begin(const char *cgroup, enum kho_probe_side side)

@@ -5,6 +5,7 @@ import json
 
 TOOL = "/usr/lib/kho-lab/lab-bpf"
 CGROUP = "/sys/fs/cgroup/lab-probes"
+PROGRAMS = 10  # of all probes, on the side that workloads come to
 
 
 def _count(shell):
@@ -19,11 +20,17 @@ def check_cycles(lab, shell, times):
     done = json.loads(shell.run(f"{TOOL} cycle {times} {CGROUP}", 600))
     lab.step(f"probes, {times} times: {done}")
     assert not any(done["why"].values()), done["why"]
-    assert done["meanwhile"]["programs"] >= before["programs"] + 9, done
+    assert before["ours"] == 0 and done["meanwhile"]["ours"] == PROGRAMS, done
     assert done["fds_before"] == done["fds_after"], done
     # the kernel frees them when nobody can be in them any more
     lab.reactor.wait(lambda: _count(shell) == before, 60, f"all of them gone, as before: {before}")
     shell.run(f"rmdir {CGROUP}")
+
+
+def check_gone(lab, *shells):
+    """No move is under way: no probe is there."""
+    for shell in shells:
+        lab.reactor.wait(lambda: _count(shell)["ours"] == 0, 60, "all probes gone")
 
 
 def measured(report, workload=0):
