@@ -113,15 +113,17 @@ static uint64_t frozen_ms(const struct kho_departure *d)
 	return d->frozen_ns && d->runs_ns > d->frozen_ns ? (d->runs_ns - d->frozen_ns) / MS : 0;
 }
 
-/* Only of one that moved: NULL otherwise. */
+/* Only of one that moved: NULL otherwise. *@ret_frozen: how long it stood still, if that's known. */
 static int measured(const struct kho_mover *mover, const struct kho_departure *d,
-		    sd_json_variant **ret)
+		    sd_json_variant **ret, struct kho_interval *ret_frozen)
 {
 	struct kho_measured m;
 
+	*ret_frozen = (struct kho_interval){};
 	if (!kho_move_committed(&mover->move))
 		return 0;
 	kho_gauge_of(d, &m);
+	*ret_frozen = m.intervals[KHO_INTERVAL_FROZEN];
 	return kho_measured_to_json(&m, ret);
 }
 
@@ -131,10 +133,11 @@ static void add_workload(const struct kho_mover *mover, const struct kho_departu
 	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL, *seen = NULL;
 	_cleanup_(round_lists_done) struct round_lists rounds = {};
 	bool moved = kho_move_committed(&mover->move);
+	struct kho_interval frozen;
 
 	list->r = add_rounds(mover, &d->rounds, &rounds);
 	if (list->r >= 0)
-		list->r = measured(mover, d, &seen);
+		list->r = measured(mover, d, &seen, &frozen);
 	if (list->r >= 0)
 		list->r = sd_json_buildo(
 			&v, SD_JSON_BUILD_PAIR_STRING("name", d->config->name),
@@ -158,6 +161,8 @@ static void add_workload(const struct kho_mover *mover, const struct kho_departu
 				SD_JSON_BUILD_UNSIGNED(d->rehearsed_ns / MS)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_bytes", d->lazy_bytes),
 			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_ms", d->lazy_ns / MS),
+			SD_JSON_BUILD_PAIR_CONDITION(frozen.known, "frozen_probe_ms",
+						     SD_JSON_BUILD_UNSIGNED(frozen.ns / MS)),
 			SD_JSON_BUILD_PAIR_CONDITION(!!seen, "measured",
 						     SD_JSON_BUILD_VARIANT(seen)));
 	if (list->r >= 0)
