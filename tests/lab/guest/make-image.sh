@@ -30,7 +30,7 @@ install_ours() {
 	# the one with failpoints, which do nothing until a test asks for one
 	install build/test/kho-agent "$1/usr/sbin/"
 	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/zoo \
-		build/lab/lab-pages build/lab/lab-net "$here/traffic.py" "$here/stuck.py" \
+		build/lab/lab-pages build/lab/lab-net build/lab/lab-bpf "$here/traffic.py" "$here/stuck.py" \
 		"$here/kill-agent.sh"
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
