@@ -5,14 +5,16 @@
 
 FUZZ_SECONDS ?= 5
 TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" SIM_PROGS="$(SIM_PROGS)" FUZZ_PROGS="$(FUZZ_PROGS)" \
-	FUZZ_SECONDS=$(FUZZ_SECONDS)
+	FUZZ_SECONDS=$(FUZZ_SECONDS) \
+	METRICS_SERVE="$(METRICS_SERVE)"
 
-.PHONY: check check-all unit sim model lint fuzz fuzzers
+.PHONY: check check-all unit sim model metrics lint fuzz fuzzers
 # Guests have no sanitizer runtime: SAN=1 is for the tiers on this machine
 # Two machines at a time keep two CPUs busy; one alone waits a good part of the time
+check: $(METRICS_SERVE)
 check: all tests fuzzers $(if $(SAN),,lab-image deb) ## build, then all tiers: docs/testing.md (SAN=1: no lab)
 	$(Q)$(TIER_ENV) LAB_JOBS=$${LAB_JOBS:-2} TESTS="$(TESTS)" \
-		mk/check.sh lint unit sim model fuzz $(if $(SAN),,package lab)
+		mk/check.sh lint unit sim metrics model fuzz $(if $(SAN),,package lab)
 
 check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, long lab tests, benches
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
@@ -21,6 +23,7 @@ check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, 
 	$(Q)$(MAKE) --no-print-directory soak
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
+	$(Q)$(MAKE) --no-print-directory bench-probes
 
 unit: tests ## unit tests (SAN=1: under ASan and UBSan)
 	$(Q)$(TIER_ENV) mk/check.sh unit
@@ -31,7 +34,10 @@ sim: $(SIM_PROGS) ## whole upgrades on fakes, a fault at every point (SIM_SEED= 
 model: ## the two kernels as a Promela model, checked by spin; TESTS="a b" picks properties
 	$(Q)MODEL_TESTS="$(TESTS)" mk/check.sh model
 
-lint: $(PROTO_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
+metrics: $(METRICS_SERVE) $(B)/bin/khoctl ## a real Prometheus on what agents show, alerts, dashboard
+	$(Q)$(TIER_ENV) mk/check.sh metrics
+
+lint: $(GENERATED_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
 	$(Q)mk/check.sh lint
 
 fuzzers: $(FUZZ_PROGS)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs tiers of tests (lint, unit, sim, model, fuzz, package, lab), each to its end whatever the one
+# Runs tiers of tests (lint, unit, sim, metrics, model, fuzz, package, lab), each to its end whatever the one
 # before did, and closes with one line that sums up all. A tier that breaks
 # without having recorded a failure counts as one. UNIT_PROGS, SIM_PROGS,
 # FUZZ_PROGS, MODEL_TESTS and TESTS are lists of names; LAB_JOBS is how many machines run at the same time.
@@ -18,6 +18,7 @@ tier() {
 	lint) mk/lint.py ;;
 	unit) mk/unit.py ${UNIT_PROGS:-} ;;
 	sim) mk/unit.py --tier=sim ${SIM_PROGS:-} ;;
+	metrics) tests/metrics/run.py "${METRICS_SERVE:?}" ;;
 	model) mk/model.py ${MODEL_TESTS:-} ;;
 	fuzz) mk/fuzz.py ${FUZZ_PROGS:-} ;;
 	package) tests/package/run.sh ;;

@@ -5,7 +5,7 @@
 
 LAB_GUEST := $(wildcard tests/lab/guest/*)
 
-.PHONY: lab lab-image soak demo bench-spawn bench-blackout
+.PHONY: lab lab-image soak demo bench-spawn bench-blackout bench-probes
 # one of them installs the packages
 lab: $(if $(filter guide,$(or $(TESTS),guide)),deb)
 lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
@@ -22,6 +22,9 @@ demo: lab-image ## upgrade a machine that serves clients, under load, from 6.12 
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
 	$(Q)tests/lab/run --prefix=bench_ spawn
 
+bench-probes: lab-image ## what the probes of a move cost, as ratios
+	$(Q)tests/lab/run --prefix=bench_ probes
+
 bench-blackout: lab-image ## how long workloads stand still, against their memory
 	$(Q)tests/lab/run --prefix=bench_ blackout
 
@@ -36,7 +39,7 @@ endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
 build/lab/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
-		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net \
+		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net build/lab/lab-bpf \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	$(Q)tests/lab/guest/make-image.sh $(@D)
@@ -56,7 +59,9 @@ build/lab/zoo: $(wildcard tests/lab/guest/zoo*.c) tests/lab/guest/zoo.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) -O2 $(WARN) -pthread -static -o $@ $(filter %.c,$^)
 
+build/lab/lab-bpf: OWN_LIBS := $(BPF_LIBS)
+
 build/lab/lab-%: tests/lab/guest/%.c $(B)/libkho.a
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libkho.a $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libkho.a $(PKG_LIBS) $(OWN_LIBS)

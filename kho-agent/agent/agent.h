@@ -55,6 +55,7 @@ struct kho_receiver;
 struct kho_checkup;
 struct kho_upgrade_run;
 struct kho_watch;
+struct kho_publisher;
 
 struct kho_agent {
 	sd_event *event;
@@ -89,7 +90,17 @@ struct kho_agent {
 	const sd_varlink *calling;	/* whose call is being looked at, or NULL */
 	struct kho_err refused;		/* what it was answered, if it's an error */
 	struct kho_watch *watch;	/* whoever is told of each change */
+	struct kho_publisher *publisher;	/* metrics */
 };
+
+/* What a test puts in place of the machine. */
+struct kho_agent_host {
+	const struct kho_device_ops *device_ops;	/* NULL: the real device */
+	void *ctx;					/* of these */
+};
+
+/* From its start to a signal that ends it. */
+int kho_agent_run(const struct kho_agent_host *host, struct kho_err *err);
 
 /*
  * Its name; and that of the agent's. The latter is "soak" instead of "sync" while the

@@ -18,6 +18,7 @@
 #include "agent/move_report.h"
 #include "agent/move_trial.h"
 #include "agent/pci.h"
+#include "agent/publish.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
 #include "agent/spawn.h"
@@ -350,6 +351,7 @@ static int method_bench(sd_varlink *link, sd_json_variant *parameters,
 	X(History, READ, false, kho_method_history) \
 	X(Show, READ, false, kho_method_show) \
 	X(Report, READ, false, kho_method_report) \
+	X(Metrics, READ, false, kho_method_metrics) \
 	X(Plan, ROOT, false, kho_method_plan) \
 	X(Check, ROOT, false, kho_method_check) \
 	X(Console, ROOT, false, method_console) \

@@ -9,6 +9,7 @@
 #include "agent/move_findings.h"
 #include "agent/move_report.h"
 #include "agent/preflight.h"
+#include "agent/publish.h"
 #include "api/api.h"
 #include "base/cleanup.h"
 
@@ -100,10 +101,12 @@ static void on_done(void *ctx, const struct kho_err *err)
 	struct check *check = ctx;
 	struct kho_checkup *checkup = check->agent->checkup;
 
-	if (err->code < 0)
+	if (err->code < 0) {
 		kho_api_reply_error(check->link, err);
-	else
+	} else {
+		kho_publish_checkup(check->agent, checkup);
 		reply(check, checkup);
+	}
 	kho_checkup_free(checkup);
 	check_free(check);
 }
@@ -116,6 +119,8 @@ static void on_preflight(void *ctx, const struct kho_err *failed)
 	struct kho_err err = *failed;
 	int r = err.code;
 
+	if (r >= 0)
+		kho_publish_preflight(check->agent, check->preflight);
 	if (r >= 0)
 		r = kho_checkup_begin(check->agent, check->config, on_done, check, &err);
 	if (r >= 0)

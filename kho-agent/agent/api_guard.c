@@ -93,7 +93,7 @@ void kho_api_read_access(struct kho_agent *agent)
 	group = getgrnam(config->read_group);
 	if (!group) {
 		kho_agent_progress(agent, "the API is root's alone: there's no group %s; make it, or "
-				   "change ReadGroup=, and start the agent again",
+				   "change ReadGroup=, and systemctl reload kho-agent",
 				   config->read_group);
 		return;
 	}
@@ -104,7 +104,7 @@ void kho_api_read_access(struct kho_agent *agent)
 
 int kho_api_protect_socket(const struct kho_agent *agent, struct kho_err *err)
 {
-	if (!agent->access.has_group || chown(KHO_API_SOCKET, 0, agent->access.group) >= 0)
+	if (chown(KHO_API_SOCKET, 0, agent->access.has_group ? agent->access.group : 0) >= 0)
 		return 0;
 	return kho_fail_errno(err, -errno, "the group of the API's socket %s", KHO_API_SOCKET);
 }

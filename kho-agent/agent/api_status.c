@@ -13,7 +13,7 @@
 #define MS	1000000ull
 #define PAGE	4096u
 
-static const char *peer_state_name(const struct kho_session *session)
+const char *kho_peer_state_name(const struct kho_session *session)
 {
 	static const char *const names[] = {
 		[MK_STATE_NONE] = "none",
@@ -61,7 +61,7 @@ int kho_status_json(struct kho_agent *agent, sd_json_variant **ret, struct kho_e
 		SD_JSON_BUILD_PAIR_UNSIGNED("regionBytes", session ? session->region.size : 0),
 		SD_JSON_BUILD_PAIR_UNSIGNED("functionsHeld", info.nr_pci_held),
 		SD_JSON_BUILD_PAIR_UNSIGNED("functionsGranted", info.nr_pci_granted),
-		SD_JSON_BUILD_PAIR_STRING("peerState", peer_state_name(session)),
+		SD_JSON_BUILD_PAIR_STRING("peerState", kho_peer_state_name(session)),
 		SD_JSON_BUILD_PAIR_CONDITION(connected, "peerRelease", SD_JSON_BUILD_STRING(
 			connected ? peer->peer.kernel_release : "")),
 		SD_JSON_BUILD_PAIR_BOOLEAN("connected", connected),

@@ -9,6 +9,9 @@
 /* The answer of Status; *@ret is a reference. */
 int kho_status_json(struct kho_agent *agent, sd_json_variant **ret, struct kho_err *err);
 
+/* The other kernel's, by its status page: none, running, stopped, panicked, retired, unknown. */
+const char *kho_peer_state_name(const struct kho_session *session);
+
 /* How far a move is. */
 void kho_status_progress(const struct kho_mover *mover, struct kho_progress *ret);
 

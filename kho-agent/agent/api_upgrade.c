@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/utsname.h>
 
 #include "agent/api_calls.h"
 #include "agent/api_upgrade.h"
 #include "agent/check_machine.h"
 #include "agent/history.h"
+#include "agent/side.h"
+#include "agent/upgrade_story.h"
 #include "base/cleanup.h"
 #include "migrate/workload/config.h"
 
@@ -17,7 +20,7 @@
 struct start_parameters {
 	const char *image, *cpus, *blocks, *cmdline;
 	uint64_t memory, timeout_sec, soak_sec;
-	bool no_rehearsal, hold, keep, force;
+	bool no_rehearsal, hold, keep, force, now;
 };
 
 #define TEXT(name, field, flags) \
@@ -47,6 +50,7 @@ static const sd_json_dispatch_field start_fields[] = {
 	FLAG("noRehearsal", no_rehearsal),
 	FLAG("hold", hold),
 	FLAG("keepFailed", keep),
+	FLAG("now", now),
 	{}
 };
 
@@ -68,6 +72,7 @@ static int dispatch(sd_varlink *link, sd_json_variant *parameters,
 		.no_rehearsal = p.no_rehearsal,
 		.hold = p.hold,
 		.keep = p.keep,
+		.now = p.now,
 		.has_soak = p.soak_sec != UINT64_MAX,
 		.soak_sec = p.soak_sec != UINT64_MAX ? p.soak_sec : 0,
 	};
@@ -143,7 +148,7 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 	_cleanup_variant_ sd_json_variant *workloads = NULL;
 	char cpus[KHO_CPUS_TEXT];
 	struct utsname name;
-	struct kho_err err;
+	struct kho_err err, window = {};
 	int r = name_workloads(plan->config, &workloads);
 
 	if (r < 0) {
@@ -152,6 +157,7 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 	}
 	uname(&name);
 	kho_cpus_format(&plan->cpus, cpus, sizeof(cpus));
+	(void)kho_upgrade_is_in_window(plan->config, &window);
 	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("image", request->spawn.image),
 				  SD_JSON_BUILD_PAIR_STRING("oldRelease", name.release),
 				  SD_JSON_BUILD_PAIR_STRING("newRelease", plan->build.release),
@@ -161,7 +167,9 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 				  SD_JSON_BUILD_PAIR_UNSIGNED("soakSec",
 					kho_upgrade_soak_sec(request, plan->config)),
 				  SD_JSON_BUILD_PAIR_UNSIGNED("maxFrozenMs",
-							      plan->config->max_frozen_ms));
+							      plan->config->max_frozen_ms),
+				  SD_JSON_BUILD_PAIR_CONDITION(window.code < 0, "outsideWindow",
+							       SD_JSON_BUILD_STRING(window.msg)));
 }
 
 int kho_method_plan(sd_varlink *link, sd_json_variant *parameters,
@@ -269,6 +277,17 @@ static const sd_json_dispatch_field show_fields[] = {
 	{}
 };
 
+/* One that isn't over, as it's told in the memory that both kernels share. */
+static int show_told(const struct kho_agent *agent, const char *id, sd_json_variant **ret)
+{
+	_cleanup_free_ struct kho_story *story = calloc(1, sizeof(*story));
+
+	if (!story || kho_upgrade_story_read(agent, story, NULL) < 0 || !*id ||
+	    strncmp(story->journal.id, id, strlen(id)) != 0)
+		return -ENOENT;
+	return kho_history_told(story, ret, NULL);
+}
+
 int kho_method_show(sd_varlink *link, sd_json_variant *parameters,
 		    sd_varlink_method_flags_t flags, void *userdata)
 {
@@ -278,12 +297,39 @@ int kho_method_show(sd_varlink *link, sd_json_variant *parameters,
 	int r = sd_varlink_dispatch(link, parameters, show_fields, &id);
 
 	(void)flags;
-	(void)userdata;
 	if (r != 0)
 		return r;
-	if (kho_history_read(id, &entry, &err) < 0)
+	r = kho_history_read(id, &entry, &err);
+	if (r == -ENOENT && show_told(userdata, id, &entry) >= 0)
+		r = 0;
+	if (r < 0)
 		return kho_api_reply_error(link, &err);
 	return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_VARIANT("upgrade", entry));
+}
+
+/* What the other kernel's agent has told. */
+static sd_json_variant *told_json(const struct kho_agent *agent)
+{
+	_cleanup_free_ struct kho_story *story = calloc(1, sizeof(*story));
+	const struct kho_upgrade *upgrade;
+	sd_json_variant *v = NULL;
+	int r;
+
+	if (!story || kho_upgrade_story_read(agent, story, NULL) < 0)
+		return NULL;
+	upgrade = &story->journal.upgrade;
+	r = sd_json_buildo(
+		&v, SD_JSON_BUILD_PAIR_STRING("id", story->journal.id),
+		SD_JSON_BUILD_PAIR_STRING("state", kho_upgrade_state_name(upgrade->state)),
+		SD_JSON_BUILD_PAIR_STRING("image", story->journal.image),
+		SD_JSON_BUILD_PAIR_STRING("by", story->journal.by),
+		SD_JSON_BUILD_PAIR_UNSIGNED("beganMs", story->journal.at[0].ms),
+		SD_JSON_BUILD_PAIR_BOOLEAN("held", upgrade->hold || upgrade->held),
+		SD_JSON_BUILD_PAIR_STRING("message", upgrade->err.code ? upgrade->err.msg : ""),
+		SD_JSON_BUILD_PAIR_CONDITION(!!*story->step, "step",
+					     SD_JSON_BUILD_STRING(story->step)),
+		SD_JSON_BUILD_PAIR_UNSIGNED("toldMs", story->ms));
+	return r < 0 ? NULL : v;
 }
 
 sd_json_variant *kho_upgrade_json(const struct kho_agent *agent)
@@ -295,7 +341,7 @@ sd_json_variant *kho_upgrade_json(const struct kho_agent *agent)
 	int r;
 
 	if (!journal)
-		return NULL;
+		return kho_side(agent)->is_new ? told_json(agent) : NULL;
 	upgrade = &journal->upgrade;
 	r = sd_json_buildo(
 		&v, SD_JSON_BUILD_PAIR_STRING("id", journal->id),

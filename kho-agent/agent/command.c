@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct kho_command {
 	kho_command_fn fn;
 	void *ctx;
 	pid_t pid;
+	bool group;			/* pid is that of a process group, too */
 	int pidfd;
 	int said;			/* pipe: struct kho_err of a function that failed */
 	uint32_t timeout_ms;
@@ -33,7 +35,7 @@ struct kho_command *kho_command_free(struct kho_command *command)
 	sd_event_source_disable_unref(command->exit);
 	sd_event_source_disable_unref(command->timer);
 	if (command->pid > 0) {
-		kill(command->pid, SIGKILL);
+		kill(command->group ? -command->pid : command->pid, SIGKILL);
 		waitpid(command->pid, NULL, 0);
 	}
 	if (command->pidfd >= 0)
@@ -177,6 +179,41 @@ int kho_command_run(sd_event *event, const char *line, uint32_t timeout_ms, kho_
 	r = start(command, err);
 	if (r >= 0)
 		r = watch(event, command, err);
+	if (r < 0)
+		kho_command_free(command);
+	else
+		*ret = command;
+	return r < 0 ? r : 0;
+}
+
+static void __attribute__((noreturn)) exec_program(const struct kho_command_program *program)
+{
+	char *const argv[] = { (char *)program->path, (char *)program->argument, NULL };
+	const char *const *word;
+
+	setpgid(0, 0);
+	for (word = program->environment; word && *word; word++)
+		putenv((char *)*word);
+	run_child(argv);
+}
+
+int kho_command_program(sd_event *event, const struct kho_command_program *program,
+			kho_command_fn fn, void *ctx, struct kho_command **ret, struct kho_err *err)
+{
+	struct kho_command *command = new(program->path, program->timeout_ms, fn, ctx);
+	int r;
+
+	if (!command)
+		return kho_fail(err, -ENOMEM, "no memory for a command");
+	r = make_child(command, program->path, err);
+	if (r == 0)
+		exec_program(program);
+	if (r > 0) {
+		/* whichever of us comes first */
+		setpgid(command->pid, command->pid);
+		command->group = true;
+		r = watch(event, command, err);
+	}
 	if (r < 0)
 		kho_command_free(command);
 	else

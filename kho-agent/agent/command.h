@@ -21,6 +21,20 @@ int kho_command_run(sd_event *event, const char *line, uint32_t timeout_ms, kho_
 		    void *ctx, struct kho_command **ret, struct kho_err *err);
 
 /*
+ * A program of somebody else's, in a process group of its own, which is killed as a whole
+ * when time is up or the command is freed. @fn as above.
+ */
+struct kho_command_program {
+	const char *path;
+	const char *argument;		/* its only one */
+	const char *const *environment;	/* "NAME=value", NULL at the end: besides our own */
+	uint32_t timeout_ms;
+};
+
+int kho_command_program(sd_event *event, const struct kho_command_program *program,
+			kho_command_fn fn, void *ctx, struct kho_command **ret, struct kho_err *err);
+
+/*
  * A function of our own that takes long: it's called in a child, which dies with this
  * process, and must touch nothing here. What it says of a failure is what's told.
  */

@@ -5,7 +5,8 @@
 #include "agent/criu_ready.h"
 #include "agent/page_stream.h"
 
-int kho_criu_ready_make(struct kho_criu_ready *ready, pid_t root, struct kho_err *err)
+int kho_criu_ready_make(struct kho_criu_ready *ready, const char *cgroup, pid_t root,
+			struct kho_err *err)
 {
 	int fds[2], r;
 
@@ -16,7 +17,10 @@ int kho_criu_ready_make(struct kho_criu_ready *ready, pid_t root, struct kho_err
 		return r;
 	r = kho_criu_start(root, fds[1], &ready->criu, err);
 	close(fds[1]);
+	if (r >= 0)
+		r = kho_criu_guard(ready->criu, cgroup, err);
 	if (r < 0) {
+		ready->criu = kho_criu_free(ready->criu);
 		close(fds[0]);
 		return r;
 	}

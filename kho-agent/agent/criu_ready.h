@@ -21,8 +21,12 @@ struct kho_criu_ready {
 	int page_fd;		/* number of the other end in the child, for the request */
 };
 
-/* Makes one in the namespaces of @root, unless there is one. */
-int kho_criu_ready_make(struct kho_criu_ready *ready, pid_t root, struct kho_err *err);
+/*
+ * Makes one, with a guard (criu.h) for the tasks of @cgroup and in the namespaces of @root,
+ * their first one, unless there is one.
+ */
+int kho_criu_ready_make(struct kho_criu_ready *ready, const char *cgroup, pid_t root,
+			struct kho_err *err);
 
 /* It's never asked. None is fine. */
 void kho_criu_ready_drop(struct kho_criu_ready *ready);

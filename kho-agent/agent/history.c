@@ -9,6 +9,7 @@
 
 #include "agent/history.h"
 #include "agent/move_report.h"
+#include "agent/tally.h"
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "system/sysroot.h"
@@ -51,19 +52,18 @@ static const char *result_of(const struct kho_journal *journal)
 	}
 }
 
-int kho_history_entry(const struct kho_journal *journal, bool move, sd_json_variant **ret,
-		      struct kho_err *err)
+/* @report is that of its move, or NULL. */
+static int make_entry(const struct kho_journal *journal, const char *result,
+		      sd_json_variant *report, sd_json_variant **ret, struct kho_err *err)
 {
-	_cleanup_variant_ sd_json_variant *phases = NULL, *report = NULL;
+	_cleanup_variant_ sd_json_variant *phases = NULL;
 	int r = add_phases(journal, &phases);
 
-	if (r >= 0 && move)
-		(void)kho_move_report_read(&report, NULL);
 	if (r >= 0)
 		r = sd_json_buildo(
 			ret, SD_JSON_BUILD_PAIR_UNSIGNED("schema", KHO_HISTORY_SCHEMA),
 			SD_JSON_BUILD_PAIR_STRING("id", journal->id),
-			SD_JSON_BUILD_PAIR_STRING("result", result_of(journal)),
+			SD_JSON_BUILD_PAIR_STRING("result", result),
 			SD_JSON_BUILD_PAIR_STRING("by", journal->by),
 			SD_JSON_BUILD_PAIR_STRING("image", journal->image),
 			SD_JSON_BUILD_PAIR_STRING("old_release", journal->source),
@@ -76,6 +76,26 @@ int kho_history_entry(const struct kho_journal *journal, bool move, sd_json_vari
 			SD_JSON_BUILD_PAIR_CONDITION(!!report, "move",
 						     SD_JSON_BUILD_VARIANT(report)));
 	return r < 0 ? kho_fail_errno(err, r, "an entry of the history") : 0;
+}
+
+int kho_history_entry(const struct kho_journal *journal, bool move, sd_json_variant **ret,
+		      struct kho_err *err)
+{
+	_cleanup_variant_ sd_json_variant *report = NULL;
+
+	if (move)
+		(void)kho_move_report_read(&report, NULL);
+	return make_entry(journal, result_of(journal), report, ret, err);
+}
+
+int kho_history_told(const struct kho_story *story, sd_json_variant **ret, struct kho_err *err)
+{
+	char result[128];
+
+	snprintf(result, sizeof(result), "under way when it was last told of: in \"%s\"%s%s",
+		 kho_upgrade_state_name(story->journal.upgrade.state),
+		 *story->step ? ", " : "", story->step);
+	return make_entry(&story->journal, result, NULL, ret, err);
 }
 
 /* ---- files ---- */
@@ -154,18 +174,37 @@ static void path_of(const char *id, char ret[512])
 	snprintf(ret, 512, KHO_HISTORY_DIR "/%s" SUFFIX, id);
 }
 
+/*
+ * What goes is in the tally first. If that can't be read it's begun anew; if it can't be
+ * written nothing goes.
+ */
 static void drop_oldest(void)
 {
 	_cleanup_(entries_done) struct entries entries = {};
 	char path[512], id[KHO_UUID_TEXT];
+	struct kho_past tally;
 
-	if (read_all(&entries, NULL) < 0)
+	if (read_all(&entries, NULL) < 0 || entries.nr <= KHO_HISTORY_KEPT)
+		return;
+	(void)kho_tally_read(&tally, NULL);
+	for (size_t i = KHO_HISTORY_KEPT; i < entries.nr; i++)
+		kho_past_add(&tally, entries.list[i]);
+	kho_past_close(&tally, began(entries.list[KHO_HISTORY_KEPT - 1]));
+	if (kho_tally_write(&tally, NULL) < 0)
 		return;
 	for (size_t i = KHO_HISTORY_KEPT; i < entries.nr; i++)
 		if (check_entry(entries.list[i], id, NULL) >= 0) {
 			path_of(id, path);
 			unlink(path);
 		}
+}
+
+static int make_folders(struct kho_err *err)
+{
+	if ((mkdir(KHO_STATE_DIR, 0755) < 0 && errno != EEXIST) ||
+	    (mkdir(KHO_HISTORY_DIR, 0750) < 0 && errno != EEXIST))
+		return kho_fail_errno(err, -errno, KHO_HISTORY_DIR);
+	return 0;
 }
 
 int kho_history_keep(sd_json_variant *entry, struct kho_err *err)
@@ -177,9 +216,9 @@ int kho_history_keep(sd_json_variant *entry, struct kho_err *err)
 
 	if (r < 0)
 		return r;
-	if ((mkdir(KHO_STATE_DIR, 0755) < 0 && errno != EEXIST) ||
-	    (mkdir(KHO_HISTORY_DIR, 0750) < 0 && errno != EEXIST))
-		return kho_fail_errno(err, -errno, KHO_HISTORY_DIR);
+	r = make_folders(err);
+	if (r < 0)
+		return r;
 	r = sd_json_variant_format(entry, SD_JSON_FORMAT_NEWLINE, &text);
 	if (r < 0)
 		return kho_fail_errno(err, r, "an entry of the history");
@@ -192,12 +231,25 @@ int kho_history_keep(sd_json_variant *entry, struct kho_err *err)
 	return r;
 }
 
+/* The old kernel has counted all; what this one has counted is among that. */
+static int keep_tally(sd_json_variant *v, struct kho_err *err)
+{
+	struct kho_past tally;
+	int r = kho_past_parse(v, &tally, err);
+
+	if (r >= 0)
+		r = make_folders(err);
+	return r < 0 ? r : kho_tally_write(&tally, err);
+}
+
 int kho_history_keep_text(const char *text, struct kho_err *err)
 {
 	_cleanup_variant_ sd_json_variant *entry = NULL;
 
 	if (strlen(text) > ENTRY_MAX || sd_json_parse(text, 0, &entry, NULL, NULL) < 0)
 		return kho_fail(err, -EBADMSG, "it's no entry of the history");
+	if (sd_json_variant_by_key(entry, "tally"))
+		return keep_tally(entry, err);
 	return kho_history_keep(entry, err);
 }
 
@@ -223,20 +275,39 @@ static int text_of(sd_json_variant *entry, char **ret)
 	return 0;
 }
 
-size_t kho_history_hand_over(const struct kho_journal *journal, char *ret[KHO_HISTORY_HANDED])
+/* Of all that began before @since, those of @entries from @first on among it. */
+static int hand_over_tally(const struct entries *entries, size_t first, uint64_t since, char **ret)
+{
+	struct kho_past tally;
+
+	(void)kho_tally_read(&tally, NULL);
+	for (size_t i = first; i < entries->nr; i++)
+		kho_past_add(&tally, entries->list[i]);
+	kho_past_close(&tally, since);
+	return kho_tally_text(&tally, ret);
+}
+
+size_t kho_history_hand_over(const struct kho_journal *journal, char *ret[KHO_HISTORY_TEXTS])
 {
 	_cleanup_(entries_done) struct entries entries = {};
 	_cleanup_variant_ sd_json_variant *entry = NULL;
-	size_t nr = 0;
+	uint64_t since = 0;
+	size_t nr = 0, i;
 
 	if (journal && kho_history_entry(journal, true, &entry, NULL) >= 0 &&
-	    text_of(entry, &ret[nr]) >= 0)
+	    text_of(entry, &ret[nr]) >= 0) {
+		since = began(entry);
 		nr++;
+	}
 	if (read_all(&entries, NULL) < 0)
 		return nr;
-	for (size_t i = 0; i < entries.nr && nr < KHO_HISTORY_HANDED; i++)
-		if (text_of(entries.list[i], &ret[nr]) >= 0)
+	for (i = 0; i < entries.nr && nr < KHO_HISTORY_HANDED; i++)
+		if (text_of(entries.list[i], &ret[nr]) >= 0) {
+			since = began(entries.list[i]);
 			nr++;
+		}
+	if (hand_over_tally(&entries, i, since, &ret[nr]) >= 0)
+		nr++;
 	return nr;
 }
 
@@ -285,4 +356,16 @@ int kho_history_read(const char *id, sd_json_variant **ret, struct kho_err *err)
 				id);
 	*ret = sd_json_variant_ref(found);
 	return 0;
+}
+
+int kho_history_past(struct kho_past *ret, struct kho_err *err)
+{
+	_cleanup_(entries_done) struct entries entries = {};
+	int r = kho_tally_read(ret, err);
+
+	if (r >= 0)
+		r = read_all(&entries, err);
+	for (size_t i = 0; i < entries.nr; i++)
+		kho_past_add(ret, entries.list[i]);
+	return r;
 }

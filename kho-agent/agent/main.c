@@ -1,169 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/*
- * kho-agent: finds out which kernel it runs in, takes up what an earlier agent may
- * have left, and serves the API. agent.h has the phases.
- */
-#include <errno.h>
+/* kho-agent, the program: start.c has what it does. */
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 
 #include "agent/agent.h"
-#include "agent/criu_known.h"
-#include "agent/failover.h"
-#include "agent/join.h"
-#include "agent/move.h"
-#include "agent/rollback.h"
-#include "agent/session.h"
-#include "agent/side.h"
-#include "agent/spawn.h"
-#include "agent/upgrade_run.h"
-#include "agent/watch.h"
 #include "base/version.h"
-#include "migrate/criu/abilities.h"
-
-const char *kho_phase_name(enum kho_phase phase)
-{
-	static const char *const names[_KHO_PHASE_MAX] = {
-		[KHO_PHASE_IDLE] = "idle",
-		[KHO_PHASE_RESERVE] = "reserve",
-		[KHO_PHASE_SPAWN] = "spawn",
-		[KHO_PHASE_SYNC] = "sync",
-		[KHO_PHASE_RETIRE] = "retire",
-	};
-
-	return names[phase];
-}
-
-const char *kho_agent_phase_name(struct kho_agent *agent)
-{
-	bool new_owns = kho_side(agent)->is_new ? kho_side_owns(agent) : kho_side_peer_owns(agent);
-
-	return agent->phase == KHO_PHASE_SYNC && new_owns ? "soak" : kho_phase_name(agent->phase);
-}
-
-void kho_agent_is_alive(void)
-{
-	sd_notify(0, "WATCHDOG=1");
-}
-
-static int set_up(struct kho_agent *agent, struct kho_err *err)
-{
-	int r;
-
-	agent->root = kho_sysroot_host();
-	agent->clock = kho_clock_host();
-	if (getrandom(&agent->nonce, sizeof(agent->nonce), 0) != sizeof(agent->nonce))
-		return kho_fail(err, -EIO, "no random numbers");
-	if (mkdir(KHO_RUN_DIR, 0755) < 0 && errno != EEXIST)
-		return kho_fail_errno(err, -errno, KHO_RUN_DIR);
-	r = sd_event_default(&agent->event);
-	if (r < 0)
-		return kho_fail_errno(err, r, "no event loop");
-	sd_event_set_watchdog(agent->event, true);
-	sd_event_set_signal_exit(agent->event, true);
-	r = kho_device_open(NULL, NULL, NULL, &agent->device, err);
-	if (r >= 0)
-		r = kho_device_info(&agent->device, &agent->info, err);
-	agent->spawned = agent->info.flags & MK_INFO_SPAWNED;
-	return r;
-}
-
-/* Whatever has happened: the phase, and with it what's said of it, may be another one. */
-static int on_any(sd_event_source *source, void *userdata)
-{
-	(void)source;
-	kho_tell_phase(userdata);
-	kho_inhibit_follow(userdata);
-	return 0;
-}
-
-/* Before the first hello, which tells it. Without CRIU a kernel can be replaced all the same. */
-static void look_at_criu(struct kho_agent *agent)
-{
-	struct kho_err err;
-
-	agent->abilities = kho_abilities_probe();
-	if (kho_criu_known_version(agent->criu_version, sizeof(agent->criu_version), &err) < 0)
-		kho_agent_progress(agent, "workloads can't move: %s", err.msg);
-}
-
-static int take_up(struct kho_agent *agent, struct kho_err *err)
-{
-	/* one that begins here goes on by itself */
-	bool pending = kho_failover_is_pending();
-	int r = agent->spawned ? kho_join(agent, err) : 0;
-
-	if (r >= 0 && agent->phase == KHO_PHASE_IDLE)
-		r = kho_spawn_recover(agent, err);
-	if (r >= 0 && pending)
-		kho_failover_resume(agent);
-	return r;
-}
-
-/* Whatever becomes of it, the agent has to serve. */
-static void take_up_move(struct kho_agent *agent)
-{
-	struct kho_err err = {};
-
-	if (kho_mover_recover(agent, &err) >= 0)
-		return;
-	agent->last = err;
-	kho_agent_progress(agent, "%s", err.msg);
-}
-
-static int run(struct kho_agent *agent, struct kho_err *err)
-{
-	int r = set_up(agent, err);
-
-	look_at_criu(agent);
-	kho_mover_tidy(agent);
-	if (r >= 0)
-		r = kho_watch_new(agent, err);
-	if (r >= 0)
-		r = kho_agent_api_init(agent, err);
-	if (r >= 0)
-		r = take_up(agent, err);
-	if (r < 0)
-		return r;
-	take_up_move(agent);
-	kho_upgrade_recover(agent);
-	kho_tell_phase(agent);
-	sd_notify(0, "READY=1");
-	r = sd_event_add_post(agent->event, NULL, on_any, agent);
-	if (r >= 0)
-		r = sd_event_loop(agent->event);
-	return r < 0 ? kho_fail_errno(err, r, "event loop") : 0;
-}
 
 int main(int argc, char **argv)
 {
-	struct kho_agent *agent = calloc(1, sizeof(*agent));
+	const struct kho_agent_host host = {};
 	struct kho_err err = {};
-	int r;
 
 	if (argc > 1) {
 		printf("kho-agent " KHO_VERSION "\n"
 		       "The daemon of live kernel upgrades; takes no arguments. See khoctl(8).\n");
 		return strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "--help") == 0 ? 0 : 2;
 	}
-	if (!agent)
-		return 1;
 	signal(SIGPIPE, SIG_IGN);
 	/* images are large and short-lived: their memory goes back when they're freed */
 	mallopt(M_MMAP_THRESHOLD, 256 * 1024);
-	r = run(agent, &err);
-	if (r < 0)
-		fprintf(stderr, SD_ERR "%s\n", err.msg);
-	kho_watch_free(agent);
-	sd_varlink_server_unref(agent->server);
-	kho_session_close(agent);
-	kho_device_close(&agent->device);
-	free(agent);
-	return r < 0 ? 1 : 0;
+	if (kho_agent_run(&host, &err) >= 0)
+		return 0;
+	fprintf(stderr, SD_ERR "%s\n", err.msg);
+	return 1;
 }

@@ -6,12 +6,15 @@
 #include <sys/random.h>
 
 #include "agent/failpoint.h"
+#include "agent/gauge.h"
 #include "agent/move.h"
 #include "agent/move_nic.h"
 #include "agent/move_record.h"
 #include "agent/move_trial.h"
 #include "agent/receive.h"
 #include "agent/side.h"
+#include "agent/upgrade_run.h"
+#include "agent/upgrade_story.h"
 #include "migrate/criu/abilities.h"
 
 #define LINGER_MS	200
@@ -199,10 +202,13 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 	/* what isn't noted can't be undone by the next agent */
 	if (kho_mover_note(mover, &err) < 0 && mover->move.state == KHO_MOVE_RUNNING)
 		return kho_move_abort(&mover->move, &err);
+	kho_upgrade_story_step(mover->agent, out.step, out.action == KHO_MOVE_UNDO);
 	kho_agent_progress(mover->agent, "%s%s", out.action == KHO_MOVE_UNDO ? "undoing " : "",
 			   info->name);
 	if (out.action == KHO_MOVE_BEGIN)
 		mover->times.begin_ns[out.step] = kho_now_ns();
+	if (out.action == KHO_MOVE_BEGIN && out.step == KHO_STEP_PREPARE)
+		kho_gauge_leaving(mover);
 	set_deadline(mover, info->deadline_ms);
 	kho_mover_watch_budget(mover);
 	return do_all(mover, out);
@@ -242,6 +248,7 @@ static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 static void end(struct kho_mover *mover)
 {
 	kho_mover_forget();
+	kho_upgrade_story_step(mover->agent, KHO_STEP_NONE, false);
 	set_deadline(mover, 0);
 	kho_mover_watch_budget(mover);
 	sd_event_add_time_relative(mover->agent->event, &mover->deadline, CLOCK_MONOTONIC,
@@ -316,6 +323,7 @@ void kho_mover_free(struct kho_mover *mover)
 	kho_mover_end_check(mover);
 	sd_event_source_disable_unref(mover->budget_timer);
 	kho_mover_free_left(mover);
+	kho_gauge_free(mover->gauge);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
 		kho_command_free(mover->syncs[i].command);
@@ -416,6 +424,7 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 	agent->mover = mover;
 	mover->epoch = owner.epoch;
 	mover->began_ns = kho_now_ns();
+	mover->began_ms = kho_upgrade_now_ms();
 	carry_out(mover, kho_move_begin(&mover->move));
 	return 0;
 }

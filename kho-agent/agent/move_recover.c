@@ -24,6 +24,7 @@
 #include "agent/move_record.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
+#include "agent/upgrade_run.h"
 #include "migrate/criu/repair.h"
 #include "migrate/net/clean.h"
 
@@ -198,6 +199,7 @@ int kho_mover_recover(struct kho_agent *agent, struct kho_err *err)
 	mover->over = kho_move_is_over;
 	mover->recovered = true;
 	mover->began_ns = kho_now_ns();
+	mover->began_ms = kho_upgrade_now_ms();
 	r = set_up(mover, err);
 	if (r >= 0 && mover->left->criu.nr)
 		r = watch(mover->left, err);

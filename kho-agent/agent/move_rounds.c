@@ -86,7 +86,7 @@ static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
 	enum departure_state state = d->state;
 	struct kho_err err = {};
 
-	/* at once: it has let go of the tasks, which mustn't run into half dumped sockets */
+	/* its guard has frozen what it has let go of, with half dumped sockets */
 	if (event->kind == KHO_CRIU_DIED && kho_departure_is_frozen(d) &&
 	    kho_departure_mend(d, &err) < 0)
 		kho_agent_progress(d->mover->agent, "%s: %s", d->config->name, err.msg);
@@ -195,13 +195,13 @@ int kho_departure_begin_round(struct kho_departure *d, enum kho_criu_kind kind,
 	d->round_began_ns = kho_now_ns();
 	kho_slow_begin_round(d);
 	if (r >= 0)
-		r = kho_criu_ready_make(&d->ready, d->root, err);
+		r = kho_criu_ready_make(&d->ready, d->unit.cgroup, d->root, err);
 	if (r >= 0)
 		r = use_ready(d, kind, err);
 	if (r >= 0) {
 		/* for the round after this one; if it can't be made now, it's made then */
 		if (kind == KHO_CRIU_PRE_DUMP || d->state == DEPARTURE_SAMPLING)
-			kho_criu_ready_make(&d->ready, d->root, NULL);
+			kho_criu_ready_make(&d->ready, d->unit.cgroup, d->root, NULL);
 		return 0;
 	}
 	kho_departure_end_criu(d);
@@ -226,6 +226,7 @@ void kho_departure_note_round(struct kho_departure *d)
 
 	kho_page_stream_stats(d->memory, &stats);
 	round.pages = stats.pages;
+	round.began_ns = d->round_began_ns;
 	round.duration_ns = kho_now_ns() - d->round_began_ns;
 	round.cpu_ns = kho_slow_round_cpu_ns(d);
 	kho_rounds_add(&d->rounds, &round);
@@ -374,7 +375,7 @@ static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	if (d->config->max_rounds)
 		return begin_copy(d, err);
 	r = check_budget(d, err);
-	return r < 0 ? r : kho_criu_ready_make(&d->ready, d->root, err);
+	return r < 0 ? r : kho_criu_ready_make(&d->ready, d->unit.cgroup, d->root, err);
 }
 
 static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)

@@ -120,6 +120,7 @@ void kho_sample_on_over(struct kho_departure *d)
 static int sample(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_departure *d = mover->departures[item];
+	struct kho_err unmended = {};
 	int r;
 
 	d->sample_err = (struct kho_err){};
@@ -128,6 +129,8 @@ static int sample(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	if (r >= 0)
 		return 1;
 	d->state = DEPARTURE_HERE;
+	/* a guard that was armed froze it when its CRIU was killed */
+	kho_sample_mend(d, &unmended);
 	return r;
 }
 

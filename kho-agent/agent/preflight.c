@@ -134,6 +134,11 @@ const struct kho_finding *kho_preflight_blocker(const struct kho_preflight *pref
 	return first;
 }
 
+bool kho_preflight_names_image(const struct kho_preflight *preflight)
+{
+	return preflight->spec.image;
+}
+
 bool kho_preflight_blocked(const struct kho_preflight *preflight)
 {
 	return kho_findings_block(&preflight->result->machine) ||

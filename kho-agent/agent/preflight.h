@@ -34,6 +34,9 @@ int kho_preflight_begin(struct kho_agent *agent, const struct kho_preflight_spec
 /* Ends what's under way. Takes NULL; returns NULL. */
 struct kho_preflight *kho_preflight_free(struct kho_preflight *preflight);
 
+/* Whether an image was named: what's wrong with it is in the way. */
+bool kho_preflight_names_image(const struct kho_preflight *preflight);
+
 /* Whether anything is in the way. What's wrong with images counts if one was named. */
 bool kho_preflight_blocked(const struct kho_preflight *preflight);
 

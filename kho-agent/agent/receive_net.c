@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/anchor.h"
+#include "agent/gauge.h"
 #include "agent/pci.h"
 #include "agent/side.h"
 #include "migrate/net/announce.h"
@@ -203,6 +204,8 @@ static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	a->item = step->item;
 	receiver->anchors[step->item] = a;
 	r = read_step(a, step->address, err);
+	for (size_t i = 0; r >= 0 && i < step->address->n_addresses; i++)
+		kho_gauge_watch_address(receiver, step->address->addresses[i]);
 	if (r >= 0 && a->later)
 		return kho_anchor_expect(a, step->address, err);
 	if (r >= 0)
@@ -241,6 +244,16 @@ static void burst_later(struct kho_anchor *a)
 					   delay * 1000ULL, 0, on_burst, a);
 }
 
+/* What held packets back is empty by now, and goes. */
+static void end_silence(struct kho_anchor *a)
+{
+	struct kho_err err = {};
+
+	a->source = sd_event_source_disable_unref(a->source);
+	if (a->silence && kho_silence_stop(a->silence, &err) < 0)
+		kho_agent_progress(a->receiver->agent, "%s", err.msg);
+}
+
 static int on_burst(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct kho_anchor *a = userdata;
@@ -252,6 +265,8 @@ static int on_burst(sd_event_source *source, uint64_t usec, void *userdata)
 	if (kho_announce(a->services, a->count, &err) < 0)
 		kho_agent_progress(a->receiver->agent, "%s", err.msg);
 	burst_later(a);
+	if (a->bursts >= KHO_ANNOUNCE_TIMES)
+		end_silence(a);
 	return 0;
 }
 

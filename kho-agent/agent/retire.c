@@ -16,6 +16,7 @@
 #include "agent/history.h"
 #include "agent/pci.h"
 #include "agent/reboot_file.h"
+#include "agent/retire_undo.h"
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
 #include "base/bits.h"
@@ -88,7 +89,7 @@ static int send_ready(struct kho_agent *agent, struct leaving *leaving, struct k
 	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
 	Kho__RetireReady ready = KHO__RETIRE_READY__INIT;
 	Kho__PciGrant *pointers[MAX_LEFT];
-	char *history[KHO_HISTORY_HANDED];
+	char *history[KHO_HISTORY_TEXTS];
 	struct kho_reboot_note reboot;
 	int r;
 
@@ -128,29 +129,17 @@ static int tell_what_is_left(struct kho_agent *agent, struct kho_err *err)
 
 /* ---- CPUs ---- */
 
-/* *@ret: those that were online, for online_again(). */
-static int offline_others(struct kho_agent *agent, struct kho_cpus *ret, struct kho_err *err)
+static int offline_others(struct kho_agent *agent, const struct kho_cpus *cpus,
+			  struct kho_err *err)
 {
-	struct kho_cpu_list list;
-	int r = kho_cpu_list_read(&agent->root, &list, err);
+	int r = 0;
 
-	for (size_t i = 0; r >= 0 && i < list.nr; i++) {
-		if (!list.cpus[i].online || list.cpus[i].cpu == 0)
-			continue;
-		kho_cpus_add(ret, list.cpus[i].cpu);
-		r = kho_cpu_offline(&agent->root, list.cpus[i].cpu, KHO_CPU_HOTPLUG_MS, err);
+	for (unsigned int n = kho_cpus_next(cpus, 0); r >= 0 && n < KHO_CPUS_MAX;
+	     n = kho_cpus_next(cpus, n + 1)) {
+		r = kho_cpu_offline(&agent->root, n, KHO_CPU_HOTPLUG_MS, err);
 		kho_agent_is_alive();
 	}
 	return r;
-}
-
-static void online_again(struct kho_agent *agent, const struct kho_cpus *cpus)
-{
-	struct kho_err err;
-
-	for (unsigned int n = kho_cpus_next(cpus, 0); n < KHO_CPUS_MAX; n = kho_cpus_next(cpus, n + 1))
-		if (kho_cpu_online(&agent->root, n, KHO_CPU_HOTPLUG_MS, &err) < 0)
-			kho_agent_progress(agent, "CPU %u stays offline: %s", n, err.msg);
 }
 
 /*
@@ -180,13 +169,13 @@ static int send_boot_cpu(struct kho_agent *agent, struct kho_err *err)
 	return kho_device_cpu_start(&agent->device, &start, err);
 }
 
-static int arm(struct kho_agent *agent, uint32_t action, struct kho_err *err)
+static int arm(struct kho_agent *agent, struct kho_err *err)
 {
 	const struct kho_session *session = agent->session;
 	uint64_t base = session->handover.ranges[0].start;
 	const struct mk_retire retire = {
 		.region = session->region.id,
-		.action = action,
+		.action = MK_RETIRE_ARM,
 		.park_entry = kho_park_entry(base + KHO_OFF_PARK),
 		.pgtable = base + KHO_OFF_PGTABLE,
 		.pgtable5 = base + KHO_OFF_PGTABLE + KHO_PAGE_SIZE,
@@ -197,30 +186,12 @@ static int arm(struct kho_agent *agent, uint32_t action, struct kho_err *err)
 
 /* ---- the restart ---- */
 
-static bool has_systemd(void)
-{
-	return access("/run/systemd/system", F_OK) == 0;
-}
-
-/* What is to be undone if this kernel stays after all. */
-struct undo {
-	struct kho_cpus cpus;
-	uint64_t watchdog_usec;		/* 0: it was off */
-};
-
-static int disarm_watchdog(uint64_t *ret_before, struct kho_err *err)
-{
-	int r = has_systemd() ? kho_reboot_watchdog_get(ret_before, err) : 0;
-
-	return r < 0 || !*ret_before ? r : kho_reboot_watchdog_set(0, err);
-}
-
 static int restart(struct kho_err *err)
 {
 	static const char *const argv[] = { "systemctl", "--no-block", "reboot", NULL };
 	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = COMMAND_TIMEOUT_MS };
 
-	if (has_systemd())
+	if (kho_retire_has_systemd())
 		return kho_proc_check(&spec, err);
 	/* what the target image's init, like busybox's, takes for "restart" */
 	if (kill(1, SIGTERM) < 0)
@@ -244,38 +215,29 @@ static int check(struct kho_agent *agent, struct kho_err *err)
 	return 0;
 }
 
-static int leave(struct kho_agent *agent, struct undo *undo, struct kho_err *err)
+static int leave(struct kho_agent *agent, struct kho_retiring *retiring, struct kho_err *err)
 {
-	int r = disarm_watchdog(&undo->watchdog_usec, err);
+	int r = kho_retire_note(agent, retiring, err);
 
+	if (r >= 0 && retiring->watchdog_usec)
+		r = kho_reboot_watchdog_set(0, err);
 	if (r >= 0)
-		r = offline_others(agent, &undo->cpus, err);
+		r = offline_others(agent, &retiring->cpus, err);
 	if (r >= 0)
 		r = send_boot_cpu(agent, err);
 	if (r >= 0)
-		r = arm(agent, MK_RETIRE_ARM, err);
+		r = arm(agent, err);
 	return r;
-}
-
-static void stay(struct kho_agent *agent, const struct undo *undo)
-{
-	struct kho_err err;
-
-	arm(agent, MK_RETIRE_DISARM, NULL);
-	online_again(agent, &undo->cpus);
-	if (undo->watchdog_usec && kho_reboot_watchdog_set(undo->watchdog_usec, &err) < 0)
-		kho_agent_progress(agent, "the watchdog for restarts stays off: %s", err.msg);
-	agent->phase = KHO_PHASE_SYNC;
 }
 
 static int leave_and_restart(struct kho_agent *agent, struct kho_err *err)
 {
-	struct undo undo = {};
+	struct kho_retiring retiring = {};
 	int r;
 
 	agent->phase = KHO_PHASE_RETIRE;
 	kho_agent_progress(agent, "giving up CPUs and devices");
-	r = leave(agent, &undo, err);
+	r = leave(agent, &retiring, err);
 	if (r >= 0) {
 		kho_agent_tell(agent, KHO_MESSAGE_RETIRING, NULL, "shutting down; the machine goes on "
 			       "without this kernel");
@@ -286,7 +248,8 @@ static int leave_and_restart(struct kho_agent *agent, struct kho_err *err)
 		kho_agent_answer(agent, &(struct kho_err){});
 		return 0;
 	}
-	stay(agent, &undo);
+	kho_retire_undo(agent, &retiring);
+	agent->phase = KHO_PHASE_SYNC;
 	return kho_wrap(err, r, "retire");
 }
 

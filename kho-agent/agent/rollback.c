@@ -71,6 +71,23 @@ static void tell_result(struct kho_agent *agent, const struct kho_mover *mover)
 			       mover->move.err.msg);
 }
 
+/* A move back that was undone, and was asked for once more meanwhile. */
+static bool again(const struct kho_mover *mover)
+{
+	struct kho_session *session = mover->agent->session;
+	bool wanted = session && session->asked_again;
+	struct kho_err err;
+
+	if (!wanted)
+		return false;
+	session->asked_again = false;
+	if (kho_move_committed(&mover->move))
+		return false;
+	if (kho_rollback(mover->agent, &err) < 0)
+		send_over(mover->agent, &err);
+	return true;
+}
+
 /* Tells the waiting client and the other side, keeps the report. */
 void kho_move_is_over(struct kho_mover *mover)
 {
@@ -88,7 +105,8 @@ void kho_move_is_over(struct kho_mover *mover)
 	/* that of the last move stays */
 	if (!mover->trial && kho_move_report_write(mover, &unwritten) < 0)
 		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
-	send_over(agent, &err);
+	if (!again(mover))
+		send_over(agent, &err);
 	kho_agent_answer(agent, &err);
 	loss(mover, trouble->code ? trouble : &err);
 }
@@ -109,7 +127,9 @@ static void on_over(struct kho_session *session, const Kho__MoveOver *over)
 		return;
 	}
 	session->rolling_back = false;
-	if (over->has_code && over->code < 0) {
+	/* only its end was asked for, and it's over */
+	if (over->has_code && over->code < 0 &&
+	    !(over->code == -EALREADY && !kho_side(agent)->is_new && kho_side_owns(agent))) {
 		kho_text_clean(text, sizeof(text), over->text ?: "no reason given");
 		kho_fail(&err, over->code, "%s: %s", kho_side(agent)->peer, text);
 	}
@@ -144,7 +164,7 @@ static int ask(struct kho_agent *agent, struct kho_err *err)
 	return r;
 }
 
-static int check(struct kho_agent *agent, struct kho_err *err)
+static int check_free(struct kho_agent *agent, struct kho_err *err)
 {
 	if (agent->phase != KHO_PHASE_SYNC || !agent->session ||
 	    !kho_link_is_up(kho_channel_link(agent->session->channel)))
@@ -152,6 +172,15 @@ static int check(struct kho_agent *agent, struct kho_err *err)
 				"status");
 	if (agent->mover || agent->session->rolling_back)
 		return kho_fail(err, -EBUSY, "a move is under way; see khoctl status");
+	return 0;
+}
+
+static int check(struct kho_agent *agent, struct kho_err *err)
+{
+	int r = check_free(agent, err);
+
+	if (r < 0)
+		return r;
 	if (kho_side(agent)->is_new ? !kho_side_owns(agent) : !kho_side_peer_owns(agent))
 		return kho_fail(err, -EALREADY, "the workloads are in the old kernel; there's "
 				"nothing to move back");
@@ -165,6 +194,13 @@ int kho_rollback(struct kho_agent *agent, struct kho_err *err)
 	if (r < 0)
 		return r;
 	return kho_side(agent)->is_new ? kho_mover_begin(agent, kho_move_is_over, err) : ask(agent, err);
+}
+
+int kho_rollback_finish(struct kho_agent *agent, struct kho_err *err)
+{
+	int r = check_free(agent, err);
+
+	return r < 0 ? r : ask(agent, err);
 }
 
 void kho_rollback_drop(struct kho_session *session)
@@ -190,7 +226,9 @@ static int on_go(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	kho_session_set_deadline(session, 0, NULL, NULL);
-	if (kho_rollback(agent, &err) < 0)
+	/* by an agent that was started again: what the one before asked for is being undone */
+	session->asked_again = agent->mover;
+	if (!agent->mover && kho_rollback(agent, &err) < 0)
 		send_over(agent, &err);
 	return 0;
 }

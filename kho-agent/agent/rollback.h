@@ -26,6 +26,12 @@ int kho_move_there(struct kho_agent *agent, struct kho_err *err);
  */
 int kho_rollback(struct kho_agent *agent, struct kho_err *err);
 
+/*
+ * Old side, to which they have come: asks for the end of that move, of which what's after its
+ * commit may be under way. Answered as kho_rollback().
+ */
+int kho_rollback_finish(struct kho_agent *agent, struct kho_err *err);
+
 /* New side: how a move back goes, for whoever waits in the old kernel. */
 void kho_rollback_progress(struct kho_agent *agent, const char *text);
 

@@ -60,6 +60,7 @@ struct kho_session {
 	struct kho_transfer transfer;
 	bool retiring;			/* old side: RetireReady is out, its answer isn't here */
 	bool rolling_back;		/* old side: MoveBack is out, MoveOver isn't here */
+	bool asked_again;		/* new side: for a move back, while one is being undone */
 	bool asked;			/* old side: so is a grant or revoke, of this function */
 	struct kho_pci_addr asked_addr;
 	uint64_t started_ns;		/* when the new kernel was started */

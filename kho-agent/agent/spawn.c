@@ -305,9 +305,12 @@ static void on_up(struct kho_session *session)
 	kho_admit_up(agent);
 	kho_agent_progress(agent, "hello from %s after %" PRIu64 " ms", link->peer.kernel_release,
 			   session->hello_ns / 1000000);
-	kho_agent_answer(agent, &none);
+	/* to an agent that was started again it's the end of nothing */
+	if (!kho_upgrade_said_hello(agent))
+		kho_agent_end_wait(agent, &none);
 	if (agent->mover)
 		kho_mover_peer_up(agent->mover);
+	kho_upgrade_peer_up(agent);
 }
 
 /*

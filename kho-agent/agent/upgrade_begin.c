@@ -6,14 +6,44 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/utsname.h>
+#include <time.h>
 
 #include "agent/side.h"
 #include "agent/upgrade_disk.h"
 #include "agent/upgrade_private.h"
+#include "system/zone.h"
 
 static char *copy(const char *text)
 {
 	return text ? strdup(text) : NULL;
+}
+
+/* Where the next one begins, for the message. */
+static void add_next(const struct kho_config *config, const struct kho_wall_ops *ops, int64_t now,
+		     struct kho_err *err)
+{
+	struct kho_wall_time next;
+	char text[KHO_WALL_TEXT] = "at no time within nine days";
+
+	if (kho_windows_next(&config->windows, ops, now, &next, NULL) >= 0)
+		kho_wall_time_format(&next, text);
+	kho_fail(err, -EBUSY, "an upgrade may begin in the time windows only (Windows=%s), the next one "
+		 "begins %s; wait, or khoctl upgrade --now", config->windows_text, text);
+}
+
+int kho_upgrade_is_in_window(const struct kho_config *config, struct kho_err *err)
+{
+	struct kho_wall wall = {};
+	const struct kho_wall_ops ops = kho_wall_ops(&wall);
+	int64_t now = time(NULL);
+	int r = kho_windows_are_open(&config->windows, &ops, now, err);
+
+	if (r == 0) {
+		add_next(config, &ops, now, err);
+		r = -EBUSY;
+	}
+	kho_wall_done(&wall);
+	return r < 0 ? r : 0;
 }
 
 static int new_id(char ret[KHO_UUID_TEXT], struct kho_err *err)
@@ -38,6 +68,18 @@ uint64_t kho_upgrade_soak_sec(const struct kho_upgrade_request *request,
 	return config->nr_workloads ? config->soak_ms / 1000 : 0;
 }
 
+static int check_windows(struct kho_agent *agent, const struct kho_upgrade_request *request,
+			 const struct kho_config *config, struct kho_err *err)
+{
+	int r = kho_upgrade_is_in_window(config, err);
+
+	if (r >= 0 || !request->now)
+		return r;
+	/* the call itself is in the audit, with this option */
+	kho_agent_progress(agent, "begun all the same, as %s wants it now: %s", request->by, err->msg);
+	return 0;
+}
+
 static int fill(struct kho_upgrade_run *run, const struct kho_upgrade_request *request,
 		struct kho_err *err)
 {
@@ -50,7 +92,10 @@ static int fill(struct kho_upgrade_run *run, const struct kho_upgrade_request *r
 		return r;
 	journal->upgrade.workloads = config->nr_workloads;
 	journal->soak_sec = kho_upgrade_soak_sec(request, config);
+	r = check_windows(run->agent, request, config, err);
 	free(config);
+	if (r < 0)
+		return r;
 	journal->upgrade.hold = request->hold;
 	journal->upgrade.keep = request->keep;
 	uname(&name);
@@ -117,6 +162,7 @@ static void tell_of_reset(struct kho_agent *agent, struct kho_journal *journal)
 		journal->upgrade.state = KHO_UPGRADE_FAILED;
 		kho_journal_add(journal, KHO_UPGRADE_FAILED, kho_upgrade_now_ms());
 		kho_upgrade_keep_history(agent, journal);
+		kho_upgrade_hooks_tell(agent, journal, KHO_HOOK_FAILED);
 		agent->last = journal->upgrade.err;
 		kho_agent_tell(agent, KHO_MESSAGE_UPGRADE_FAILED,
 			       &(struct kho_about){ .upgrade = journal->id }, "upgrade %s: %s",

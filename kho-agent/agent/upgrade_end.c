@@ -7,6 +7,7 @@
 #include "agent/preflight.h"
 #include "agent/upgrade_disk.h"
 #include "agent/upgrade_private.h"
+#include "agent/upgrade_story.h"
 
 #define NS_PER_MS	1000000ull
 
@@ -25,6 +26,7 @@ void kho_upgrade_run_free(struct kho_upgrade_run *run)
 	sd_event_source_disable_unref(run->soon);
 	sd_event_source_disable_unref(run->timer);
 	kho_preflight_free(run->preflight);
+	kho_hooks_free(run->hooks);
 	free(run->config);
 	free((char *)run->spawn.image);
 	free((char *)run->spawn.cpus);
@@ -66,6 +68,10 @@ void kho_upgrade_end(struct kho_upgrade_run *run)
 		kho_fail(&err, -ECANCELED, "the upgrade was given up");
 	kho_upgrade_keep_history(agent, &run->journal);
 	kho_upgrade_disk_forget();
+	if (run->journal.upgrade.state == KHO_UPGRADE_FAILED)
+		kho_upgrade_hooks_tell(agent, &run->journal, KHO_HOOK_FAILED);
+	/* to a new kernel that was kept */
+	kho_upgrade_story_state(agent, &run->journal);
 	agent->last = err;
 	kho_agent_tell(agent, err.code ? KHO_MESSAGE_UPGRADE_FAILED : KHO_MESSAGE_UPGRADE_DONE, NULL,
 		       "upgrade %s: %s", run->journal.id, err.code ? err.msg : "committed");

@@ -3,6 +3,7 @@
 #ifndef KHO_AGENT_UPGRADE_PRIVATE_H
 #define KHO_AGENT_UPGRADE_PRIVATE_H
 
+#include "agent/upgrade_hooks.h"
 #include "agent/upgrade_run.h"
 #include "migrate/workload/config.h"
 
@@ -13,6 +14,8 @@ struct kho_upgrade_run {
 	bool no_rehearsal;
 	struct kho_config *config;	/* while it's checked */
 	struct kho_preflight *preflight;	/* likewise */
+	struct kho_hooks *hooks;	/* that are waited for */
+	bool committed;			/* which is yet to be told to hooks */
 	const sd_varlink *client;	/* agent->waiter, if that's whoever began it */
 	enum kho_upgrade_action pending;
 	bool waits_for_link;		/* before the pending action */
@@ -23,10 +26,12 @@ struct kho_upgrade_run {
 /* What's to be done next is noted and done. May end the upgrade, and free @run. */
 void kho_upgrade_carry(struct kho_upgrade_run *run, enum kho_upgrade_action action);
 
+/* upgrade_hooks.c: kho_retire(), which commits where there are no workloads: told before. */
+int kho_upgrade_retire(struct kho_upgrade_run *run, struct kho_err *err);
+
 /* upgrade_end.c: into the history; and all that belongs to the end of an upgrade. */
 void kho_upgrade_keep_history(struct kho_agent *agent, const struct kho_journal *journal);
 void kho_upgrade_end(struct kho_upgrade_run *run);
 void kho_upgrade_run_free(struct kho_upgrade_run *run);
-uint64_t kho_upgrade_now_ms(void);	/* since 1970 */
 
 #endif

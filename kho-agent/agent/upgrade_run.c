@@ -8,10 +8,12 @@
 #include "agent/move.h"
 #include "agent/move_findings.h"
 #include "agent/preflight.h"
+#include "agent/publish.h"
 #include "agent/rollback.h"
 #include "agent/side.h"
 #include "agent/upgrade_disk.h"
 #include "agent/upgrade_private.h"
+#include "agent/upgrade_story.h"
 
 #define LINK_MS		60000
 #define NS_PER_MS	1000000ull
@@ -37,6 +39,8 @@ static void on_checked(void *ctx, const struct kho_err *failed)
 	struct kho_checkup *checkup = run->agent->checkup;
 	struct kho_err err = *failed;
 
+	if (err.code >= 0)
+		kho_publish_checkup(run->agent, checkup);
 	if (err.code >= 0 && kho_checkup_blocked(checkup))
 		kho_fail(&err, -EOPNOTSUPP, "something keeps workloads from moving; khoctl check "
 			 "says what, and what to do about it");
@@ -60,6 +64,8 @@ static void on_preflight(void *ctx, const struct kho_err *failed)
 	const struct kho_finding *first = kho_preflight_blocker(run->preflight);
 	struct kho_err err = *failed;
 
+	if (err.code >= 0)
+		kho_publish_preflight(run->agent, run->preflight);
 	if (err.code >= 0 && first)
 		refuse(run, first, &err);
 	run->preflight = kho_preflight_free(run->preflight);
@@ -142,6 +148,9 @@ static int do_soak(struct kho_upgrade_run *run, struct kho_err *err)
 	uint64_t ms = run->journal.soak_sec * 1000;
 	int r;
 
+	if (run->committed)
+		kho_upgrade_hooks_tell(run->agent, &run->journal, KHO_HOOK_COMMITTED);
+	run->committed = false;
 	if (run->journal.upgrade.hold || run->journal.upgrade.held) {
 		be_held(run);
 		return 0;
@@ -157,12 +166,12 @@ static int do_soak(struct kho_upgrade_run *run, struct kho_err *err)
 
 static int do_rollback(struct kho_upgrade_run *run, struct kho_err *err)
 {
-	/* an agent that was killed since has asked for it, and it's done */
-	if (!kho_side_peer_owns(run->agent)) {
+	if (kho_side_peer_owns(run->agent))
+		return kho_rollback(run->agent, err);
+	/* an agent that was killed since has asked for it: its end is waited for, if it has one */
+	if (kho_rollback_finish(run->agent, err) < 0)
 		done(run, &(struct kho_err){});
-		return 0;
-	}
-	return kho_rollback(run->agent, err);
+	return 0;
 }
 
 static int do_reclaim(struct kho_upgrade_run *run, struct kho_err *err)
@@ -205,7 +214,7 @@ static void act(struct kho_upgrade_run *run)
 		r = do_soak(run, &err);
 		break;
 	case KHO_UPGRADE_DO_RETIRE:
-		r = kho_retire(run->agent, &err);
+		r = kho_upgrade_retire(run, &err);
 		break;
 	case KHO_UPGRADE_DO_ROLLBACK:
 		r = do_rollback(run, &err);
@@ -289,6 +298,7 @@ static bool note(struct kho_upgrade_run *run)
 
 	if (!journal->nr_at || journal->at[journal->nr_at - 1].state != state)
 		kho_journal_add(journal, state, kho_upgrade_now_ms());
+	kho_upgrade_story_state(run->agent, journal);
 	if (kho_upgrade_disk_write(journal, &err) >= 0)
 		return true;
 	kho_agent_progress(run->agent, "the journal can't be written: %s", err.msg);
@@ -307,6 +317,7 @@ void kho_upgrade_carry(struct kho_upgrade_run *run, enum kho_upgrade_action acti
 	}
 	if (action == KHO_UPGRADE_WAIT || !note(run))
 		return;
+	run->hooks = kho_hooks_free(run->hooks);
 	if (action != KHO_UPGRADE_DO_ABORT_MOVE)
 		run->timer = sd_event_source_disable_unref(run->timer);
 	run->soak_ends_ns = 0;
@@ -314,13 +325,6 @@ void kho_upgrade_carry(struct kho_upgrade_run *run, enum kho_upgrade_action acti
 }
 
 /* ---- what happens ---- */
-
-static void note_target(struct kho_upgrade_run *run)
-{
-	if (link_is_up(run->agent))
-		snprintf(run->journal.target, sizeof(run->journal.target), "%s",
-			 kho_channel_link(run->agent->session->channel)->peer.kernel_release);
-}
 
 /* In the soak nothing's under way that could end, but the new kernel itself. */
 static bool heard_in_soak(struct kho_upgrade_run *run, const struct kho_err *err)
@@ -346,11 +350,22 @@ bool kho_upgrade_heard(struct kho_agent *agent, const struct kho_err *err)
 		return false;
 	switch (run->journal.upgrade.state) {
 	case KHO_UPGRADE_SPAWN:
-		note_target(run);
-		done(run, err);
+		/* that it went well is said by hello */
+		if (err->code < 0)
+			done(run, err);
 		return true;
 	case KHO_UPGRADE_MOVE:
+		run->committed = err->code >= 0;
+		done(run, err);
+		return true;
 	case KHO_UPGRADE_RETIRE:
+		/* not the way out: everything is this kernel's again */
+		if (agent->phase == KHO_PHASE_IDLE)
+			kho_upgrade_carry(run, kho_upgrade_lost(&run->journal.upgrade, true,
+								err->code < 0 ? err : &agent->last));
+		else
+			done(run, err);
+		return true;
 	case KHO_UPGRADE_ROLLBACK:
 		done(run, err);
 		return true;

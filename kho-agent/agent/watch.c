@@ -46,6 +46,8 @@ struct kho_watch {
 	struct line lines[LOG_LINES];	/* line n is in lines[n % LOG_LINES] */
 	uint64_t nr_lines, nr_told;
 	sd_event_source *post, *retry;
+	kho_watch_fn listener;		/* NULL: none */
+	void *listener_ctx;
 };
 
 /* ---- what there is to tell ---- */
@@ -131,6 +133,8 @@ static void tell(struct kho_watch *watch, const struct state *state)
 	watch->nr_told = watch->nr_lines;
 	if (build(watch, state, since, &v) < 0)
 		return;
+	if (watch->listener)
+		watch->listener(watch->listener_ctx, v);
 	if (is_over(watch->agent))
 		kho_feed_push_over(&watch->feed, v);
 	else
@@ -141,7 +145,7 @@ static void look_and_tell(struct kho_watch *watch)
 {
 	struct state now;
 
-	if (!watch->feed.nr)
+	if (!watch->feed.nr && !watch->listener)
 		return;
 	look(watch, &now);
 	if (memcmp(&now, &watch->told, sizeof(now)) != 0 || watch->nr_told != watch->nr_lines)
@@ -222,6 +226,39 @@ void kho_watch_free(struct kho_agent *agent)
 	free(watch);
 }
 
+/* ---- whoever listens ---- */
+
+/* For the first who wants to be told of changes: from what's so now. */
+static void begin_telling(struct kho_watch *watch, const struct state *now)
+{
+	watch->told = *now;
+	watch->nr_told = watch->nr_lines;
+}
+
+void kho_watch_listen(struct kho_agent *agent, kho_watch_fn listener, void *ctx)
+{
+	struct kho_watch *watch = agent->watch;
+	struct state now;
+
+	if (!watch)
+		return;
+	look(watch, &now);
+	if (!watch->feed.nr && !watch->listener)
+		begin_telling(watch, &now);
+	watch->listener = listener;
+	watch->listener_ctx = ctx;
+}
+
+int kho_watch_now(struct kho_agent *agent, sd_json_variant **ret)
+{
+	struct state now;
+
+	if (!agent->watch)
+		return -ENODATA;
+	look(agent->watch, &now);
+	return build(agent->watch, &now, 0, ret);
+}
+
 /* ---- the method ---- */
 
 static const sd_json_dispatch_field status_fields[] = {
@@ -248,10 +285,8 @@ static int begin(struct kho_watch *watch, sd_varlink *link, bool until_over)
 		kho_fail(&err, -EBUSY, "%u clients watch already; end one", KHO_FEED_CLIENTS);
 		return kho_api_reply_error(link, &err);
 	}
-	if (watch->feed.nr == 1) {
-		watch->told = now;
-		watch->nr_told = watch->nr_lines;
-	}
+	if (watch->feed.nr == 1 && !watch->listener)
+		begin_telling(watch, &now);
 	kho_feed_push_to(&watch->feed, link, v);
 	return 0;
 }

@@ -25,6 +25,13 @@ void kho_watch_free(struct kho_agent *agent);
 /* A line of the log. Without agent->watch it's ignored. */
 void kho_watch_log(struct kho_agent *agent, const char *text);
 
+/* All of the state, with the last lines of the log. *@ret is a reference. */
+int kho_watch_now(struct kho_agent *agent, sd_json_variant **ret);
+
+/* One more who's told, besides the clients: at most one. NULL: it doesn't want to any more. */
+typedef void (*kho_watch_fn)(void *ctx, sd_json_variant *state);
+void kho_watch_listen(struct kho_agent *agent, kho_watch_fn listener, void *ctx);
+
 /* A connection is gone, whosever. */
 void kho_watch_gone(struct kho_agent *agent, sd_varlink *link);
 

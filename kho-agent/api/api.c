@@ -36,8 +36,9 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	SD_VARLINK_FIELD_COMMENT("Whether the two agents talk to each other"),
 	OUT(connected, BOOL),
 	SD_VARLINK_FIELD_COMMENT("What's under way: {id, state, image, by, beganMs, held, message, "
-				 "soakLeftMs?}; state is check, spawn, move, soak, retire, "
-				 "rollback or reclaim"),
+				 "soakLeftMs?, step?, toldMs?}; state is check, spawn, move, soak, "
+				 "retire, rollback or reclaim. toldMs: the other kernel's agent runs "
+				 "it, and has told so much then, ms since 1970"),
 	OUT_OPT(upgrade, OBJECT),
 	SD_VARLINK_FIELD_COMMENT("Only with more. How far a move is, or how the last one ended: "
 				 "{state, phase, step, workloads}; of each workload {name, state, "
@@ -67,6 +68,8 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	IN_OPT(hold, BOOL),
 	SD_VARLINK_FIELD_COMMENT("A new kernel that failed is left running, to be looked at"),
 	IN_OPT(keepFailed, BOOL),
+	SD_VARLINK_FIELD_COMMENT("Whatever the time windows of the configuration say"),
+	IN_OPT(now, BOOL),
 	OUT_OPT(message, STRING),
 	OUT_OPT(helloMs, INT));
 
@@ -84,6 +87,7 @@ static SD_VARLINK_DEFINE_METHOD(
 	IN_OPT(noRehearsal, BOOL),
 	IN_OPT(hold, BOOL),
 	IN_OPT(keepFailed, BOOL),
+	IN_OPT(now, BOOL),
 	OUT(image, STRING),
 	OUT(oldRelease, STRING),
 	OUT(newRelease, STRING),
@@ -92,7 +96,9 @@ static SD_VARLINK_DEFINE_METHOD(
 	OUT(memoryBytes, INT),
 	OUT(soakSec, INT),
 	SD_VARLINK_DEFINE_OUTPUT(workloads, SD_VARLINK_STRING, SD_VARLINK_ARRAY),
-	OUT(maxFrozenMs, INT));
+	OUT(maxFrozenMs, INT),
+	SD_VARLINK_FIELD_COMMENT("It would be refused now: when it may begin"),
+	OUT_OPT(outsideWindow, STRING));
 
 static SD_VARLINK_DEFINE_METHOD(Commit, OUT_OPT(message, STRING));
 
@@ -184,6 +190,14 @@ static SD_VARLINK_DEFINE_METHOD(
 	SD_VARLINK_FIELD_COMMENT("Of the last move; docs/report.md has the schema"),
 	OUT(report, OBJECT));
 
+static SD_VARLINK_DEFINE_METHOD(
+	Metrics,
+	SD_VARLINK_FIELD_COMMENT("OpenMetrics 1.0 instead of Prometheus text 0.0.4"),
+	IN_OPT(openMetrics, BOOL),
+	SD_VARLINK_FIELD_COMMENT("Of the text, for HTTP"),
+	OUT(contentType, STRING),
+	OUT(text, STRING));
+
 static SD_VARLINK_DEFINE_METHOD_FULL(Retire, SD_VARLINK_SUPPORTS_MORE, OUT_OPT(message, STRING));
 
 static SD_VARLINK_DEFINE_METHOD(
@@ -257,6 +271,8 @@ static SD_VARLINK_DEFINE_INTERFACE(
 	&vl_method_Check,
 	SD_VARLINK_SYMBOL_COMMENT("What the last move did"),
 	&vl_method_Report,
+	SD_VARLINK_SYMBOL_COMMENT("What this agent knows as numbers, for Prometheus"),
+	&vl_method_Metrics,
 	SD_VARLINK_SYMBOL_COMMENT("Gives the machine to the spawned kernel"),
 	&vl_method_Retire,
 	SD_VARLINK_SYMBOL_COMMENT("Gives a PCI function to the spawned kernel"),

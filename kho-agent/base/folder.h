@@ -3,7 +3,11 @@
 #ifndef KHO_BASE_FOLDER_H
 #define KHO_BASE_FOLDER_H
 
-/* Removes all files in it, but no folders, and none whose name begins with a dot. */
+/*
+ * Removes what's in it: files, folders that are empty, and folders on which a file system is
+ * mounted, which is taken off. A program that was killed leaves such ones: CRIU mounts a
+ * cgroup file system beside its images while it dumps.
+ */
 void kho_folder_clear(const char *path);
 
 #endif

@@ -4,7 +4,7 @@
 
 _khoctl() {
 	local words="status watch plan upgrade commit abort history show spawn reclaim check move rollback
-		failover report retire grant revoke console dmesg bench config workload volume image fleet"
+		failover report metrics retire grant revoke console dmesg bench config workload volume image fleet"
 	local spawn="--cpus= --memory= --blocks= --append= --timeout= --force --json"
 	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
 
@@ -15,18 +15,19 @@ _khoctl() {
 	case $verb in
 	"") words="$words --json --socket= --help --version" ;;
 	spawn) words=$spawn ;;
-	plan | upgrade) words="$spawn --soak= --hold --no-rehearsal --keep-failed --wait --no-wait --dry-run" ;;
+	plan | upgrade) words="$spawn --soak= --hold --now --no-rehearsal --keep-failed --wait --no-wait --dry-run" ;;
 	watch) words="--until-over --json" ;;
 	check) words="--cpus= --memory= --blocks= --json" ;;
 	move) words="--no-rehearsal --json" ;;
 	console) words="--follow --type=" ;;
+	metrics) words="--openmetrics --json" ;;
 	config) words="check show" ;;
 	workload) words="list test" ;;
 	volume) words="start stop" ;;
 	fleet) words="start status watch pause resume abort history forget lock unlock
 		--reason= --steal --audit" ;;
 	image) words="build list inspect show clear stage unstage" ;;
-	show) words=$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
+	show) words="--svg --file= --client= "$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
 	*) words="" ;;
 	esac
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")

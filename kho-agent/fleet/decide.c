@@ -146,9 +146,9 @@ static void decide_with_slot(struct question *q)
 		decide_upgrading(q);
 	else if (facts->machine == KHO_MACHINE_BUSY)
 		say(q, KHO_ACTION_WAIT, "Busy", "the machine is busy with something else");
-	else if (facts->result == KHO_RESULT_DONE)
+	else if (facts->result == KHO_FLEET_RESULT_DONE)
 		decide_done(q);
-	else if (facts->result == KHO_RESULT_FAILED)
+	else if (facts->result == KHO_FLEET_RESULT_FAILED)
 		release(q, KHO_NODE_FAILED, "UpgradeFailed", facts->message);
 	else if (q->me->status.state == KHO_NODE_UPGRADING)
 		release(q, KHO_NODE_FAILED, "Vanished", "the upgrade is gone and left no result: the "

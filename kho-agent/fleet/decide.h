@@ -60,17 +60,17 @@ struct kho_tally {
 	unsigned int wave;		/* the one that's at work; nr_waves: none any more */
 };
 
-enum kho_machine {
+enum kho_fleet_machine {
 	KHO_MACHINE_IDLE = 0,
 	KHO_MACHINE_UPGRADING,		/* on the fleet's account */
 	KHO_MACHINE_SOAK,		/* the same; the old kernel stands by, and can be gone back to */
 	KHO_MACHINE_BUSY,		/* with something else; or it isn't this kernel's to say */
 };
 
-enum kho_result {
-	KHO_RESULT_NONE = 0,
-	KHO_RESULT_DONE,
-	KHO_RESULT_FAILED,
+enum kho_fleet_result {
+	KHO_FLEET_RESULT_NONE = 0,
+	KHO_FLEET_RESULT_DONE,
+	KHO_FLEET_RESULT_FAILED,
 };
 
 /* What the machine knows of itself. */
@@ -80,8 +80,8 @@ struct kho_fleet_facts {
 	uint64_t held_ms;		/* how long this daemon has known of its slot */
 	bool fresh;			/* it asked for it within KHO_FLEET_START_MS, and got it */
 	bool outdated;			/* mustn't begin anything: it's no member just now */
-	enum kho_machine machine;
-	enum kho_result result;		/* of an upgrade that began after it had its slot */
+	enum kho_fleet_machine machine;
+	enum kho_fleet_result result;		/* of an upgrade that began after it had its slot */
 	char message[KHO_FLEET_MESSAGE];	/* of the result, if it failed */
 	char digest[KHO_FLEET_DIGEST];	/* of the image that this kernel is from; "" unknown */
 	bool window_open;

@@ -18,8 +18,8 @@
 #define LINE_MAX_BYTES	(16u << 20)
 
 struct kho_etcd_client {
-	struct kho_http *http;
-	struct kho_http_stream *stream;
+	struct kho_web *http;
+	struct kho_web_stream *stream;
 	char endpoints[KHO_ETCD_ENDPOINTS][URL];
 	unsigned int nr, current;
 	uint32_t timeout_ms;
@@ -78,7 +78,7 @@ int kho_etcd_client_new(const struct kho_etcd_spec *spec, struct kho_etcd_client
 	}
 	r = add_endpoints(client, spec->endpoints, err);
 	if (r >= 0)
-		r = kho_http_new(&spec->tls, &client->http, err);
+		r = kho_web_new(&spec->tls, &client->http, err);
 	if (r < 0) {
 		kho_etcd_client_free(client);
 		return r;
@@ -91,8 +91,8 @@ struct kho_etcd_client *kho_etcd_client_free(struct kho_etcd_client *client)
 {
 	if (!client)
 		return NULL;
-	kho_http_stream_free(client->stream);
-	kho_http_free(client->http);
+	kho_web_stream_free(client->stream);
+	kho_web_free(client->http);
 	if (client->password)
 		explicit_bzero(client->password, strlen(client->password));
 	free(client->user);
@@ -104,10 +104,10 @@ struct kho_etcd_client *kho_etcd_client_free(struct kho_etcd_client *client)
 /* ---- a call ---- */
 
 static int post_one(struct kho_etcd_client *client, const char *path, const char *body,
-		    uint32_t timeout_ms, struct kho_http_answer *ret, struct kho_err *err)
+		    uint32_t timeout_ms, struct kho_web_answer *ret, struct kho_err *err)
 {
 	char url[URL + 64];
-	struct kho_http_request request = {
+	struct kho_web_request request = {
 		.url = url,
 		.body = body,
 		.header = *client->header ? client->header : NULL,
@@ -117,11 +117,11 @@ static int post_one(struct kho_etcd_client *client, const char *path, const char
 	int r;
 
 	snprintf(url, sizeof(url), "%s/v3/%s", client->endpoints[client->current], path);
-	r = kho_http_call(client->http, &request, ret, err);
+	r = kho_web_call(client->http, &request, ret, err);
 	if (r >= 0 && ret->status != 200) {
 		r = kho_etcd_error_answer(ret->status, ret->body, ret->size, err);
 		free(ret->body);
-		*ret = (struct kho_http_answer){};
+		*ret = (struct kho_web_answer){};
 	}
 	return r;
 }
@@ -133,7 +133,7 @@ static bool may_try_another(int r)
 
 /* All endpoints, until the time is up. */
 static int post(struct kho_etcd_client *client, const char *path, const char *body,
-		struct kho_http_answer *ret, struct kho_err *err)
+		struct kho_web_answer *ret, struct kho_err *err)
 {
 	uint64_t end = now_ms() + client->timeout_ms;
 	int r = -ETIMEDOUT;
@@ -159,7 +159,7 @@ static int authenticate(struct kho_etcd_client *client, struct kho_err *err)
 {
 	_cleanup_json_ sd_json_variant *request = NULL, *answer = NULL;
 	_cleanup_free_ char *body = NULL;
-	struct kho_http_answer got = {};
+	struct kho_web_answer got = {};
 	char token[TOKEN - 32] = "";
 	int r = sd_json_buildo(&request, SD_JSON_BUILD_PAIR_STRING("name", client->user),
 			       SD_JSON_BUILD_PAIR_STRING("password", client->password));
@@ -184,7 +184,7 @@ static int authenticate(struct kho_etcd_client *client, struct kho_err *err)
 }
 
 static int call(struct kho_etcd_client *client, const char *path, const char *body,
-		struct kho_http_answer *ret, struct kho_err *err)
+		struct kho_web_answer *ret, struct kho_err *err)
 {
 	int r = client->user && !*client->header ? authenticate(client, err) : 0;
 
@@ -202,7 +202,7 @@ static int do_range(void *ctx, const char *key, bool prefix, struct kho_etcd_kvs
 		    struct kho_err *err)
 {
 	_cleanup_free_ char *body = NULL;
-	struct kho_http_answer answer = {};
+	struct kho_web_answer answer = {};
 	int r = kho_etcd_range_request(key, prefix, &body, err);
 
 	if (r >= 0)
@@ -217,7 +217,7 @@ static int do_txn(void *ctx, const struct kho_etcd_txn *txn, bool *ret_made, uin
 		  struct kho_err *err)
 {
 	_cleanup_free_ char *body = NULL;
-	struct kho_http_answer answer = {};
+	struct kho_web_answer answer = {};
 	int r = kho_etcd_txn_request(txn, &body, err);
 
 	if (r >= 0)
@@ -231,7 +231,7 @@ static int do_txn(void *ctx, const struct kho_etcd_txn *txn, bool *ret_made, uin
 static int do_grant(void *ctx, uint64_t ttl_sec, uint64_t *ret, struct kho_err *err)
 {
 	_cleanup_free_ char *body = NULL;
-	struct kho_http_answer answer = {};
+	struct kho_web_answer answer = {};
 	int r = kho_etcd_number_request("TTL", ttl_sec, &body, err);
 
 	if (r >= 0)
@@ -245,7 +245,7 @@ static int do_grant(void *ctx, uint64_t ttl_sec, uint64_t *ret, struct kho_err *
 static int do_keep(void *ctx, uint64_t lease, struct kho_err *err)
 {
 	_cleanup_free_ char *body = NULL;
-	struct kho_http_answer answer = {};
+	struct kho_web_answer answer = {};
 	int r = kho_etcd_number_request("ID", lease, &body, err);
 
 	if (r >= 0)
@@ -259,7 +259,7 @@ static int do_keep(void *ctx, uint64_t lease, struct kho_err *err)
 static int do_revoke(void *ctx, uint64_t lease, struct kho_err *err)
 {
 	_cleanup_free_ char *body = NULL;
-	struct kho_http_answer answer = {};
+	struct kho_web_answer answer = {};
 	int r = kho_etcd_number_request("ID", lease, &body, err);
 
 	if (r >= 0)
@@ -273,17 +273,17 @@ static int do_watch(void *ctx, const char *prefix, uint64_t revision, struct kho
 	struct kho_etcd_client *client = ctx;
 	_cleanup_free_ char *body = NULL;
 	char url[URL + 64];
-	struct kho_http_request request = { .url = url, .timeout_ms = KHO_ETCD_CALL_MS,
+	struct kho_web_request request = { .url = url, .timeout_ms = KHO_ETCD_CALL_MS,
 					    .max = LINE_MAX_BYTES };
 	int r = kho_etcd_watch_request(prefix, revision, &body, err);
 
 	if (r < 0)
 		return r;
-	client->stream = kho_http_stream_free(client->stream);
+	client->stream = kho_web_stream_free(client->stream);
 	snprintf(url, sizeof(url), "%s/v3/watch", client->endpoints[client->current]);
 	request.body = body;
 	request.header = *client->header ? client->header : NULL;
-	return kho_http_stream_new(client->http, &request, &client->stream, err);
+	return kho_web_stream_new(client->http, &request, &client->stream, err);
 }
 
 static int do_watch_next(void *ctx, uint32_t timeout_ms, struct kho_etcd_kvs *ret,
@@ -295,7 +295,7 @@ static int do_watch_next(void *ctx, uint32_t timeout_ms, struct kho_etcd_kvs *re
 
 	if (!client->stream)
 		return kho_fail(err, -ESTALE, "there's no watch; read all again");
-	r = kho_http_stream_line(client->stream, timeout_ms, &line, err);
+	r = kho_web_stream_line(client->stream, timeout_ms, &line, err);
 	if (r >= 0 && !line) {
 		*ret = (struct kho_etcd_kvs){};
 		return 0;
@@ -304,7 +304,7 @@ static int do_watch_next(void *ctx, uint32_t timeout_ms, struct kho_etcd_kvs *re
 		r = kho_etcd_watch_answer(line, strlen(line), ret, err);
 	if (r >= 0)
 		return 0;
-	client->stream = kho_http_stream_free(client->stream);
+	client->stream = kho_web_stream_free(client->stream);
 	return kho_wrap(err, -ESTALE, "the watch");
 }
 

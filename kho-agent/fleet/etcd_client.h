@@ -11,14 +11,14 @@
 #define KHO_FLEET_ETCD_CLIENT_H
 
 #include "fleet/etcd.h"
-#include "fleet/http.h"
+#include "fleet/web.h"
 
 #define KHO_ETCD_ENDPOINTS	8u
 #define KHO_ETCD_CALL_MS	5000u	/* of one endpoint */
 
 struct kho_etcd_spec {
 	const char *endpoints;		/* "https://a:2379 https://b:2379" */
-	struct kho_http_tls tls;
+	struct kho_web_tls tls;
 	const char *user, *password;	/* NULL or "": none */
 	uint32_t timeout_ms;		/* of a call, all endpoints together; 0: 8 s */
 };

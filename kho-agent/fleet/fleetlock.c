@@ -12,7 +12,7 @@
 #define ANSWER_MAX	65536u
 #define URL		512
 
-static int refused(const struct kho_http_answer *answer, struct kho_err *err)
+static int refused(const struct kho_web_answer *answer, struct kho_err *err)
 {
 	_cleanup_json_ sd_json_variant *v = NULL;
 	char kind[64] = "unknown", value[200] = "no words";
@@ -25,14 +25,14 @@ static int refused(const struct kho_http_answer *answer, struct kho_err *err)
 			value);
 }
 
-static int ask(struct kho_http *http, const struct kho_fleetlock *lock, const char *path,
+static int ask(struct kho_web *http, const struct kho_fleetlock *lock, const char *path,
 	       struct kho_err *err)
 {
 	_cleanup_json_ sd_json_variant *inner = NULL, *v = NULL;
 	_cleanup_free_ char *body = NULL;
-	struct kho_http_answer answer = {};
+	struct kho_web_answer answer = {};
 	char url[URL];
-	struct kho_http_request request = { .url = url, .header = "fleet-lock-protocol: true",
+	struct kho_web_request request = { .url = url, .header = "fleet-lock-protocol: true",
 					    .timeout_ms = lock->timeout_ms, .max = ANSWER_MAX };
 	int r = kho_name_check("group", lock->group, 64, err);
 
@@ -49,19 +49,19 @@ static int ask(struct kho_http *http, const struct kho_fleetlock *lock, const ch
 		return r;
 	snprintf(url, sizeof(url), "%s/v1/%s", lock->url, path);
 	request.body = body;
-	r = kho_http_call(http, &request, &answer, err);
+	r = kho_web_call(http, &request, &answer, err);
 	if (r >= 0 && answer.status != 200)
 		r = refused(&answer, err);
 	free(answer.body);
 	return r;
 }
 
-int kho_fleetlock_lock(struct kho_http *http, const struct kho_fleetlock *lock, struct kho_err *err)
+int kho_fleetlock_lock(struct kho_web *http, const struct kho_fleetlock *lock, struct kho_err *err)
 {
 	return ask(http, lock, "pre-reboot", err);
 }
 
-int kho_fleetlock_unlock(struct kho_http *http, const struct kho_fleetlock *lock,
+int kho_fleetlock_unlock(struct kho_web *http, const struct kho_fleetlock *lock,
 			 struct kho_err *err)
 {
 	return ask(http, lock, "steady-state", err);

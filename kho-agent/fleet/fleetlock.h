@@ -4,12 +4,12 @@
  * slots, over HTTP. Taking one that's held already is well, as is giving back one that isn't.
  *
  *   -EBUSY   the server says no: the message has its kind and words
- *   and those of http.h
+ *   and those of web.h
  */
 #ifndef KHO_FLEET_FLEETLOCK_H
 #define KHO_FLEET_FLEETLOCK_H
 
-#include "fleet/http.h"
+#include "fleet/web.h"
 
 struct kho_fleetlock {
 	const char *url;		/* base: "https://server:3333" */
@@ -17,8 +17,8 @@ struct kho_fleetlock {
 	uint32_t timeout_ms;
 };
 
-int kho_fleetlock_lock(struct kho_http *http, const struct kho_fleetlock *lock, struct kho_err *err);
-int kho_fleetlock_unlock(struct kho_http *http, const struct kho_fleetlock *lock,
+int kho_fleetlock_lock(struct kho_web *http, const struct kho_fleetlock *lock, struct kho_err *err);
+int kho_fleetlock_unlock(struct kho_web *http, const struct kho_fleetlock *lock,
 			 struct kho_err *err);
 
 #endif

@@ -125,19 +125,6 @@ static int be_there(struct kho_member *member, struct kho_err *err)
 
 /* ---- facts ---- */
 
-static bool is_open(struct kho_member *member, const struct kho_rollout_spec *spec, uint64_t now)
-{
-	for (unsigned int i = 0; i < spec->nr_windows; i++) {
-		const struct kho_window *window = &spec->windows[i];
-		unsigned int day, minute;
-
-		if (member->machine->zone(member->ctx, window->zone, now, &day, &minute, NULL) >= 0 &&
-		    kho_window_is_open(window, day, minute))
-			return true;
-	}
-	return !spec->nr_windows;
-}
-
 static enum kho_verdict verdict(const struct kho_member *member, enum kho_ask ask, uint64_t mono)
 {
 	bool recent = member->asked[ask] && mono - member->asked[ask] < VERDICT_MS;
@@ -166,7 +153,8 @@ static int gather(struct kho_member *member, const struct kho_node *me, struct k
 		member->held_ms = mono ?: 1;
 	facts->held_ms = member->held_ms ? mono - member->held_ms : 0;
 	facts->fresh = member->asked_ms && mono - member->asked_ms < KHO_FLEET_START_MS;
-	facts->window_open = is_open(member, spec, facts->now_ms);
+	facts->window_open = !spec->windows.nr ||
+		member->machine->is_open(member->ctx, &spec->windows, facts->now_ms);
 	memcpy(facts->image_message, member->messages[KHO_ASK_IMAGE], KHO_FLEET_MESSAGE);
 	memcpy(facts->gate_message, member->messages[me->has_slot ? KHO_ASK_AFTER : KHO_ASK_BEFORE],
 	       KHO_FLEET_MESSAGE);
@@ -176,8 +164,8 @@ static int gather(struct kho_member *member, const struct kho_node *me, struct k
 	memcpy(facts->digest, member->digest, sizeof(facts->digest));
 	r = member->machine->look(member->ctx, spec, me->slot_since_ms, facts, err);
 	if (r >= 0 && *member->refused && facts->machine == KHO_MACHINE_IDLE &&
-	    facts->result == KHO_RESULT_NONE) {
-		facts->result = KHO_RESULT_FAILED;
+	    facts->result == KHO_FLEET_RESULT_NONE) {
+		facts->result = KHO_FLEET_RESULT_FAILED;
 		memcpy(facts->message, member->refused, sizeof(facts->message));
 	}
 	return r;

@@ -40,7 +40,8 @@ struct kho_machine_ops {
 	/* The message is only for a verdict that isn't good. */
 	enum kho_verdict (*check)(void *ctx, const struct kho_rollout_spec *spec, enum kho_ask ask,
 				  char message[KHO_FLEET_MESSAGE]);
-	kho_zone_fn zone;
+	/* Whether one of the rollout's windows is open, of which there are some. */
+	bool (*is_open)(void *ctx, const struct kho_windows *windows, uint64_t now_ms);
 };
 
 struct kho_member_spec {

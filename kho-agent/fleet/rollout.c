@@ -13,6 +13,7 @@
 #define MAX_SEC			604800u		/* a week */
 #define MAX_NUMBER		100000u
 #define MARGIN_MS		5000u
+#define WINDOWS_TEXT		512
 
 
 uint64_t kho_share_of(const struct kho_share *share, uint64_t total)
@@ -141,22 +142,12 @@ static int parse_waves(sd_json_variant *object, struct kho_rollout_spec *spec, s
 
 static int parse_windows(sd_json_variant *object, struct kho_rollout_spec *spec, struct kho_err *err)
 {
-	sd_json_variant *list = NULL;
-	int r = kho_json_array(object, KHO_MAY("windows"), &list, err);
-	size_t nr = r >= 0 && list ? sd_json_variant_elements(list) : 0;
+	char text[WINDOWS_TEXT] = "";
+	int r = kho_json_text(object, KHO_MAY("windows"), text, sizeof(text), err);
 
-	if (nr > KHO_WINDOWS_MAX)
-		return kho_fail(err, -EINVAL, "\"windows\": up to %u", KHO_WINDOWS_MAX);
-	for (size_t i = 0; i < nr && r >= 0; i++) {
-		sd_json_variant *item = sd_json_variant_by_index(list, i);
-
-		r = sd_json_variant_is_object(item) ? kho_window_parse(item, &spec->windows[i], err) :
-		    kho_fail(err, -EINVAL, "a window is an object");
-		if (r < 0)
-			kho_wrap(err, r, "window %zu", i + 1);
-	}
-	spec->nr_windows = (unsigned int)nr;
-	return r;
+	if (r >= 0)
+		r = kho_windows_parse(text, &spec->windows, err);
+	return r < 0 ? kho_wrap(err, r, "\"windows\"") : 0;
 }
 
 static int parse_gates(sd_json_variant *object, struct kho_rollout_spec *spec, struct kho_err *err)

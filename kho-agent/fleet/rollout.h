@@ -25,9 +25,9 @@
 #ifndef KHO_FLEET_ROLLOUT_H
 #define KHO_FLEET_ROLLOUT_H
 
+#include "base/window.h"
 #include "fleet/gate.h"
 #include "fleet/labels.h"
-#include "fleet/window.h"
 
 #define KHO_ROLLOUT_SCHEMA	1u
 #define KHO_FLEET_ID		64u	/* of rollouts, groups and machines; terminator included */
@@ -65,8 +65,7 @@ struct kho_rollout_spec {
 	uint64_t undo_sec;		/* which takes so long at most */
 	bool has_machine_soak;
 	uint64_t machine_soak_sec;	/* how long a machine's old kernel stands by */
-	struct kho_window windows[KHO_WINDOWS_MAX];
-	unsigned int nr_windows;
+	struct kho_windows windows;	/* in which upgrades may begin */
 	struct kho_gate gates[KHO_GATES_MAX];
 	unsigned int nr_gates;
 	bool stay;			/* rollback "stay": gates that fail abort no upgrade */

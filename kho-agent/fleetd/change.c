@@ -119,7 +119,7 @@ int fleet_change(int argc, char **argv)
 int fleet_lock(int argc, char **argv)
 {
 	_cleanup_settings_ struct settings settings = {};
-	struct kho_http *http = NULL;
+	struct kho_web *http = NULL;
 	struct kho_fleetlock lock;
 	struct kho_err err;
 	int r;
@@ -130,7 +130,7 @@ int fleet_lock(int argc, char **argv)
 	if (r >= 0 && !*settings.config->fleet.fleet_lock)
 		r = kho_fail(&err, -ENOTCONN, "no FleetLock server is configured; set FleetLock= in [Fleet]");
 	if (r >= 0)
-		r = kho_http_new(&(struct kho_http_tls){ settings.config->fleet.ca,
+		r = kho_web_new(&(struct kho_web_tls){ settings.config->fleet.ca,
 				 settings.config->fleet.certificate, settings.config->fleet.key },
 				 &http, &err);
 	if (r < 0)
@@ -139,7 +139,7 @@ int fleet_lock(int argc, char **argv)
 				       LOCK_MS };
 	r = strcmp(argv[0], "lock") == 0 ? kho_fleetlock_lock(http, &lock, &err) :
 	    kho_fleetlock_unlock(http, &lock, &err);
-	kho_http_free(http);
+	kho_web_free(http);
 	if (r < 0)
 		return fleet_report(&err);
 	say("done");

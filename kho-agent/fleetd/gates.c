@@ -30,24 +30,24 @@ static int ask_command(const struct kho_gate *gate, struct kho_err *err)
 	return kho_proc_check(&spec, err);
 }
 
-static int get(const struct kho_gate *gate, const char *url, struct kho_http_answer *ret,
+static int get(const struct kho_gate *gate, const char *url, struct kho_web_answer *ret,
 	       struct kho_err *err)
 {
-	struct kho_http_request request = { .url = url, .max = ANSWER_MAX,
+	struct kho_web_request request = { .url = url, .max = ANSWER_MAX,
 					    .timeout_ms = (uint32_t)gate->timeout_sec * 1000 };
-	struct kho_http *http;
-	int r = kho_http_new(NULL, &http, err);
+	struct kho_web *http;
+	int r = kho_web_new(NULL, &http, err);
 
 	if (r < 0)
 		return r;
-	r = kho_http_call(http, &request, ret, err);
-	kho_http_free(http);
+	r = kho_web_call(http, &request, ret, err);
+	kho_web_free(http);
 	return r;
 }
 
 static int ask_http(const struct kho_gate *gate, struct kho_err *err)
 {
-	struct kho_http_answer answer = {};
+	struct kho_web_answer answer = {};
 	int r = get(gate, gate->url, &answer, err);
 
 	if (r >= 0 && answer.status / 100 != 2)
@@ -58,8 +58,8 @@ static int ask_http(const struct kho_gate *gate, struct kho_err *err)
 
 static int ask_prometheus(const struct kho_gate *gate, struct kho_err *err)
 {
-	_cleanup_free_ char *query = kho_http_escape(gate->query);
-	struct kho_http_answer answer = {};
+	_cleanup_free_ char *query = kho_web_escape(gate->query);
+	struct kho_web_answer answer = {};
 	char url[URL];
 	int r;
 

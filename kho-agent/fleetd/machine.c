@@ -7,17 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "api/api.h"
 #include "base/cleanup.h"
 #include "fleet/json.h"
 #include "fleetd/fleetd.h"
 #include "image/look.h"
+#include "system/zone.h"
 
 #define CALL_USEC	(8u * 1000 * 1000)
-#define ZONES		"/usr/share/zoneinfo/"
 
 #define _cleanup_link_ __attribute__((cleanup(sd_varlink_flush_close_unrefp)))
 
@@ -87,7 +85,7 @@ static int take_result(uint64_t since_ms, struct kho_fleet_facts *facts, struct 
 	if (kho_field_number(last, "began_ms") < since_ms)
 		return 0;
 	result = kho_field_text(last, "result") ?: "";
-	facts->result = strcmp(result, "committed") == 0 ? KHO_RESULT_DONE : KHO_RESULT_FAILED;
+	facts->result = strcmp(result, "committed") == 0 ? KHO_FLEET_RESULT_DONE : KHO_FLEET_RESULT_FAILED;
 	snprintf(facts->message, sizeof(facts->message), "%s", result);
 	return 0;
 }
@@ -181,27 +179,19 @@ static enum kho_verdict check(void *ctx, const struct kho_rollout_spec *spec, en
 	return r < 0 ? KHO_VERDICT_BAD : KHO_VERDICT_GOOD;
 }
 
-/* One process, one thread: the zone can be set for a moment. */
-static int zone(void *ctx, const char *name, uint64_t now, unsigned int *ret_day,
-		unsigned int *ret_minute, struct kho_err *err)
+static bool is_open(void *ctx, const struct kho_windows *windows, uint64_t now)
 {
-	char path[sizeof(ZONES) + KHO_ZONE];
-	time_t seconds = (time_t)(now / 1000);
-	struct tm tm;
+	struct kho_wall wall = {};
+	struct kho_wall_ops ops = kho_wall_ops(&wall);
+	struct kho_err err;
+	int r = kho_windows_are_open(windows, &ops, (int64_t)(now / 1000), &err);
 
 	(void)ctx;
-	snprintf(path, sizeof(path), ZONES "%s", name);
-	/* glibc takes a name that it doesn't know for UTC */
-	if (strcmp(name, "UTC") != 0 && access(path, R_OK) < 0)
-		return kho_fail(err, -ENOENT, "there's no time zone \"%s\" here; install tzdata", name);
-	setenv("TZ", name, 1);
-	tzset();
-	localtime_r(&seconds, &tm);
-	unsetenv("TZ");
-	tzset();
-	*ret_day = (unsigned int)tm.tm_wday;
-	*ret_minute = (unsigned int)(tm.tm_hour * 60 + tm.tm_min);
-	return 0;
+	kho_wall_done(&wall);
+	/* a zone that isn't known here keeps it closed */
+	if (r < 0)
+		fprintf(stderr, "%s\n", err.msg);
+	return r > 0;
 }
 
 const struct kho_machine_ops fleet_machine_ops = {
@@ -211,5 +201,5 @@ const struct kho_machine_ops fleet_machine_ops = {
 	.start = start,
 	.abort = abort_it,
 	.check = check,
-	.zone = zone,
+	.is_open = is_open,
 };

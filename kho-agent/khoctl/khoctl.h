@@ -45,6 +45,7 @@ int verb_rollback(int argc, char **argv);
 int verb_failover(int argc, char **argv);
 int verb_check(int argc, char **argv);
 int verb_report(int argc, char **argv);
+int verb_metrics(int argc, char **argv);
 int verb_retire(int argc, char **argv);
 int verb_grant(int argc, char **argv);
 int verb_revoke(int argc, char **argv);

@@ -27,7 +27,7 @@ static const struct {
 	{ "commit", verb_commit, "", "end an upgrade's soak: this kernel retires" },
 	{ "abort", verb_abort, "", "undo an upgrade, from whatever state before that" },
 	{ "history", verb_history, "", "upgrades that are over" },
-	{ "show", verb_show, "ID", "one of them, with all that's known" },
+	{ "show", verb_show, "ID|--file=FILE [--svg]", "one of them, with all that's known; as a picture" },
 	{ "spawn", verb_spawn, "IMAGE [OPTION...]", "boot IMAGE beside this kernel" },
 	{ "reclaim", verb_reclaim, "", "take everything back from the spawned kernel" },
 	{ "check", verb_check, "[IMAGE] [OPTIONS]", "what is in the way of an upgrade; changes nothing" },
@@ -35,6 +35,7 @@ static const struct {
 	{ "rollback", verb_rollback, "", "move them back, with the state that they have now" },
 	{ "failover", verb_failover, "", "give the new kernel up, start its workloads anew here" },
 	{ "report", verb_report, "", "what the last move did, and how long it took" },
+	{ "metrics", verb_metrics, "[--openmetrics]", "what this agent shows to Prometheus" },
 	{ "retire", verb_retire, "", "give the machine to the spawned kernel" },
 	{ "grant", verb_grant, "PCI-ADDRESS", "give a PCI function to the spawned kernel" },
 	{ "revoke", verb_revoke, "PCI-ADDRESS", "take a PCI function back" },
@@ -64,6 +65,7 @@ static void print_help(void)
 	       "\nOptions of upgrade:\n"
 	       "  --soak=SEC       this kernel stands by for so long after the move\n"
 	       "  --hold           ... until khoctl commit or khoctl abort\n"
+	       "  --now            in spite of the time windows (Windows=)\n"
 	       "  --no-rehearsal   don't restore a copy of each workload there first\n"
 	       "  --keep-failed    leave a new kernel that failed running, to be looked at\n"
 	       "  --dry-run        as khoctl plan\n"

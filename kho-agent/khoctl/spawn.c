@@ -17,7 +17,7 @@ struct spawn_options {
 	uint64_t memory;
 	uint64_t timeout;
 	uint64_t soak;			/* UINT64_MAX: as configured */
-	bool no_rehearsal, hold, keep, no_wait, dry_run, force;
+	bool no_rehearsal, hold, keep, no_wait, dry_run, force, now;
 };
 
 #define SPAWN_OPTIONS \
@@ -35,6 +35,7 @@ static const struct option upgrade_long_options[] = {
 	SPAWN_OPTIONS,
 	{ "soak", required_argument, NULL, 's' },
 	{ "hold", no_argument, NULL, 'h' },
+	{ "now", no_argument, NULL, 'n' },
 	{ "keep-failed", no_argument, NULL, 'k' },
 	{ "no-rehearsal", no_argument, NULL, 'r' },
 	{ "no-wait", no_argument, NULL, 'w' },
@@ -51,6 +52,9 @@ static int parse_flag(int option, struct spawn_options *opts)
 		return 0;
 	case 'h':
 		opts->hold = true;
+		return 0;
+	case 'n':
+		opts->now = true;
 		return 0;
 	case 'k':
 		opts->keep = true;
@@ -146,6 +150,7 @@ static sd_json_variant *spawn_parameters(const struct spawn_options *opts)
 		SD_JSON_BUILD_PAIR_CONDITION(opts->no_rehearsal, "noRehearsal",
 					     SD_JSON_BUILD_BOOLEAN(true)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->hold, "hold", SD_JSON_BUILD_BOOLEAN(true)),
+		SD_JSON_BUILD_PAIR_CONDITION(opts->now, "now", SD_JSON_BUILD_BOOLEAN(true)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->keep, "keepFailed",
 					     SD_JSON_BUILD_BOOLEAN(true)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->force, "force", SD_JSON_BUILD_BOOLEAN(true)));
@@ -190,6 +195,8 @@ static void print_plan(sd_json_variant *plan)
 	if (frozen)
 		printf("; frozen for %llu ms at most", frozen);
 	printf("\n    soak: %llu s\n", (unsigned long long)kho_field_number(plan, "soakSec"));
+	if (kho_field_text(plan, "outsideWindow"))
+		printf("     now: no: %s\n", kho_field_text(plan, "outsideWindow"));
 	puts("khoctl check says what keeps workloads from moving");
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* khoctl status. */
 #include <stdio.h>
+#include <time.h>
 
 #include "api/api.h"
 #include "base/bits.h"
@@ -22,6 +23,19 @@ static void print_peer(sd_json_variant *s)
 	       number(s, "regionBytes") / KHO_MIB, number(s, "lentCpus"));
 }
 
+/* It's the other kernel's upgrade, whose agent may have ended since. */
+static void print_told(sd_json_variant *u)
+{
+	time_t when = (time_t)(number(u, "toldMs") / 1000);
+	char text[32] = "?";
+	struct tm tm;
+
+	if (gmtime_r(&when, &tm))
+		strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &tm);
+	printf("          (as the other kernel's agent told at %s%s%s)\n", text,
+	       *(kho_field_text(u, "message") ?: "") ? "; " : "", kho_field_text(u, "message") ?: "");
+}
+
 static void print_upgrade(sd_json_variant *u)
 {
 	sd_json_variant *held = sd_json_variant_by_key(u, "held");
@@ -33,7 +47,11 @@ static void print_upgrade(sd_json_variant *u)
 		printf(" for %llu s more", (left + 999) / 1000);
 	else if (held && sd_json_variant_boolean(held))
 		printf(", held until khoctl commit or khoctl abort");
+	if (kho_field_text(u, "step"))
+		printf(", at %s", kho_field_text(u, "step"));
 	putchar('\n');
+	if (number(u, "toldMs"))
+		print_told(u);
 }
 
 static void print_status(sd_json_variant *s)

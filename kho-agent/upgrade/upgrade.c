@@ -112,6 +112,11 @@ enum kho_upgrade_action kho_upgrade_done(struct kho_upgrade *upgrade, const stru
 	return err->code < 0 ? went_wrong(upgrade, err) : succeeded(upgrade);
 }
 
+enum kho_upgrade_action kho_upgrade_hello(struct kho_upgrade *upgrade)
+{
+	return upgrade->state == KHO_UPGRADE_SPAWN ? succeeded(upgrade) : KHO_UPGRADE_WAIT;
+}
+
 enum kho_upgrade_action kho_upgrade_soaked(struct kho_upgrade *upgrade)
 {
 	if (upgrade->state != KHO_UPGRADE_SOAK || upgrade->hold || upgrade->held)
@@ -168,11 +173,15 @@ int kho_upgrade_abort(struct kho_upgrade *upgrade, const struct kho_err *why,
 enum kho_upgrade_action kho_upgrade_lost(struct kho_upgrade *upgrade, bool back,
 					 const struct kho_err *why)
 {
-	if (upgrade->state != KHO_UPGRADE_SOAK)
+	bool retiring = upgrade->state == KHO_UPGRADE_RETIRE;
+
+	if (upgrade->state != KHO_UPGRADE_SOAK && !retiring)
 		return KHO_UPGRADE_WAIT;
 	upgrade->err = *why;
 	if (back)
 		return enter(upgrade, KHO_UPGRADE_FAILED);
+	if (retiring)
+		return hold(upgrade, why);
 	upgrade->held = true;
 	return KHO_UPGRADE_WAIT;
 }
@@ -216,6 +225,9 @@ enum kho_upgrade_action kho_upgrade_resume(struct kho_upgrade *upgrade,
 			return enter(upgrade, KHO_UPGRADE_RETIRE);
 		return enter(upgrade, KHO_UPGRADE_SOAK);
 	}
+	/* they have come back, and what's after its commit may be under way */
+	if (upgrade->state == KHO_UPGRADE_ROLLBACK && world->spawned)
+		return enter(upgrade, KHO_UPGRADE_ROLLBACK);
 	if (!upgrade->workloads && world->spawned &&
 	    (upgrade->state == KHO_UPGRADE_SOAK || upgrade->state == KHO_UPGRADE_RETIRE))
 		return enter(upgrade, upgrade->state);

@@ -87,6 +87,12 @@ enum kho_upgrade_action kho_upgrade_begin(struct kho_upgrade *upgrade);
 /* What the state is about is over: err->code 0, or failed. Ignored in SOAK and when over. */
 enum kho_upgrade_action kho_upgrade_done(struct kho_upgrade *upgrade, const struct kho_err *err);
 
+/*
+ * The new kernel's agent has said hello. It ends SPAWN and nothing else: an agent that was
+ * started again in any other state hears it, too, and what's under way there isn't over.
+ */
+enum kho_upgrade_action kho_upgrade_hello(struct kho_upgrade *upgrade);
+
 /* The time of the soak is up. Ignored in any other state, and if it's held. */
 enum kho_upgrade_action kho_upgrade_soaked(struct kho_upgrade *upgrade);
 
@@ -101,8 +107,8 @@ int kho_upgrade_abort(struct kho_upgrade *upgrade, const struct kho_err *why,
 		      enum kho_upgrade_action *ret, struct kho_err *err);
 
 /*
- * In the soak, the new kernel is lost. @back: what it had was taken back, by failover;
- * otherwise all is left to the operator.
+ * In the soak, or on the way out, the new kernel is lost. @back: what it had was taken back,
+ * by failover; otherwise all is left to the operator.
  */
 enum kho_upgrade_action kho_upgrade_lost(struct kho_upgrade *upgrade, bool back,
 					 const struct kho_err *why);

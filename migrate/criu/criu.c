@@ -17,6 +17,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "migrate/criu/criu.h"
+#include "migrate/criu/guard.h"
 #include "rpc.pb-c.h"
 
 #define MESSAGE_MAX	65536
@@ -27,6 +28,7 @@ struct kho_criu {
 	int fd;
 	enum kho_criu_kind kind;
 	int images_fd;			/* ours, for the log's sake */
+	int guard;			/* -EBADF: none */
 	char log[64];
 	bool done;
 };
@@ -158,7 +160,7 @@ int kho_criu_start(pid_t ns_pid, int keep_fd, struct kho_criu **ret, struct kho_
 
 	if (!criu)
 		return kho_fail(err, -ENOMEM, "no memory for CRIU");
-	criu->fd = criu->images_fd = -EBADF;
+	criu->fd = criu->images_fd = criu->guard = -EBADF;
 	r = open_namespaces(ns_pid, ns);
 	if (r < 0)
 		kho_fail_errno(err, r, "process %d is gone", ns_pid);
@@ -170,6 +172,16 @@ int kho_criu_start(pid_t ns_pid, int keep_fd, struct kho_criu **ret, struct kho_
 	else
 		*ret = criu;
 	return r;
+}
+
+int kho_criu_guard(struct kho_criu *criu, const char *cgroup, struct kho_err *err)
+{
+	int r = kho_criu_guard_start(criu->pid, cgroup, err);
+
+	if (r < 0)
+		return r;
+	criu->guard = r;
+	return 0;
 }
 
 struct kho_criu *kho_criu_free(struct kho_criu *criu)
@@ -184,6 +196,8 @@ struct kho_criu *kho_criu_free(struct kho_criu *criu)
 		close(criu->fd);
 	if (criu->images_fd >= 0)
 		close(criu->images_fd);
+	if (criu->guard >= 0)
+		close(criu->guard);
 	free(criu);
 	return NULL;
 }
@@ -315,6 +329,12 @@ int kho_criu_request(struct kho_criu *criu, const struct kho_criu_request *reque
 	criu->kind = request->kind;
 	snprintf(criu->log, sizeof(criu->log), "%s", request->log);
 	criu->images_fd = fcntl(request->images_fd, F_DUPFD_CLOEXEC, 3);
+	if (request->kind == KHO_CRIU_DUMP && criu->guard >= 0) {
+		int r = kho_criu_guard_arm(criu->guard, err);
+
+		if (r < 0)
+			return r;
+	}
 	return send_message(criu, &req, err);
 }
 

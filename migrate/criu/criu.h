@@ -27,10 +27,12 @@
  * freeze_cgroup. CRIU stops the tasks by ptrace, then thaws the cgroup, because its
  * code runs in the tasks; when it lets go of live tasks it freezes it again: so after
  * a dump that failed or was told "no" the caller thaws. In post-dump the caller may
- * freeze the cgroup as well: then a CRIU that is killed there releases nothing.
+ * freeze the cgroup as well.
  *
- * A child that dies at another time releases the tasks with sockets in repair mode,
- * which no program expects: freeze, kho_criu_clear_repair() (repair.h), thaw.
+ * A child that dies releases the tasks with sockets in repair mode, which no program
+ * expects. One with a guard (guard.h) that dies by a signal after it was asked for a dump has
+ * its cgroup frozen by then: kho_criu_clear_repair() (repair.h), thaw. That holds for one
+ * that kho_criu_free() kills, or to which the request couldn't be sent, too.
  */
 #ifndef KHO_MIGRATE_CRIU_H
 #define KHO_MIGRATE_CRIU_H
@@ -106,6 +108,9 @@ struct kho_criu_event {
  * inherit by that number; -1: none.
  */
 int kho_criu_start(pid_t ns_pid, int keep_fd, struct kho_criu **ret, struct kho_err *err);
+
+/* Has it guarded from its request for a dump on; before the request, and once. See guard.h. */
+int kho_criu_guard(struct kho_criu *criu, const char *cgroup, struct kho_err *err);
 
 /* -EOPNOTSUPP: the task has a namespace that can't be moved. */
 int kho_criu_check_namespaces(pid_t pid, struct kho_err *err);

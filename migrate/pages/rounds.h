@@ -40,6 +40,7 @@
 
 struct kho_round {
 	uint64_t pages;				/* that were sent */
+	uint64_t began_ns;			/* 0: not known; for reports */
 	uint64_t duration_ns;
 	uint64_t cpu_ns;			/* that the workload used; 0: not known */
 };

@@ -8,11 +8,13 @@
 #include <string.h>
 
 #include "base/ini.h"
+#include "base/listen.h"
 #include "migrate/workload/config.h"
 #include "migrate/workload/unit.h"
 
 #define DEFAULT_BLACKOUT_MS	1000
 #define DEFAULT_SOAK_MS		30000
+#define DEFAULT_HOOK_MS		30000
 #define DEFAULT_ROUNDS		8
 #define DEFAULT_HEALTH_MS	5000
 #define DEFAULT_FROZEN_MS	2000
@@ -227,6 +229,13 @@ static int set_volume(void *item, const struct kho_ini_item *ini, struct kho_err
 
 /* ---- the upgrade as a whole ---- */
 
+static int set_windows(struct kho_config *config, const char *value, struct kho_err *err)
+{
+	int r = set_text(config->windows_text, sizeof(config->windows_text), value, err);
+
+	return r < 0 ? r : kho_windows_parse(value, &config->windows, err);
+}
+
 static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_err *err)
 {
 	struct kho_config *config = item;
@@ -242,6 +251,12 @@ static int set_upgrade(void *item, const struct kho_ini_item *ini, struct kho_er
 	if (strcmp(ini->key, "SoakSec") == 0) {
 		config->has_soak = true;
 		return set_seconds(&config->soak_ms, ini->value, err);
+	}
+	if (strcmp(ini->key, "Windows") == 0)
+		return set_windows(config, ini->value, err);
+	if (strcmp(ini->key, "HookTimeoutSec") == 0) {
+		config->has_hook_timeout = true;
+		return set_seconds(&config->hook_timeout_ms, ini->value, err);
 	}
 	if (strcmp(ini->key, "NewKernelFailure") != 0)
 		return -ENOKEY;
@@ -289,6 +304,24 @@ static int set_fleet(void *item, const struct kho_ini_item *ini, struct kho_err 
 	struct kho_config *config = item;
 
 	return kho_config_fleet_set(&config->fleet, ini, err);
+}
+
+/* ---- metrics ---- */
+
+static int set_metrics(void *item, const struct kho_ini_item *ini, struct kho_err *err)
+{
+	struct kho_config *config = item;
+	struct kho_listen listen;
+	int r;
+
+	if (strcmp(ini->key, "Listen") == 0) {
+		r = kho_listen_parse(ini->value, &listen, err);
+		return r < 0 ? r : set_text(config->metrics_listen, KHO_CONFIG_TEXT, ini->value, err);
+	}
+	if (strcmp(ini->key, "TextFile") != 0)
+		return -ENOKEY;
+	return *ini->value ? set_path(config->metrics_file, KHO_CONFIG_TEXT, ini->value, err) :
+	       set_text(config->metrics_file, KHO_CONFIG_TEXT, "", err);
 }
 
 /* ---- sections ---- */
@@ -370,12 +403,14 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 	} else if (strcmp(ini->section, "Fleet") == 0) {
 		item = config;
 		set = set_fleet;
+	} else if (strcmp(ini->section, "Metrics") == 0) {
+		item = config;
+		set = set_metrics;
 	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME], [Volume NAME], [Upgrade], [Image], [API] and "
-				"[Fleet]",
-				ini->section);
+				"[Address NAME], [Volume NAME], [Upgrade], [Image], [API], "
+				"[Metrics] and [Fleet]", ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);
 	r = set(item, ini, err);
@@ -444,6 +479,8 @@ int kho_config_finish(struct kho_config *config, struct kho_err *err)
 		config->max_frozen_ms = DEFAULT_FROZEN_MS;
 	if (!config->has_soak)
 		config->soak_ms = DEFAULT_SOAK_MS;
+	if (!config->has_hook_timeout)
+		config->hook_timeout_ms = DEFAULT_HOOK_MS;
 	if (!config->has_max_blackout)
 		config->max_blackout_ms = DEFAULT_BLACKOUT_MS;
 	if (!*config->keyring)

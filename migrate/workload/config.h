@@ -35,6 +35,8 @@
  *	MaxFrozenSec=2			workloads stand still no longer: or else it's undone
  *	SoakSec=30			khoctl upgrade: the old kernel stands by for so long
  *	MaxBlackoutSec=1		of workloads that don't say it themselves
+ *	Windows=Sat,Sun 02:00-05:00	khoctl upgrade: when it may begin (base/window.h)
+ *	HookTimeoutSec=30		of each program in /etc/kho-agent/hooks.d
  *
  *	[Image]
  *	Signatures=warn			or off, or enforce: of target kernels (image/signature.h)
@@ -44,6 +46,10 @@
  *
  *	[API]
  *	ReadGroup=operators		members may ask for the status; read when the agent starts
+ *
+ *	[Metrics]
+ *	Listen=127.0.0.1:9786		HTTP, off by default; read when the agent starts, like
+ *	TextFile=/var/.../kho.prom	this one: for node-exporter
  *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's
@@ -57,6 +63,7 @@
 
 #include "base/err.h"
 #include "base/parse.h"
+#include "base/window.h"
 #include "image/signature.h"
 #include "migrate/workload/config_fleet.h"
 
@@ -112,6 +119,10 @@ struct kho_config {
 	uint32_t max_blackout_ms;	/* of workloads that have none of their own */
 	bool has_soak;
 	uint32_t soak_ms;		/* between a move and retirement, if one follows the other */
+	char windows_text[KHO_CONFIG_TEXT];
+	struct kho_windows windows;
+	bool has_hook_timeout;
+	uint32_t hook_timeout_ms;
 	struct kho_config_workload workloads[KHO_CONFIG_ITEMS];
 	unsigned int nr_workloads;
 	struct kho_config_address addresses[KHO_CONFIG_ITEMS];
@@ -122,6 +133,8 @@ struct kho_config {
 	enum kho_signatures signatures;
 	char keyring[KHO_CONFIG_TEXT];	/* a folder */
 	char read_group[KHO_CONFIG_NAME];	/* "": root alone */
+	char metrics_listen[KHO_CONFIG_TEXT];	/* base/listen.h; "": nowhere */
+	char metrics_file[KHO_CONFIG_TEXT];	/* "": none */
 	bool stage;
 	char stage_options[KHO_CONFIG_TEXT];	/* words */
 	struct kho_config_fleet fleet;

@@ -3,9 +3,11 @@
 
 import contextlib
 import json
+import subprocess
 import time
+from pathlib import Path
 
-from lib import baseline, timeline
+from lib import baseline
 from lib import report as schema
 from lib.load import Load
 from lib.net import Network
@@ -17,6 +19,7 @@ from lib.upgrade import memory_kib, move, report, retire, spawn, status
 TIME_LIMIT = 1200
 ADDRESS, ADDRESS6 = "10.77.0.10", "fd77::10"
 DATA_MIB = 512
+KHOCTL = Path(__file__).parents[2] / "build/bin/khoctl"
 CONNECTIONS = 10
 
 CONFIG = """
@@ -70,6 +73,11 @@ def set_up(lab, old):
              f"{ADDRESS} and {ADDRESS6}")
 
 
+def size_text(size):
+    """A size as people say it."""
+    return f"{size / 2**20:.1f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
+
+
 class Phases:
     """Phases of the whole upgrade, by the clock of the host: its zero is the spawn's begin."""
 
@@ -94,7 +102,12 @@ class Phases:
         shift = self.at(old_clock) + seen["clock_ms"]
         for span in seen["phases"] + seen["steps"]:
             span["start_ms"] += shift
+        for w in seen["workloads"]:
+            w["round_start_ms"] = [ms + shift for ms in w.get("round_start_ms", [])]
+            if "frozen_start_ms" in w:
+                w["frozen_start_ms"] += shift
         seen["clock_ms"] -= shift
+        seen["began_ms"] -= shift
         seen["phases"] = sorted(seen["phases"] + self._own, key=lambda p: p["start_ms"])
 
 
@@ -153,8 +166,8 @@ def rows(seen):
     volume, machine = seen["volume"], seen["machine"]
     yield "upgrade", f"{seen['old_release']} to {seen['new_release']}: {seen['result']}"
     for w in seen["workloads"]:
-        sizes = " + ".join(timeline.size_text(size) for size in w["round_bytes"])
-        yield w["name"], (f"{timeline.size_text(w['rss_bytes'])} resident, {w['result']}; frozen "
+        sizes = " + ".join(size_text(size) for size in w["round_bytes"])
+        yield w["name"], (f"{size_text(w['rss_bytes'])} resident, {w['result']}; frozen "
                           f"{w['frozen_ms']} ms (predicted {w['predicted_ms']})")
         yield "", f"{w['rounds']} rounds: {sizes}"
     yield "connections", (f"{client['kept']} of {client['opened']} kept, {client['reset']} reset")
@@ -206,7 +219,9 @@ def keep(lab, seen):
     out = lab.images.parent / "demo"
     out.mkdir(exist_ok=True)
     (out / "report.json").write_text(json.dumps(seen, indent=2) + "\n")
-    (out / "timeline.svg").write_text(timeline.draw(seen))
+    with open(out / "timeline.svg", "wb") as picture:
+        subprocess.run([KHOCTL, "show", "--svg", f"--file={out / 'report.json'}"], stdout=picture,
+                       check=True)
 
 
 def test(lab):

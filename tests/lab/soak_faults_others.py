@@ -25,7 +25,7 @@ def of_rehearsal():
 
 def of_criu():
     """CRIU is killed at different times of its work; it can't dump; it can't restore."""
-    for ms in (20, 60, 100, 150, 200, 300, 400):
+    for ms in (20, 60, 100, 150, 200, 250, 300, 350, 400, 500):
         yield Fault(18, f"CRIU is killed after {ms} ms of the dump",
                     old=f"dump after kill-criu {ms}")
     yield Fault(13, "the old agent is killed while memory is copied", old="pre-copy after kill 200",

@@ -26,6 +26,20 @@ def work(new):
     new.run("umount /tmp/m")
 
 
+def killed_on_the_way_out(lab, old):
+    """The old agent is killed while it gives up CPUs, before its kernel's restart is asked for:
+    the next one undoes that, and this kernel is no different from before."""
+    online = old.run("cat /sys/devices/system/cpu/online")
+    # the retirement's answer doesn't come
+    old.run_bg("khoctl retire")
+    old.wait_until("test -e /run/kho-agent/retiring && pkill -9 -x kho-agent", 30)
+    wait_status(lab, old, 60, phase="sync", connected=True)
+    assert old.run("cat /sys/devices/system/cpu/online") == online
+    assert old.call("test -e /run/kho-agent/retiring").rc != 0
+    assert "about to retire" in old.run("journalctl -b -u kho-agent")
+    lab.step("the old agent was killed as it was about to retire, and all is as before")
+
+
 def retire_past_a_kill(lab, old, new):
     """The new agent is killed when it knows what it will get, before it's there to get."""
     old.start("khoctl retire")
@@ -50,6 +64,7 @@ def test(lab):
         new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
         # a service that takes longer to stop than an agent may be silent
         old.run("systemd-run --unit=slow -p KillSignal=SIGCONT -p TimeoutStopSec=20 sleep 1000")
+        killed_on_the_way_out(lab, old)
         retire_past_a_kill(lab, old, new)
         lab.step("retired")
         assert machine.resets() == 0

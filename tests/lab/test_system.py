@@ -1,14 +1,54 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A target image with the whole system: systemd runs in the new kernel, and after
-retirement starts what the old one ran."""
+"""A kernel package's hooks have its target image staged by systemd, if that's wanted, and taken away.
+A target image with the whole system: systemd runs in the new kernel, and after retirement starts
+what the old one ran."""
 
-from lib.upgrade import memory_kib, retire, spawn
+from lib.upgrade import IMAGES, memory_kib, retire, spawn
+
+STAGED = "/var/lib/kho-agent/staged"
+# the unit's way through a whole system, but for what takes minutes to be compressed
+STAGE = b"[Image]\nStage=yes\nStageOptions=--system --exclude=usr --exclude=opt --exclude=var\n"
+
+
+def hook(shell, kind, release):
+    """As the kernel's package calls it; it returns at once and never fails."""
+    shell.run(f"/etc/kernel/{kind}.d/zz-kho-agent {release} /boot/vmlinuz-{release}", 20)
+
+
+def staged(shell, release):
+    """Until its unit has ended, well or not; how."""
+    unit = shell.run(f"systemd-escape --template=kho-stage@.service {release}")
+    shell.wait_until(f"systemctl show -P SubState {unit} | grep -qE 'dead|failed'", 180)
+    return shell.run(f"systemctl show -P Result {unit}")
+
+
+def stage(lab, old):
+    """Not wanted; no such kernel; a kernel, which is removed then."""
+    release = lab.release("new")
+    hook(old, "postinst", release)
+    assert staged(old, release) == "success"
+    assert old.call(f"test -e {IMAGES}/{release}").rc != 0, "staged, unasked"
+    old.write_file("/etc/kho-agent/kho-agent.conf", STAGE)
+    hook(old, "postinst", "1.2.3-none")
+    assert staged(old, "1.2.3-none") == "exit-code"
+    hook(old, "header_postinst", release)
+    assert staged(old, release) == "success", old.run("journalctl --no-pager -u 'kho-stage@*'")
+    assert old.run(f"basename $(readlink {STAGED})") == release
+    shown = old.run(f"khoctl image inspect {STAGED}").splitlines()
+    lab.step(f"staged: {shown[0]}")
+    old.run(f"mv /boot/vmlinuz-{release} /boot/kept")
+    hook(old, "postrm", release)
+    assert old.call(f"test -e {IMAGES}/{release} || test -L {STAGED}").rc != 0, "still staged"
+    assert old.call(f"test -e {IMAGES}/new/manifest").rc == 0, "another image is gone"
+    old.run(f"mv /boot/kept /boot/vmlinuz-{release}; rm /etc/kho-agent/kho-agent.conf; "
+            "systemctl reset-failed")
 
 
 def test(lab):
     """Spawn, look around, retire."""
     machine = lab.machine()
     with machine.boot("old") as old:
+        stage(lab, old)
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")
         new.wait_until("systemctl is-active kho-new.target", 60)
         lab.step(f"systemd runs: {memory_kib(new) // 1024} MiB, "

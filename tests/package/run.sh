@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# The Debian packages, in a writable view of the build root: installed, the module
-# built by DKMS for both stock kernels, then purged, which has to leave nothing. Runs in
-# the build root; appends to $KHO_RESULTS as every tier does.
+# make install DESTDIR=, which has to make just what tests/package/installed lists, whatever
+# the umask is, and runs from there. The Debian packages, in a writable view of the build root:
+# installed, the module built by DKMS for both stock kernels, then purged, which has to leave
+# nothing. Runs in the build root; appends to $KHO_RESULTS as every tier does.
 # shellcheck disable=SC2317	# functions that check() calls
 set -uo pipefail
 cd "$(dirname "$0")/../.." || exit
@@ -65,6 +66,15 @@ works() {
 		ls -d /var/lib/kho-agent/images'
 }
 
+# what alerts link to is there, by the name that they have for it
+has_metrics() {
+	local list
+	list=$(dpkg -c "$debs"/kho-agent_*.deb)
+	inside 'promtool check rules /usr/share/kho-agent/alerts.yml
+		python3 -m json.tool /usr/share/kho-agent/dashboard.json >/dev/null' || return
+	grep -q "/usr/share/doc/kho-agent/runbook.md$" <<<"$list"
+}
+
 # the root that they are installed in keeps no manuals
 has_manuals() {
 	local page list
@@ -121,11 +131,30 @@ purges() {
 		! find /usr /etc /var/lib -name "*kho-agent*" -o -name "*multikernel*" | grep .'
 }
 
+# as package builders of other distributions use it
+make_install() {
+	local dir release
+	dir=$(mktemp -d) || return
+	(umask 077 && make -s --no-print-directory install DESTDIR="$dir") || return
+	(cd "$dir" && find . ! -type d -printf '%m /%P\n') >"$dir.list"
+	for release in $(releases); do
+		sed -i "s,/modules/$release/,/modules/RELEASE/," "$dir.list"
+	done
+	sort -k 2 "$dir.list" | diff tests/package/installed - || return
+	# the folder of images is root's alone, all others are for everybody
+	[[ $(stat -c %a "$dir/var/lib/kho-agent/images") == 700 ]] || return
+	"$dir/usr/bin/khoctl" --version | grep -q "^khoctl " &&
+		"$dir/usr/sbin/kho-agent" --version | grep -q "^kho-agent " &&
+		! grep -rl "$dir" "$dir"
+}
+
 : >"$log"
+check make-install make_install
 make_view
 check installs installs
 check has-modules has_modules
 check works works
+check has-metrics has_metrics
 check has-manuals has_manuals
 check is-one-version is_one_version
 check has-hooks has_hooks

@@ -137,7 +137,7 @@ static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_m
 	settle(machine);
 	facts->machine = machine->upgrading ? KHO_MACHINE_UPGRADING : KHO_MACHINE_IDLE;
 	if (machine->done && began >= since_ms)
-		facts->result = machine->well ? KHO_RESULT_DONE : KHO_RESULT_FAILED;
+		facts->result = machine->well ? KHO_FLEET_RESULT_DONE : KHO_FLEET_RESULT_FAILED;
 	snprintf(facts->message, sizeof(facts->message), "simulated");
 	return 0;
 }
@@ -190,19 +190,9 @@ static enum kho_verdict check(void *ctx, const struct kho_rollout_spec *spec, en
 	return KHO_VERDICT_GOOD;
 }
 
-static int zone(void *ctx, const char *name, uint64_t now, unsigned int *day, unsigned int *minute,
-		struct kho_err *err)
-{
-	(void)ctx;
-	(void)name;
-	(void)now;
-	*day = *minute = 0;
-	return err ? 0 : 0;
-}
-
 static const struct kho_machine_ops machine_ops = {
 	.now_ms = now_ms, .mono_ms = mono_ms, .look = look, .start = start, .abort = abort_it,
-	.check = check, .zone = zone,
+	.check = check,
 };
 
 static void boot(struct machine *machine)

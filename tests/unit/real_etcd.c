@@ -167,7 +167,7 @@ struct kho_etcd_client *real_etcd_client(const struct real_etcd *etcd, uint32_t 
 	snprintf(certificate, sizeof(certificate), "%s/client.pem", etcd->folder);
 	snprintf(key, sizeof(key), "%s/client.key", etcd->folder);
 	if (etcd->tls)
-		spec.tls = (struct kho_http_tls){ ca, certificate, key };
+		spec.tls = (struct kho_web_tls){ ca, certificate, key };
 	ck_assert_msg(kho_etcd_client_new(&spec, &client, &err) >= 0, "%s", err.msg);
 	return client;
 }

@@ -147,8 +147,12 @@ START_TEST(all_keys)
 	     "Functions=0000:00:05.0 0001:02:1f.7\nGateway=10.77.0.1\n"
 	     "[Volume other]\nFunction=0000:00:08.0\nMountPoint=/srv/o\nFileSystem=xfs\n"
 	     "[Volume data]\nFunction=0000:00:07.0\nPartition=2\nMountPoint=/srv/data\n"
-	     "FileSystem=ext4\nOptions=noatime,ro\n[Upgrade]\nNewKernelFailure=stay\n");
+	     "FileSystem=ext4\nOptions=noatime,ro\n[Upgrade]\nNewKernelFailure=stay\n"
+	     "Windows=Sat 02:00-05:00; 23:00-01:00 UTC\nHookTimeoutSec=2.5\n");
 	ck_assert(config.stay);
+	ck_assert_uint_eq(config.windows.nr, 2);
+	ck_assert_str_eq(config.windows_text, "Sat 02:00-05:00; 23:00-01:00 UTC");
+	ck_assert_uint_eq(config.hook_timeout_ms, 2500);
 	ck_assert_uint_eq(config.nr_workloads, 1);
 	ck_assert_str_eq(w->name, "redis");
 	ck_assert_str_eq(w->unit, "redis-server.service");
@@ -245,6 +249,23 @@ START_TEST(api)
 }
 END_TEST
 
+START_TEST(metrics)
+{
+	good("[Metrics]\n");
+	ck_assert_str_eq(config.metrics_listen, "");
+	ck_assert_str_eq(config.metrics_file, "");
+	good("[Metrics]\nListen=9786 [fd77::1]:80\nTextFile=/srv/a.prom\n");
+	ck_assert_str_eq(config.metrics_listen, "9786 [fd77::1]:80");
+	ck_assert_str_eq(config.metrics_file, "/srv/a.prom");
+	good("[Metrics]\nListen=\nTextFile=\n");
+	ck_assert_str_eq(config.metrics_listen, "");
+	ck_assert_str_eq(config.metrics_file, "");
+	ck_assert_int_eq(parse("[Metrics]\nListen=localhost:80\n"), -EINVAL);
+	ck_assert_int_eq(parse("[Metrics]\nTextFile=a.prom\n"), -EINVAL);
+	ck_assert_int_eq(parse("[Metrics]\nPort=80\n"), -EINVAL);
+}
+END_TEST
+
 /* A later file replaces single keys; an empty value takes back what a list had. */
 START_TEST(files_add_up)
 {
@@ -304,6 +325,8 @@ static const struct bad {
 	{ "[Address a]\nFunctions=00:05.0", "Functions=: " },
 	{ "[Address a]\nGateway=gate", "is no address" },
 	{ "[Upgrade]\nNewKernelFailure=panic", "restart or stay" },
+	{ "[Upgrade]\nWindows=Sat 2-5", "Windows=: \"2-5\" is no time from and until" },
+	{ "[Upgrade]\nHookTimeoutSec=soon", "HookTimeoutSec=: \"soon\"" },
 	{ "[Upgrade]\nMaxRounds=2", "has no key MaxRounds=" },
 	{ "[Upgrade a]\nNewKernelFailure=stay", "is no section" },
 	{ "[Image]\nSignatures=", "off, warn or enforce" },
@@ -415,6 +438,7 @@ static Suite *config_suite(void)
 	tcase_add_test(keys, blackout_of_all);
 	tcase_add_test(keys, of_images);
 	tcase_add_test(keys, api);
+	tcase_add_test(keys, metrics);
 	tcase_add_test(keys, files_add_up);
 	tcase_add_loop_test(keys, bad_value, 0, (int)KHO_ARRAY_SIZE(bad_values));
 	tcase_add_test(keys, long_values);

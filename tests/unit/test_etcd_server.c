@@ -192,18 +192,18 @@ END_TEST
 /* By etcd's own API: a user root, and one that may use what fleets use. */
 static void administer(const char *path, const char *body)
 {
-	struct kho_http *http;
-	struct kho_http_answer answer = {};
+	struct kho_web *http;
+	struct kho_web_answer answer = {};
 	char url[320];
-	struct kho_http_request request = { .url = url, .body = body, .timeout_ms = CALL_MS,
+	struct kho_web_request request = { .url = url, .body = body, .timeout_ms = CALL_MS,
 					    .max = 65536 };
 
 	snprintf(url, sizeof(url), "%s/v3/auth/%s", real.endpoints, path);
-	ck_assert_int_eq(kho_http_new(NULL, &http, &err), 0);
-	ck_assert_int_eq(kho_http_call(http, &request, &answer, &err), 0);
+	ck_assert_int_eq(kho_web_new(NULL, &http, &err), 0);
+	ck_assert_int_eq(kho_web_call(http, &request, &answer, &err), 0);
 	ck_assert_msg(answer.status == 200, "%s: %s", path, answer.body);
 	free(answer.body);
-	kho_http_free(http);
+	kho_web_free(http);
 }
 
 static int ask_as(const char *user, const char *password, const char *key)
@@ -244,8 +244,8 @@ END_TEST
 /* ---- members of it are lost ---- */
 
 static struct {
-	enum kho_machine machine;
-	enum kho_result result;
+	enum kho_fleet_machine machine;
+	enum kho_fleet_result result;
 	unsigned int begun;
 	char digest[KHO_FLEET_DIGEST];
 } machine;
@@ -385,7 +385,7 @@ START_TEST(quorum)
 	/* no quorum: what's under way finishes, and can't be told yet */
 	real_etcd_kill(&real, 1);
 	machine.machine = KHO_MACHINE_IDLE;
-	machine.result = KHO_RESULT_DONE;
+	machine.result = KHO_FLEET_RESULT_DONE;
 	for (int i = 0; i < 2; i++)
 		ck_assert_int_lt(kho_member_step(&member, &wait_ms, &err), 0);
 	/* nor does a daemon that's started now begin anything */

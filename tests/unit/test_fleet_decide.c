@@ -277,13 +277,13 @@ START_TEST(upgrades)
 	expect(0, KHO_ACTION_ABORT, "DeadlinePassed");
 	nodes[0].slot_since_ms = NOW;
 	facts.machine = KHO_MACHINE_IDLE;
-	facts.result = KHO_RESULT_DONE;
+	facts.result = KHO_FLEET_RESULT_DONE;
 	expect(0, KHO_ACTION_RELEASE, "Upgraded");
 	ck_assert_int_eq(decision.state, KHO_NODE_DONE);
-	facts.result = KHO_RESULT_FAILED;
+	facts.result = KHO_FLEET_RESULT_FAILED;
 	expect(0, KHO_ACTION_RELEASE, "UpgradeFailed");
 	ck_assert_int_eq(decision.state, KHO_NODE_FAILED);
-	facts.result = KHO_RESULT_NONE;
+	facts.result = KHO_FLEET_RESULT_NONE;
 	expect(0, KHO_ACTION_RELEASE, "Vanished");
 }
 END_TEST
@@ -301,7 +301,7 @@ START_TEST(gates_after)
 	view.rollout.spec.stay = true;
 	expect(0, KHO_ACTION_WAIT, "Upgrading");
 	facts.machine = KHO_MACHINE_IDLE;
-	facts.result = KHO_RESULT_DONE;
+	facts.result = KHO_FLEET_RESULT_DONE;
 	expect(0, KHO_ACTION_RELEASE, "GateFailed");
 	ck_assert_int_eq(decision.state, KHO_NODE_FAILED);
 	facts.after = KHO_VERDICT_GOOD;

@@ -169,6 +169,41 @@ START_TEST(commits)
 }
 END_TEST
 
+/*
+ * Whatever is under way, an agent that was started again hears hello first: in a rollback it
+ * was once taken for the end of that, and the new kernel was reclaimed with all workloads.
+ */
+START_TEST(hello_is_no_end)
+{
+	struct kho_upgrade upgrade = in(KHO_UPGRADE_SPAWN);
+
+	ck_assert_int_eq(kho_upgrade_hello(&upgrade), KHO_UPGRADE_DO_MOVE);
+	upgrade = (struct kho_upgrade){ .state = KHO_UPGRADE_SPAWN };
+	ck_assert_int_eq(kho_upgrade_hello(&upgrade), KHO_UPGRADE_DO_SOAK);
+	for (enum kho_upgrade_state s = 0; s < _KHO_UPGRADE_STATE_MAX; s++) {
+		if (s == KHO_UPGRADE_SPAWN)
+			continue;
+		upgrade = (struct kho_upgrade){ .state = s, .workloads = true };
+		ck_assert_int_eq(kho_upgrade_hello(&upgrade), KHO_UPGRADE_WAIT);
+		ck_assert_int_eq(upgrade.state, s);
+	}
+}
+END_TEST
+
+/* As it's about to retire: once it was taken for having retired. */
+START_TEST(lost_on_the_way_out)
+{
+	struct kho_upgrade upgrade = in(KHO_UPGRADE_RETIRE);
+
+	ck_assert_int_eq(kho_upgrade_lost(&upgrade, true, &bad), KHO_UPGRADE_DO_END);
+	ck_assert_int_eq(upgrade.state, KHO_UPGRADE_FAILED);
+	ck_assert_int_eq(upgrade.err.code, -EIO);
+	upgrade = in(KHO_UPGRADE_RETIRE);
+	ck_assert_int_eq(kho_upgrade_lost(&upgrade, false, &bad), KHO_UPGRADE_DO_SOAK);
+	ck_assert(upgrade.held && upgrade.err.code == -EIO);
+}
+END_TEST
+
 START_TEST(new_kernel_is_lost)
 {
 	struct kho_upgrade upgrade = in(KHO_UPGRADE_SOAK);
@@ -211,10 +246,15 @@ END_TEST
 START_TEST(resumed_on_the_way_back)
 {
 	const struct kho_upgrade_world there = { .spawned = true, .new_owns = true };
+	const struct kho_upgrade_world back = { .spawned = true }, gone = {};
 	struct kho_upgrade upgrade = in(KHO_UPGRADE_SOAK);
 
 	abort_it(&upgrade);
 	ck_assert_int_eq(kho_upgrade_resume(&upgrade, &there), KHO_UPGRADE_DO_ROLLBACK);
+	/* committed, and the new kernel may be at what follows: it isn't reclaimed from it */
+	ck_assert_int_eq(kho_upgrade_resume(&upgrade, &back), KHO_UPGRADE_DO_ROLLBACK);
+	ck_assert_int_eq(upgrade.state, KHO_UPGRADE_ROLLBACK);
+	ck_assert_int_eq(kho_upgrade_resume(&upgrade, &gone), KHO_UPGRADE_DO_RECLAIM);
 	upgrade = in(KHO_UPGRADE_MOVE);
 	abort_it(&upgrade);
 	ck_assert_int_eq(kho_upgrade_resume(&upgrade, &there), KHO_UPGRADE_DO_ROLLBACK);
@@ -312,6 +352,8 @@ int main(void)
 	tcase_add_test(tc, aborts);
 	tcase_add_test(tc, abort_of_a_move);
 	tcase_add_test(tc, commits);
+	tcase_add_test(tc, hello_is_no_end);
+	tcase_add_test(tc, lost_on_the_way_out);
 	tcase_add_test(tc, new_kernel_is_lost);
 	tcase_add_test(tc, resumed);
 	tcase_add_test(tc, resumed_on_the_way_back);

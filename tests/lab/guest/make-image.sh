@@ -30,14 +30,15 @@ install_ours() {
 	# the one with failpoints, which do nothing until a test asks for one
 	install build/test/kho-agent "$1/usr/sbin/"
 	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/zoo \
-		build/lab/lab-pages build/lab/lab-net "$here/traffic.py" "$here/stuck.py"
+		build/lab/lab-pages build/lab/lab-net build/lab/lab-bpf "$here/traffic.py" "$here/stuck.py" \
+		"$here/kill-agent.sh"
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"
-	install -m 644 "$here/lab-serial.service" "$here/lab-abmem.service" \
+	install -m 644 "$here/lab-serial.service" "$here/lab-kill.service" "$here/lab-abmem.service" \
 		"$here"/lab-zoo*.service "$here/lab-stuck.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/kho-new.target.wants"
-	ln -sf ../lab-serial.service "$1/etc/systemd/system/kho-new.target.wants/"
+	ln -sf ../lab-serial.service ../lab-kill.service "$1/etc/systemd/system/kho-new.target.wants/"
 	for role in old new; do
 		install -D -m 644 "build/lab/hang/$(<"/opt/kernels/$role/release")/lab_hang.ko" \
 			"$1/usr/lib/kho-lab/$role/lab_hang.ko"

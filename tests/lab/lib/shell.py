@@ -76,6 +76,12 @@ class Shell:
         data = b"".join(base64.b64decode(self._lines[n]) for n in range(self._end[1]))
         return Result(self._end[0], data.decode("utf-8", "replace"))
 
+    def renew(self):
+        """Whoever was behind this port has gone; another kernel's lab-shell will be."""
+        self._reset(0)
+        self._ready, self._scanned = False, len(self._stream.text)
+        return self
+
     def wait_ready(self, seconds):
         """Waits until lab-shell runs in the guest."""
         asked = [0.0]
@@ -105,6 +111,10 @@ class Shell:
             self._last = now
             self._send(self._request)
         return result
+
+    def poll(self):
+        """The Result of the command that start() sent, or None so far."""
+        return self._finished()
 
     def finish(self):
         """The result of the command that start() sent."""
