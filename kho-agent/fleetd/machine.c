@@ -140,9 +140,11 @@ static int check_image(const struct kho_config *config, const struct kho_rollout
 {
 	struct kho_keyring *keyring = NULL;
 	_cleanup_free_ struct kho_image_look *image = calloc(1, sizeof(*image));
-	int r = image ? kho_keyring_load(config->keyring, &keyring, err) :
-			kho_fail(err, -ENOMEM, "no memory to look at the image");
+	int r;
 
+	if (!image)
+		return kho_fail(err, -ENOMEM, "no memory to look at the image");
+	r = kho_keyring_load(config->keyring, &keyring, err);
 	if (r >= 0)
 		r = kho_image_look(spec->image, keyring, KHO_REFUSED_DIR, image, err);
 	kho_keyring_free(keyring);

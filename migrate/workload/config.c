@@ -299,13 +299,6 @@ static int set_api(void *item, const struct kho_ini_item *ini, struct kho_err *e
 	return set_text(config->read_group, sizeof(config->read_group), ini->value, err);
 }
 
-static int set_fleet(void *item, const struct kho_ini_item *ini, struct kho_err *err)
-{
-	struct kho_config *config = item;
-
-	return kho_config_fleet_set(&config->fleet, ini, err);
-}
-
 /* ---- metrics ---- */
 
 static int set_metrics(void *item, const struct kho_ini_item *ini, struct kho_err *err)
@@ -401,8 +394,8 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 		item = config;
 		set = set_api;
 	} else if (strcmp(ini->section, "Fleet") == 0) {
-		item = config;
-		set = set_fleet;
+		item = &config->fleet;
+		set = kho_config_fleet_set;
 	} else if (strcmp(ini->section, "Metrics") == 0) {
 		item = config;
 		set = set_metrics;

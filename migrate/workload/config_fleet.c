@@ -23,9 +23,9 @@ static int set_lease(struct kho_config_fleet *fleet, const char *value, struct k
 	return r;
 }
 
-int kho_config_fleet_set(struct kho_config_fleet *fleet, const struct kho_ini_item *ini,
-			 struct kho_err *err)
+int kho_config_fleet_set(void *item, const struct kho_ini_item *ini, struct kho_err *err)
 {
+	struct kho_config_fleet *fleet = item;
 	const struct {
 		const char *key;
 		char *to;

@@ -22,8 +22,7 @@ struct kho_config_fleet {
 	char fleet_lock[KHO_CONFIG_FLEET_TEXT];	/* URL of a FleetLock server; "": none */
 };
 
-/* One key. -ENOKEY: there's none of that name; -EINVAL */
-int kho_config_fleet_set(struct kho_config_fleet *fleet, const struct kho_ini_item *ini,
-			 struct kho_err *err);
+/* One key of @item, a struct kho_config_fleet. -ENOKEY: there's none of that name; -EINVAL */
+int kho_config_fleet_set(void *item, const struct kho_ini_item *ini, struct kho_err *err);
 
 #endif

@@ -72,8 +72,8 @@ START_TEST(one_at_a_time)
 	ck_assert_int_eq(start(DOCUMENT("a"), false, &begun), 0);
 	ck_assert(begun);
 	/* the same again, written otherwise */
-	ck_assert_int_eq(start(" { \"schema\" : 1, \"id\":\"a\", \"image\":\"/i\", \"digest\":\"" DIGEST "\" }",
-			       false, &begun), 0);
+	ck_assert_int_eq(start(" { \"schema\" : 1, \"id\":\"a\", \"image\":\"/i\", \"digest\":\"" DIGEST
+			       "\" }", false, &begun), 0);
 	ck_assert(!begun);
 	control.now_ms += 7 * MINUTE;
 	ck_assert_int_eq(start(DOCUMENT("b"), false, &begun), -EEXIST);

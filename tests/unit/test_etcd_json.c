@@ -114,8 +114,8 @@ static int error_of(long status, const char *text)
 
 START_TEST(errors)
 {
-	static const char gone[] = "{\"result\":{\"ID\":\"5\"}}", cancel[] = "{\"result\":{\"canceled\":true}}",
-		error[] = "{\"error\":{\"message\":\"x\"}}";
+	static const char gone[] = "{\"result\":{\"ID\":\"5\"}}",
+		cancel[] = "{\"result\":{\"canceled\":true}}", error[] = "{\"error\":{\"message\":\"x\"}}";
 	struct kho_etcd_kvs kvs;
 
 	ck_assert_int_eq(kho_etcd_keep_answer(gone, strlen(gone), &err), -ENOKEY);

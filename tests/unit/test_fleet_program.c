@@ -257,7 +257,8 @@ START_TEST(one_machine)
 					 KHO_ROLLOUT_ABORTED, &err), 0);
 	begin_rollout("bad", bad);
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"state\":\"upgrading\"");
-	wait_for("com.coreos.airlock/groups/default/v1/semaphore", "{\"total_slots\":1,\"holders\":[\"m1\"]}");
+	wait_for("com.coreos.airlock/groups/default/v1/semaphore",
+		 "{\"total_slots\":1,\"holders\":[\"m1\"]}");
 	/* it's killed, and goes on where it was */
 	end(daemon, SIGKILL);
 	daemon = start_daemon();

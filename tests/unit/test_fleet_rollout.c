@@ -45,7 +45,8 @@ START_TEST(everything)
 		"{\"name\":\"tenth\",\"size\":\"10%\"}],\"concurrency\":\"25%\",\"soak_sec\":60,"
 		"\"per_domain\":{\"label\":\"rack\",\"max\":2},\"halt_failures\":3,"
 		"\"deadline_sec\":100,\"undo_sec\":20,\"machine_soak_sec\":30,"
-		"\"windows\":\"Mon,Fri 22:00-04:00 Europe/Berlin; 12:00-13:00\",\"rollback\":\"stay\",\"share_slots\":true,"
+		"\"windows\":\"Mon,Fri 22:00-04:00 Europe/Berlin; 12:00-13:00\","
+		"\"rollback\":\"stay\",\"share_slots\":true,"
 		"\"gates\":[{\"type\":\"command\",\"name\":\"db\"},{\"type\":\"http\",\"when\":\"after\","
 		"\"url\":\"http://h/\"},{\"type\":\"prometheus\",\"url\":\"http://p:9090\","
 		"\"query\":\"up\",\"expect\":\"none\"}]}"), 0);

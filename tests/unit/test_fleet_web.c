@@ -157,7 +157,8 @@ START_TEST(lock_refused)
 {
 	struct kho_fleetlock lock = { .url = url, .id = "m1", .group = "web", .timeout_ms = 2000 };
 
-	serve("HTTP/1.1 500 Oh\r\nContent-Length: 42\r\n\r\n{\"kind\":\"failed_lock\",\"value\":\"all taken\"}\n");
+	serve("HTTP/1.1 500 Oh\r\nContent-Length: 42\r\n\r\n"
+	      "{\"kind\":\"failed_lock\",\"value\":\"all taken\"}\n");
 	ck_assert_int_eq(kho_fleetlock_lock(http, &lock, &err), -EBUSY);
 	ck_assert_str_eq(err.msg, "the FleetLock server answers 500 (failed_lock): all taken");
 	end(NULL, 0);
