@@ -126,8 +126,8 @@ build() {
 	fetch "$src"
 	apply_patches "$src"
 	configure "$flavour" "$src"
-	# what our build root has needs no check, and nobody wants libc's headers or symbols
-	DEB_BUILD_PROFILES='pkg.linux-upstream.nokerneldbg pkg.linux-upstream.nolibcdev' \
+	# what our build root has needs no check, and nobody wants symbols
+	DEB_BUILD_PROFILES='pkg.linux-upstream.nokerneldbg' \
 		KDEB_COMPRESS=zstd KDEB_PKGVERSION=1 DPKG_FLAGS='-d' \
 		"${idle[@]}" make -C "$src" -j"$(nproc)" INSTALL_MOD_STRIP=1 bindeb-pkg
 	mv "$src"/../linux-{image,headers}-*.deb "$out/"
