@@ -98,6 +98,9 @@ int kho_build_load(struct kho_build *build, struct kho_err *err)
 		return kho_wrap(err, r, "target image %s", build->request->image);
 	memcpy(build->release, image.release, sizeof(build->release));
 	build->contiguous = kho_build_contiguous(image.alignment, image.init_size);
+	/* scratch memory lies between the kernel and the initramfs */
+	if (build->native)
+		build->contiguous += MIN_ROOM + build->initramfs_size;
 	return 0;
 }
 
