@@ -4,8 +4,9 @@
  *
  * A claimed region is either offline memory of this kernel, which a memory
  * hotplug notifier then keeps offline, or memory that was reserved from it at
- * boot, or preserved for it by KHO (kho.c). User space maps it; other parts of the module map small pieces. Each
- * user of a region pins it, and each region pins the module.
+ * boot, or preserved for it by KHO (kho.c). User space maps it; other parts of
+ * the module map small pieces. Each user of a region pins it, and each region
+ * pins the module.
  */
 #include <linux/io.h>
 #include <linux/ioport.h>
