@@ -11,17 +11,19 @@ MAKEFLAGS += --no-builtin-rules
 .DEFAULT_GOAL := all
 
 IN_ROOT := $(wildcard /etc/kho-build-root)
-NATIVE  := $(or $(IN_ROOT),$(shell pkg-config --exists 'libsystemd >= 257' libprotobuf-c && \
-           command -v protoc-c >/dev/null && echo yes))
+NATIVE  := $(or $(IN_ROOT),$(shell pkg-config --exists 'libsystemd >= 257' libprotobuf-c libbpf && \
+           command -v protoc-c >/dev/null && command -v clang >/dev/null && echo yes))
 JOBS ?= $(shell nproc)
 
 # What the user can ask for, by where it can run
 BUILD_TARGETS := all programs modules tests
-ROOT_TARGETS  := check check-all unit sim model metrics lint fuzz fuzzers deb package lab soak demo bench-spawn bench-blackout lab-image
+ROOT_TARGETS  := check check-all unit sim model metrics lint fuzz fuzzers deb package lab soak demo \
+                 bench-spawn bench-blackout bench-probes lab-image lab-kho kernel
 
 include mk/toolchain.mk
 include mk/install.mk
 ifneq ($(NATIVE),)
+include mk/bpf.mk
 include mk/agent.mk
 include mk/kernel.mk
 include mk/tests.mk
@@ -67,4 +69,4 @@ help: ## this list
 		awk -F'\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  V=1 shows command lines; SAN=1 builds with ASan and UBSan;'
-	@echo '  TESTS="a b" picks lab tests; MIRROR= names a Debian mirror; JOBS= limits parallel builds.'
+	@echo '  TESTS="a b" picks lab tests; FLAVOUR= a kernel; MIRROR= names a Debian mirror; JOBS= limits parallel builds.'

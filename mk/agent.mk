@@ -2,7 +2,7 @@
 #
 # proto/*.proto -> $(B)/proto/*.pb-c.[ch]
 # kho-agent/<library folders>/*.[cS] + the above -> $(B)/libkho.a
-# migrate/<library folders>/*.c -> the same library
+# migrate/<library folders>/*.c, bpf/*.c (mk/bpf.mk) -> the same library
 # kho-agent/{agent,khoctl}/*.c + libkho.a -> $(B)/bin/{kho-agent,khoctl}
 # migrate/restore/*.c + libkho.a -> $(B)/bin/kho-restore
 #
@@ -12,9 +12,11 @@ LIB_DIRS := base spawn channel system image api upgrade view metrics http timeli
 MIGRATE_DIRS := criu pages net volume workload
 PROTOS   := $(wildcard proto/*.proto)
 LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S)) \
-            $(foreach d,$(MIGRATE_DIRS),$(wildcard migrate/$(d)/*.c))
+            $(foreach d,$(MIGRATE_DIRS),$(wildcard migrate/$(d)/*.c)) \
+            $(filter-out $(BPF_SRC),$(wildcard bpf/*.c))
 PROTO_C  := $(PROTOS:proto/%.proto=$(B)/proto/%.pb-c.c) $(B)/proto/rpc.pb-c.c
 PROTO_H  := $(PROTO_C:.c=.h)
+GENERATED_H := $(PROTO_H) $(BPF_SKEL)
 PROTO_O  := $(PROTO_C:.c=.o)
 LIB_OBJ  := $(LIB_SRC:%=$(B)/obj/%.o)
 
@@ -27,8 +29,9 @@ PROGRAMS   := $(if $(AGENT_OBJ),$(B)/bin/kho-agent) $(if $(KHOCTL_OBJ),$(B)/bin/
 
 $(B)/bin/kho-agent: $(AGENT_OBJ)
 $(B)/bin/khoctl: $(KHOCTL_OBJ)
-# for khoctl watch, and for nothing else
+# for khoctl watch, and for the agent's probes, and for nothing else
 $(B)/bin/khoctl: OWN_LIBS := $(NCURSES_LIBS)
+$(B)/bin/kho-agent: OWN_LIBS := $(BPF_LIBS)
 $(B)/bin/kho-restore: $(RESTORE_OBJ)
 
 $(PROGRAMS): $(B)/libkho.a
@@ -42,9 +45,9 @@ TEST_AGENT_OBJ := $(AGENT_OBJ:$(B)/obj/%=$(B)/test/obj/%)
 
 $(TEST_AGENT): $(TEST_AGENT_OBJ) $(B)/libkho.a
 	$(call msg,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(TEST_AGENT_OBJ) $(B)/libkho.a $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(TEST_AGENT_OBJ) $(B)/libkho.a $(PKG_LIBS) $(BPF_LIBS)
 
-$(B)/test/obj/%.c.o: %.c | $(PROTO_H)
+$(B)/test/obj/%.c.o: %.c | $(GENERATED_H)
 	$(call msg,CC,$@)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) -DKHO_FAILPOINTS $(DEPFLAGS) -c -o $@ $<
@@ -56,7 +59,7 @@ $(B)/libkho.a: $(LIB_OBJ) $(PROTO_O)
 
 # Generated headers come first: no source's dependencies are known before its
 # first compile.
-$(B)/obj/%.c.o: %.c | $(PROTO_H)
+$(B)/obj/%.c.o: %.c | $(GENERATED_H)
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(DEPFLAGS) -c -o $@ $<

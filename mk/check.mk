@@ -21,8 +21,10 @@ check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, 
 	$(Q)$(MAKE) --no-print-directory SAN=1 sim
 	$(Q)LAB_CYCLES=20 TESTS=reclaim mk/check.sh lab
 	$(Q)$(MAKE) --no-print-directory soak
+	$(Q)$(MAKE) --no-print-directory lab-kho
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
+	$(Q)$(MAKE) --no-print-directory bench-probes
 
 unit: tests ## unit tests (SAN=1: under ASan and UBSan)
 	$(Q)$(TIER_ENV) mk/check.sh unit
@@ -36,7 +38,7 @@ model: ## the two kernels as a Promela model, checked by spin; TESTS="a b" picks
 metrics: $(METRICS_SERVE) $(B)/bin/khoctl ## a real Prometheus on what agents show, alerts, dashboard
 	$(Q)$(TIER_ENV) mk/check.sh metrics
 
-lint: $(PROTO_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
+lint: $(GENERATED_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
 	$(Q)mk/check.sh lint
 
 fuzzers: $(FUZZ_PROGS)

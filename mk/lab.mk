@@ -5,7 +5,7 @@
 
 LAB_GUEST := $(wildcard tests/lab/guest/*)
 
-.PHONY: lab lab-image soak demo bench-spawn bench-blackout
+.PHONY: lab lab-image lab-kho soak demo bench-spawn bench-blackout bench-probes
 # one of them installs the packages
 lab: $(if $(filter guide,$(or $(TESTS),guide)),deb)
 lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
@@ -14,6 +14,12 @@ lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 soak: lab-image ## long tests in emulated machines (tests/lab/soak_*.py); TESTS="faults" picks some
 	$(Q)tests/lab/run --prefix=soak_ $(TESTS)
 
+# with a kernel that has KHO as a third one; it's built first, which takes long once
+lab-kho: ## tests with a kernel that has KHO (tests/lab/kho_*.py), built by make kernel; FLAVOUR=
+	$(Q)kernel=$$(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL mk/kho-kernel.sh $(or $(FLAVOUR),kho)) && \
+		$(MAKE) --no-print-directory KHO_KERNEL=$$kernel build/lab-kho/disk.img && \
+		LAB_IMAGES=lab-kho tests/lab/run --prefix=kho_ $(TESTS)
+
 lab-image: build/lab/disk.img ## make the image that lab machines boot from
 
 demo: lab-image ## upgrade a machine that serves clients, under load, from 6.12 to 7.x
@@ -21,6 +27,9 @@ demo: lab-image ## upgrade a machine that serves clients, under load, from 6.12 
 
 bench-spawn: lab-image ## spawn time and channel throughput, as ratios
 	$(Q)tests/lab/run --prefix=bench_ spawn
+
+bench-probes: lab-image ## what the probes of a move cost, as ratios
+	$(Q)tests/lab/run --prefix=bench_ probes
 
 bench-blackout: lab-image ## how long workloads stand still, against their memory
 	$(Q)tests/lab/run --prefix=bench_ blackout
@@ -35,11 +44,13 @@ build/lab/hang/$(2)/lab_hang.ko: $(wildcard tests/lab/guest/hang/*) $(1)/Module.
 endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
-build/lab/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) $(LAB_GUEST) build/lab/lab-shell \
-		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net \
+build/lab/disk.img build/lab-kho/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) \
+		$(LAB_GUEST) build/lab/lab-shell \
+		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net build/lab/lab-bpf \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
-	$(Q)tests/lab/guest/make-image.sh $(@D)
+	@mkdir -p $(@D)
+	$(Q)tests/lab/guest/make-image.sh $(@D) $(KHO_KERNEL)
 
 build/lab/lab-shell: tests/lab/guest/lab-shell.c
 	$(call msg,CC,$<)
@@ -56,7 +67,9 @@ build/lab/zoo: $(wildcard tests/lab/guest/zoo*.c) tests/lab/guest/zoo.h
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CSTD) -O2 $(WARN) -pthread -static -o $@ $(filter %.c,$^)
 
+build/lab/lab-bpf: OWN_LIBS := $(BPF_LIBS)
+
 build/lab/lab-%: tests/lab/guest/%.c $(B)/libkho.a
 	$(call msg,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libkho.a $(PKG_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< $(B)/libkho.a $(PKG_LIBS) $(OWN_LIBS)

@@ -191,7 +191,8 @@ def header(path):
 def headers():
     """Each header of user space, and the UAPI header, compiles by itself."""
     paths = [path for path in FILES if path.suffix == ".h"
-             and (path.parts[0] in ("kho-agent", "migrate", "tests") or "uapi" in path.parts)]
+             and not path.name.endswith(".bpf.h")
+             and (path.parts[0] in ("bpf", "kho-agent", "migrate", "tests") or "uapi" in path.parts)]
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         for complaints in pool.map(header, paths):
             yield from complaints
@@ -205,11 +206,12 @@ CPPCHECK_NOT = ["memleak", "resourceLeak", "comparePointers", "subtractPointers"
 
 
 def cppcheck():
-    """cppcheck on what runs in user space, tests aside."""
-    paths = [folder for folder in ("kho-agent", "migrate") if Path(folder).is_dir()]
+    """cppcheck on what runs in user space, tests aside; programs for the kernel are another C."""
+    paths = [folder for folder in ("bpf", "kho-agent", "migrate") if Path(folder).is_dir()]
     return tool("cppcheck", "--quiet", "--enable=warning,portability", "--inline-suppr", "--std=c11",
                 f"-j{os.cpu_count()}", "--error-exitcode=1", *INCLUDES[:2],
                 *[f"--suppress={name}" for name in CPPCHECK_NOT],
+                *[f"-i{path}" for path in Path("bpf").glob("*.bpf.c")],
                 "--template={file}:{line}: {message} [{id}]", *paths) if paths else []
 
 

@@ -15,10 +15,11 @@ CHECK_LIBS  := $(shell pkg-config --libs check 2>/dev/null)
 $(B)/tests/%: $(B)/obj/tests/unit/%.c.o $(TEST_COMMON) $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS) $(BPF_LIBS) $(CHECK_LIBS)
 
 # what the agent has beside the library, tested by itself
 $(B)/tests/test_transfer: $(B)/obj/kho-agent/agent/transfer.c.o
+$(B)/tests/test_measured: $(B)/obj/kho-agent/agent/gauge_message.c.o $(B)/obj/kho-agent/agent/gauge_report.c.o
 $(B)/tests/test_hooks: $(B)/obj/kho-agent/agent/hooks.c.o $(B)/obj/kho-agent/agent/command.c.o
 $(B)/tests/test_history: $(patsubst %,$(B)/obj/kho-agent/agent/%.c.o,history tally move_report_file)
 # a whole one, but for its main()
@@ -31,7 +32,7 @@ SIM_PROGS  := $(SIM_SRC:tests/sim/test_%.c=$(B)/tests/test_sim_%)
 $(B)/tests/test_sim_%: $(B)/obj/tests/sim/test_%.c.o $(SIM_COMMON) $(B)/obj/tests/unit/run.c.o $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(BPF_LIBS) $(CHECK_LIBS)
 
 # what an agent shows, for a real Prometheus
 METRICS_SERVE := $(B)/tests/metrics-serve
@@ -51,9 +52,9 @@ FUZZ_FLAGS  := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover
 
 build/fuzz/%: build/fuzz/obj/tests/fuzz/%.c.o $(FUZZ_OBJ)
 	$(call msg,FUZZLINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS) $(BPF_LIBS)
 
-build/fuzz/obj/%.c.o: %.c | $(PROTO_H)
+build/fuzz/obj/%.c.o: %.c | $(GENERATED_H)
 	$(call msg,FUZZCC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(CSTD) -O1 -g $(INCS) -Itests $(PKG_FLAGS) $(FUZZ_FLAGS) $(DEPFLAGS) -c -o $@ $<

@@ -14,7 +14,7 @@ CSTD  := -std=gnu11 -D_GNU_SOURCE
 WARN  := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
          -Wformat=2 -Wundef -Wpointer-arith -Wwrite-strings -Werror
 # src/-relative includes: "base/err.h", "uapi/multikernel.h", "channel.pb-c.h"
-INCS  := -I. -Ikho-agent -Ikernel/include -I$(B)/proto
+INCS  := -I. -Ikho-agent -Ikernel/include -I$(B)/proto -isystem $(B)/bpf
 HARD  := -fstack-protector-strong -fPIE $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 SANITIZE := $(if $(SAN),-fsanitize=address -fsanitize=undefined -fno-sanitize-recover=all \
                         -fno-omit-frame-pointer)

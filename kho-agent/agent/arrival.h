@@ -56,6 +56,7 @@ struct kho_arrival {
 	struct kho_arrival_pages *pages;
 	uint64_t footprint;		/* bytes that it will take; 0: not known */
 	uint64_t lazy_bytes, lazy_ms;
+	bool settled;
 	int listener, conn;
 	sd_event_source *listen_source, *conn_source;
 	struct kho_command *start;	/* of the unit; ends when it's active, or has failed */

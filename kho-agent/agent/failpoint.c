@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -22,8 +21,6 @@
 #define ANY_MACHINE	KHO_RUN_DIR "/any-machine"
 #define LIST_MAX	65536
 #define HANG_MODULE	"/usr/lib/kho-lab/lab_hang.ko"
-#define FILL_SECONDS	20
-#define FILL_CHUNK	(8u << 20)
 
 struct action {
 	const char *name;
@@ -117,26 +114,6 @@ static int garbage(struct kho_agent *agent, uint64_t number)
 	return 0;
 }
 
-static void __attribute__((noreturn)) use_all_memory(void)
-{
-	kho_file_write_string("/proc/self/oom_score_adj", "-1000", NULL);
-	alarm(FILL_SECONDS);
-	for (;;) {
-		if (mmap(NULL, FILL_CHUNK, PROT_READ | PROT_WRITE,
-			 MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0) == MAP_FAILED)
-			usleep(1000);
-	}
-}
-
-static int fill(struct kho_agent *agent, uint64_t number)
-{
-	(void)agent;
-	(void)number;
-	if (fork() == 0)
-		use_all_memory();
-	return 0;
-}
-
 static int spoil(struct kho_agent *agent, uint64_t number)
 {
 	glob_t found = {};
@@ -151,7 +128,7 @@ static int spoil(struct kho_agent *agent, uint64_t number)
 	return 0;
 }
 
-/* CRIU reads it when it starts. */
+/* CRIU reads it when it starts: one that does before the next step begins. */
 static int criu_fault(struct kho_agent *agent, uint64_t number)
 {
 	char text[16];
@@ -164,8 +141,7 @@ static int criu_fault(struct kho_agent *agent, uint64_t number)
 static const struct action actions[] = {
 	{ "kill", kill_self }, { "kill-criu", kill_criu }, { "kill-restore", kill_restore },
 	{ "error", fail }, { "late", be_late }, { "panic", panic }, { "hang", hang },
-	{ "garbage", garbage }, { "fill", fill }, { "spoil", spoil },
-	{ "criu-fault", criu_fault },
+	{ "garbage", garbage }, { "spoil", spoil }, { "criu-fault", criu_fault },
 };
 
 /* ---- later ---- */
@@ -252,6 +228,8 @@ int kho_failpoint(struct kho_agent *agent, const struct kho_failpoint *point,
 	uint64_t number = 0;
 	char *line, *rest;
 
+	if (point->when == KHO_FAIL_BEFORE)
+		unsetenv("CRIU_FAULT");
 	if (kho_file_read(FAILPOINTS, LIST_MAX, &text, NULL, NULL) < 0)
 		return 0;
 	left = calloc(1, strlen(text) + 2);

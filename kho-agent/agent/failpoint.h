@@ -19,9 +19,9 @@
  *		panic		of this kernel
  *		hang		of this kernel, interrupts off
  *		garbage		in the lane to the other kernel
- *		fill		all memory of this kernel is used, for 20 s
  *		spoil		new side: the images that came are damaged
- *		criu-fault	old side: the next CRIU runs into its own fault MS
+ *		criu-fault	old side: CRIUs that are started in this step run into their own
+ *				fault MS
  *	MS	milliseconds later; default 0: at once
  *
  * And if /run/kho-agent/any-machine is there, a machine that must not be used is.

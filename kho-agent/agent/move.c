@@ -6,6 +6,7 @@
 #include <sys/random.h>
 
 #include "agent/failpoint.h"
+#include "agent/gauge.h"
 #include "agent/move.h"
 #include "agent/move_nic.h"
 #include "agent/move_record.h"
@@ -206,6 +207,8 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 			   info->name);
 	if (out.action == KHO_MOVE_BEGIN)
 		mover->times.begin_ns[out.step] = kho_now_ns();
+	if (out.action == KHO_MOVE_BEGIN && out.step == KHO_STEP_PREPARE)
+		kho_gauge_leaving(mover);
 	set_deadline(mover, info->deadline_ms);
 	kho_mover_watch_budget(mover);
 	return do_all(mover, out);
@@ -320,6 +323,7 @@ void kho_mover_free(struct kho_mover *mover)
 	kho_mover_end_check(mover);
 	sd_event_source_disable_unref(mover->budget_timer);
 	kho_mover_free_left(mover);
+	kho_gauge_free(mover->gauge);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_departure_free(mover->departures[i]);
 		kho_command_free(mover->syncs[i].command);

@@ -21,6 +21,7 @@
 struct kho_mover;
 struct kho_departure;			/* a workload that leaves, move_workload.c */
 struct kho_holding;			/* packets that wait, move_net.c */
+struct kho_gauge;			/* probes, gauge.h */
 
 /*
  * 0: done; 1: it will be told by kho_mover_done() (or _undone()); negative: it failed.
@@ -68,6 +69,7 @@ struct kho_mover {
 	sd_event_source *budget_timer;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
+	struct kho_gauge *gauge;		/* NULL: nothing is measured */
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
 	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
 	bool unrehearsed;			/* none is rehearsed */

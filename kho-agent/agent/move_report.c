@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "agent/departure.h"
+#include "agent/gauge.h"
 #include "agent/move_report.h"
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -112,14 +113,31 @@ static uint64_t frozen_ms(const struct kho_departure *d)
 	return d->frozen_ns && d->runs_ns > d->frozen_ns ? (d->runs_ns - d->frozen_ns) / MS : 0;
 }
 
+/* Only of one that moved: NULL otherwise. *@ret_frozen: how long it stood still, if that's known. */
+static int measured(const struct kho_mover *mover, const struct kho_departure *d,
+		    sd_json_variant **ret, struct kho_interval *ret_frozen)
+{
+	struct kho_measured m;
+
+	*ret_frozen = (struct kho_interval){};
+	if (!kho_move_committed(&mover->move))
+		return 0;
+	kho_gauge_of(d, &m);
+	*ret_frozen = m.intervals[KHO_INTERVAL_FROZEN];
+	return kho_measured_to_json(&m, ret);
+}
+
 static void add_workload(const struct kho_mover *mover, const struct kho_departure *d,
 			 struct list *list)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL, *seen = NULL;
 	_cleanup_(round_lists_done) struct round_lists rounds = {};
 	bool moved = kho_move_committed(&mover->move);
+	struct kho_interval frozen;
 
 	list->r = add_rounds(mover, &d->rounds, &rounds);
+	if (list->r >= 0)
+		list->r = measured(mover, d, &seen, &frozen);
 	if (list->r >= 0)
 		list->r = sd_json_buildo(
 			&v, SD_JSON_BUILD_PAIR_STRING("name", d->config->name),
@@ -142,7 +160,11 @@ static void add_workload(const struct kho_mover *mover, const struct kho_departu
 				!!d->rehearsed_ns, "rehearsed_ms",
 				SD_JSON_BUILD_UNSIGNED(d->rehearsed_ns / MS)),
 			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_bytes", d->lazy_bytes),
-			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_ms", d->lazy_ns / MS));
+			SD_JSON_BUILD_PAIR_UNSIGNED("lazy_ms", d->lazy_ns / MS),
+			SD_JSON_BUILD_PAIR_CONDITION(frozen.known, "frozen_probe_ms",
+						     SD_JSON_BUILD_UNSIGNED(frozen.ns / MS)),
+			SD_JSON_BUILD_PAIR_CONDITION(!!seen, "measured",
+						     SD_JSON_BUILD_VARIANT(seen)));
 	if (list->r >= 0)
 		list->r = sd_json_variant_append_array(&list->v, v);
 }
@@ -163,9 +185,46 @@ static void add_restarted(const struct kho_mover *mover, unsigned int item, stru
 		list->r = sd_json_variant_append_array(&list->v, v);
 }
 
+static void add_address(const struct kho_mover *mover, const char *name, const char *address,
+			struct list *list)
+{
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	struct kho_measured_address a = { .name = name, .address = address };
+
+	if (list->r < 0)
+		return;
+	kho_gauge_address(mover, &a);
+	list->r = kho_measured_address_to_json(&a, &v);
+	if (list->r >= 0)
+		list->r = sd_json_variant_append_array(&list->v, v);
+}
+
+static void add_addresses(const struct kho_mover *mover, struct list *list)
+{
+	const struct kho_config *config = mover->config;
+
+	if (!kho_move_committed(&mover->move))
+		return;
+	for (unsigned int i = 0; i < config->nr_addresses; i++)
+		for (unsigned int j = 0; j < config->addresses[i].nr_addresses; j++)
+			add_address(mover, config->addresses[i].name,
+				    config->addresses[i].addresses[j], list);
+}
+
+static int cpu_of(const struct kho_mover *mover, sd_json_variant **ret)
+{
+	struct kho_measured_cpu cpu;
+
+	if (!mover->gauge)
+		return 0;
+	kho_gauge_cpu(mover, &cpu);
+	return kho_measured_cpu_to_json(&cpu, ret);
+}
+
 static int build(const struct kho_mover *mover, sd_json_variant **ret)
 {
-	_cleanup_list_ struct list phases = {}, steps = {}, workloads = {};
+	_cleanup_list_ struct list phases = {}, steps = {}, workloads = {}, addresses = {};
+	_cleanup_(sd_json_variant_unrefp) sd_json_variant *cpu = NULL;
 	const struct kho_session *session = mover->agent->session;
 	const struct kho_link *peer = session ? kho_channel_link(session->channel) : NULL;
 	struct utsname name;
@@ -178,7 +237,9 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 			add_workload(mover, mover->departures[i], &workloads);
 		else
 			add_restarted(mover, i, &workloads);
-	if (phases.r < 0 || steps.r < 0 || workloads.r < 0)
+	add_addresses(mover, &addresses);
+	if (phases.r < 0 || steps.r < 0 || workloads.r < 0 || addresses.r < 0 ||
+	    cpu_of(mover, &cpu) < 0)
 		return -ENOMEM;
 	return sd_json_buildo(
 		ret, SD_JSON_BUILD_PAIR_UNSIGNED("schema", KHO_MOVE_REPORT_SCHEMA),
@@ -195,7 +256,10 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 					     SD_JSON_BUILD_VARIANT(phases.v)),
 		SD_JSON_BUILD_PAIR_CONDITION(!!steps.v, "steps", SD_JSON_BUILD_VARIANT(steps.v)),
 		SD_JSON_BUILD_PAIR_CONDITION(!!workloads.v, "workloads",
-					     SD_JSON_BUILD_VARIANT(workloads.v)));
+					     SD_JSON_BUILD_VARIANT(workloads.v)),
+		SD_JSON_BUILD_PAIR_CONDITION(!!addresses.v, "addresses",
+					     SD_JSON_BUILD_VARIANT(addresses.v)),
+		SD_JSON_BUILD_PAIR_CONDITION(!!cpu, "cpu", SD_JSON_BUILD_VARIANT(cpu)));
 }
 
 int kho_move_report_write(const struct kho_mover *mover, struct kho_err *err)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "agent/departure.h"
+#include "agent/gauge.h"
 #include "agent/slow.h"
 #include "migrate/criu/repair.h"
 
@@ -149,6 +150,7 @@ void kho_departure_on_result(struct kho_departure *d, const Kho__MoveResult *res
 	if (result->step == KHO_STEP_SETTLE) {
 		d->lazy_bytes = result->has_lazy_bytes ? result->lazy_bytes : 0;
 		d->lazy_ns = result->has_lazy_ns ? result->lazy_ns : 0;
+		kho_gauge_note(d, result->seen);
 	}
 }
 
@@ -225,6 +227,8 @@ static int freeze(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	r = kho_cgroup_freeze(d->unit.cgroup, true, err);
 	if (r >= 0)
 		r = kho_cgroup_wait(d->unit.cgroup, "frozen", 1, FREEZE_MS, err);
+	if (r >= 0)
+		kho_gauge_frozen(d);
 	kho_slow_end(d);
 	return r;
 }

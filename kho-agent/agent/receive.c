@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "agent/failpoint.h"
+#include "agent/arrival.h"
+#include "agent/gauge.h"
 #include "agent/receive.h"
 #include "agent/side.h"
 #include "upgrade/record.h"
@@ -12,6 +14,8 @@
 const struct kho_sink_ops *const kho_receive_sinks[] = {
 	&kho_sink_pages, &kho_sink_images, &kho_sink_sample, &kho_sink_files, NULL
 };
+
+#define NS_PER_MS	1000000ull
 
 static const struct kho_receive_ops *ops_of(enum kho_step step)
 {
@@ -90,16 +94,16 @@ void kho_receive_answer_took(struct kho_receiver *receiver, enum kho_step step, 
 	answer(receiver->agent->session, &result);
 }
 
-void kho_receive_answer_lazy(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
-			     uint64_t bytes, uint64_t ns, const struct kho_err *err)
+void kho_receive_answer_settled(struct kho_arrival *a, const struct kho_err *err)
 {
 	Kho__MoveResult result;
 
-	fill(receiver, step, item, err, &result);
+	fill(a->receiver, KHO_STEP_SETTLE, a->item, err, &result);
 	result.has_lazy_bytes = result.has_lazy_ns = true;
-	result.lazy_bytes = bytes;
-	result.lazy_ns = ns;
-	answer(receiver->agent->session, &result);
+	result.lazy_bytes = a->lazy_bytes;
+	result.lazy_ns = a->lazy_ms * NS_PER_MS;
+	result.seen = kho_gauge_seen(a);
+	answer(a->receiver->agent->session, &result);
 }
 
 void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool undo,
@@ -114,6 +118,7 @@ void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool 
 
 static void drop_all(struct kho_receiver *receiver)
 {
+	receiver->gauge = kho_gauge_free(receiver->gauge);
 	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
 		kho_arrival_free(receiver->arrivals[i]);
 		kho_anchor_free(receiver->anchors[i]);

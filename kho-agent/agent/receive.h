@@ -18,6 +18,7 @@ struct kho_arrival;		/* a workload that comes, receive_workload.c */
 struct kho_arrival_pages;	/* its memory, receive_pages.c */
 struct kho_anchor;		/* an address, receive_net.c */
 struct kho_taken;		/* a volume, receive_volume.c */
+struct kho_gauge;		/* probes, gauge.h */
 struct kho_newcomer;		/* a workload that is started anew, receive_restart.c */
 
 struct kho_receiver {
@@ -28,6 +29,7 @@ struct kho_receiver {
 	struct kho_anchor *anchors[KHO_MOVE_ITEMS];
 	struct kho_taken *volumes[KHO_MOVE_ITEMS];
 	struct kho_newcomer *newcomers[KHO_MOVE_ITEMS];
+	struct kho_gauge *gauge;	/* NULL: nothing is measured */
 };
 
 /* What a step here is done by. Return as of struct kho_step_ops (move.h). */
@@ -59,9 +61,11 @@ void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, u
 void kho_receive_answer_took(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
 			     uint64_t ns, const struct kho_err *err);
 
-/* As above, with the memory that came after the workload ran. */
-void kho_receive_answer_lazy(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
-			     uint64_t bytes, uint64_t ns, const struct kho_err *err);
+/*
+ * As above, of the step settle: with the memory that came after the workload ran, and what
+ * was seen of it.
+ */
+void kho_receive_answer_settled(struct kho_arrival *arrival, const struct kho_err *err);
 
 /* Where streams of a move go to; ends with NULL. */
 extern const struct kho_sink_ops *const kho_receive_sinks[];

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "agent/anchor.h"
+#include "agent/gauge.h"
 #include "agent/pci.h"
 #include "agent/side.h"
 #include "migrate/net/announce.h"
@@ -203,6 +204,8 @@ static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	a->item = step->item;
 	receiver->anchors[step->item] = a;
 	r = read_step(a, step->address, err);
+	for (size_t i = 0; r >= 0 && i < step->address->n_addresses; i++)
+		kho_gauge_watch_address(receiver, step->address->addresses[i]);
 	if (r >= 0 && a->later)
 		return kho_anchor_expect(a, step->address, err);
 	if (r >= 0)

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "agent/arrival.h"
+#include "agent/gauge.h"
 #include "agent/side.h"
 #include "base/bits.h"
 #include "base/folder.h"
@@ -272,6 +273,7 @@ static int prepare(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	snprintf(a->unit, sizeof(a->unit), "%s", workload->unit);
 	snprintf(a->cgroup, sizeof(a->cgroup), "%s", workload->cgroup ?: "");
 	receiver->arrivals[step->item] = a;
+	kho_gauge_coming(receiver);
 	a->asked = KHO_STEP_PREPARE;
 	r = prepare_arrival(a, workload, err);
 	if (r < 0)
@@ -296,6 +298,7 @@ static void on_dropped(void *ctx, const struct kho_err *failed)
 
 	receiver->arrivals[item] = NULL;
 	kho_arrival_free(a);
+	kho_gauge_release(receiver);
 	kho_receive_answer(receiver, KHO_STEP_PREPARE, true, item, &err);
 }
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/arrival.h"
+#include "agent/gauge.h"
 #include "base/cleanup.h"
 #include "base/parse.h"
 #include "migrate/criu/repair.h"
@@ -17,7 +18,6 @@
 
 #define KILL_MS		5000
 #define SETTLE_MS	60000
-#define NS_PER_MS	1000000ull
 
 const char *kho_arrival_dir(const struct kho_arrival *a)
 {
@@ -114,8 +114,9 @@ static void on_settled(void *ctx, const struct kho_err *err)
 
 	a->unit_work = kho_command_free(a->unit_work);
 	a->asked = KHO_STEP_NONE;
-	kho_receive_answer_lazy(a->receiver, KHO_STEP_SETTLE, a->item, a->lazy_bytes,
-				a->lazy_ms * NS_PER_MS, err);
+	a->settled = true;
+	kho_receive_answer_settled(a, err);
+	kho_gauge_release(a->receiver);
 }
 
 /* In a child. */
@@ -202,9 +203,10 @@ int kho_arrival_on_connect(sd_event_source *source, int fd, uint32_t revents, vo
 	if (a->conn >= 0)
 		return 0;
 	a->conn = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (a->conn >= 0)
-		sd_event_add_io(a->receiver->agent->event, &a->conn_source, a->conn, EPOLLIN,
-				on_conn, a);
+	if (a->conn < 0)
+		return 0;
+	sd_event_add_io(a->receiver->agent->event, &a->conn_source, a->conn, EPOLLIN, on_conn, a);
+	kho_gauge_arrived(a);
 	return 0;
 }
 
@@ -315,6 +317,7 @@ static int restore(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	if (!a || (a->state != ARRIVAL_READY && a->state != ARRIVAL_LOADING))
 		return kho_fail(err, -EPROTO, "the workload isn't in the state for this step");
 	a->asked = KHO_STEP_RESTORE;
+	kho_gauge_mark(a, KHO_WATCH_COMING);
 	if (a->state == ARRIVAL_LOADING)
 		r = go(a, err);
 	return r < 0 ? r : 1;
@@ -329,6 +332,7 @@ static int resume(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 		return r;
 	a->state = ARRIVAL_RESUMING;
 	a->asked = KHO_STEP_RESUME;
+	kho_gauge_mark(a, KHO_WATCH_RESUMED);
 	r = tell(a, "resume", err);
 	return r < 0 ? r : 1;
 }

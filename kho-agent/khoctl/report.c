@@ -17,6 +17,65 @@ static void print_restarted(sd_json_variant *w)
 	       kho_field_text(w, "name"), kho_field_text(w, "result"), number(w, "down_ms"));
 }
 
+static void print_reason(sd_json_variant *reason)
+{
+	printf("%-16s not measured: %s: %s\n", "", kho_field_text(reason, "what"),
+	       kho_field_text(reason, "why"));
+}
+
+static void print_time(sd_json_variant *measured, const char *key, const char *meaning)
+{
+	if (sd_json_variant_by_key(measured, key))
+		printf("%-16s %10.3f ms %s\n", "", (double)number(measured, key) / 1000, meaning);
+}
+
+static void print_measured(sd_json_variant *m)
+{
+	sd_json_variant *faults = sd_json_variant_by_key(m, "faults");
+
+	print_time(m, "frozen_us", "from its last instruction to its first one there");
+	print_time(m, "silent_us", "from its last packet to its first one there");
+	print_time(m, "first_syscall_us", "there until its first system call");
+	print_time(m, "first_packet_us", "there until its first packet");
+	if (faults)
+		printf("%-16s %llu faults waited for memory, %.3f ms in all, at most %.3f ms\n", "",
+		       number(faults, "count"), (double)number(faults, "total_us") / 1000,
+		       (double)number(faults, "max_us") / 1000);
+	if (number(m, "dropped"))
+		printf("%-16s %llu events weren't counted\n", "", number(m, "dropped"));
+	kho_print_each(m, "not_measured", print_reason);
+}
+
+static void print_kernel(sd_json_variant *address, const char *key)
+{
+	sd_json_variant *seen = sd_json_variant_by_key(address, key);
+
+	if (seen)
+		printf("%-16s %s kernel: %llu retransmits, %llu resets sent, %llu received, "
+		       "%llu zero windows, %llu probes of windows\n", "", key,
+		       number(seen, "retransmits"), number(seen, "resets_sent"),
+		       number(seen, "resets_received"), number(seen, "zero_windows"),
+		       number(seen, "window_probes"));
+}
+
+static void print_address(sd_json_variant *address)
+{
+	printf("%-16s %s\n", kho_field_text(address, "name"), kho_field_text(address, "address"));
+	print_kernel(address, "old");
+	print_kernel(address, "new");
+	kho_print_each(address, "not_measured", print_reason);
+}
+
+static void print_cpu(sd_json_variant *cpu)
+{
+	printf("CPU time: agent %llu ms, its programs %llu ms", number(cpu, "agent_ms"),
+	       number(cpu, "helpers_ms"));
+	if (sd_json_variant_by_key(cpu, "peer_agent_ms"))
+		printf("; there %llu ms and %llu ms", number(cpu, "peer_agent_ms"),
+		       number(cpu, "peer_helpers_ms"));
+	putchar('\n');
+}
+
 static void print_workload(sd_json_variant *w)
 {
 	if (sd_json_variant_by_key(w, "down_ms")) {
@@ -30,6 +89,8 @@ static void print_workload(sd_json_variant *w)
 	if (sd_json_variant_by_key(w, "rehearsed_ms"))
 		printf("%-16s sampled in %llu ms while it ran, a copy restored in %llu ms\n",
 		       "  rehearsal", number(w, "sample_ms"), number(w, "rehearsed_ms"));
+	if (sd_json_variant_by_key(w, "measured"))
+		print_measured(sd_json_variant_by_key(w, "measured"));
 }
 
 void kho_print_each(sd_json_variant *object, const char *name,
@@ -56,6 +117,9 @@ void kho_print_report(sd_json_variant *report)
 	       kho_field_text(report, "new_release"));
 	kho_print_each(report, "steps", print_step);
 	kho_print_each(report, "workloads", print_workload);
+	kho_print_each(report, "addresses", print_address);
+	if (sd_json_variant_by_key(report, "cpu"))
+		print_cpu(sd_json_variant_by_key(report, "cpu"));
 }
 
 int verb_report(int argc, char **argv)

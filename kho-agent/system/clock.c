@@ -155,6 +155,22 @@ int kho_clock_monotonic_at(const struct kho_clock_sample *sample, uint32_t tsc_k
 	return give_ns(sample->monotonic_ns + since_sample(sample, tsc_khz, tsc), tsc, ret_ns, err);
 }
 
+int kho_clock_tsc_at(const struct kho_clock_sample *sample, uint32_t tsc_khz, uint64_t ns,
+		     uint64_t *ret_tsc, struct kho_err *err)
+{
+	__int128 since = (__int128)ns - sample->monotonic_ns, tsc;
+	int r = check_khz(tsc_khz, err);
+
+	if (r < 0)
+		return r;
+	tsc = sample->tsc + since * tsc_khz / 1000000;
+	if (tsc < 0 || tsc > UINT64_MAX)
+		return kho_fail(err, -ERANGE, "clock: %llu ns is at no possible TSC by this record; "
+				"it's not of this kernel, or corrupt", (unsigned long long)ns);
+	*ret_tsc = (uint64_t)tsc;
+	return 0;
+}
+
 static int set_once(const struct kho_clock *clock, const struct kho_clock_sample *sample,
 		    uint32_t tsc_khz, int64_t ahead_ns, struct kho_err *err)
 {

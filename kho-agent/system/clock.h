@@ -63,6 +63,13 @@ int kho_clock_monotonic_at(const struct kho_clock_sample *sample, uint32_t tsc_k
 			   int64_t *ret_ns, struct kho_err *err);
 
 /*
+ * The other way round: where the TSC stood when CLOCK_MONOTONIC of the sample's kernel was
+ * @ns. The nearer the sample, the better. Errors of the last; -ERANGE: before the TSC was 0.
+ */
+int kho_clock_tsc_at(const struct kho_clock_sample *sample, uint32_t tsc_khz, uint64_t ns,
+		     uint64_t *ret_tsc, struct kho_err *err);
+
+/*
  * Sets CLOCK_REALTIME to what the sample says it is now, looks at the result and
  * corrects it up to three times. *@ret_error_ns (may be NULL) is by how much the
  * clock is ahead of the sample's at the end.

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A lab machine boots Debian 13 with its stock kernel, and our way in works. CPUs and memory
-blocks of that kernel go offline and come back, at run time."""
+blocks of that kernel go offline and come back, at run time. Probes do, too."""
+
+from lib.probes import check_cycles
 
 CPUS = (2, 3)
 BLOCKS = 4  # of 128 MiB
@@ -67,6 +69,7 @@ def test(lab):
         old.run("command -v criu redis-server nginx python3 zstd cpio")
         assert "root=/dev/vda" in old.run("cat /proc/cmdline")
         take_and_give_back(lab, old)
+        check_cycles(lab, old, 10)
         assert machine.resets() == 0
         old.start("systemctl poweroff")
         machine.wait_end(60)

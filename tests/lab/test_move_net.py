@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A workload moves with its connections: redis, a systemd unit with its sandbox, keeps its PID
-and its data and is an ordinary unit in the new kernel; clients outside lose no answer."""
+and its data and is an ordinary unit in the new kernel; clients outside lose no answer. What the
+probes of both kernels saw is in the report, and agrees with the agent's clock and the clients'."""
 
 from lib.load import Load
 from lib.net import Network
+from lib.probes import check_gone, check_plausible
 from lib.qemu import Nic
+from lib.report import MOVE, check
 from lib.service import give_address, nic_functions, start_redis
-from lib.upgrade import move, retire, spawn
+from lib.upgrade import move, report, retire, spawn
 
 ADDRESS = "10.77.0.10"
 
@@ -20,6 +23,11 @@ HealthCommand=/usr/bin/redis-cli -h {address} ping
 Address={address}/24
 Functions={functions}
 """
+
+
+def rss(shell):
+    """Resident memory of the agent, in kB."""
+    return int(shell.run("awk '/^VmRSS/{print $2}' /proc/$(pidof kho-agent)/status"))
 
 
 def is_ordinary(old, new, pid):
@@ -50,12 +58,17 @@ def test(lab):
         move(lab, old, new)
         for line in old.run("khoctl report").splitlines():
             lab.step(line)
+        told = report(old)
+        check(told, MOVE)
+        check_gone(lab, old, new)
+        lab.step(f"the agents, in kB: {rss(old)} and {rss(new)}")
         is_ordinary(old, new, pid)
         retire(lab, old, new)
         seen = load.stop()
         lab.step(f"clients: {seen}")
         assert seen["opened"] == seen["kept"] == 10 and seen["reset"] == 0, seen
         assert seen["lost"] == 0 and seen["wrong"] == 0, seen
+        check_plausible(told, seen["blackout_ms"])
         assert new.run("redis-cli incr counter") == "1"
         new.run("systemctl stop redis-server")
         assert machine.resets() == 0

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A whole upgrade by one command. Outside of its time window it isn't begun, and a hook stops the
 first one before its switch. The second one is aborted in its soak, after its agent was killed there:
-all is as it was. The third one goes to its end, and the new kernel knows the history of all. Clients
+all is as it was. The third one goes to its end, and the new kernel knows the history of all; the old
+one has no BTF then, so most of what its probes would see isn't measured, and is told so. Clients
 outside notice none of it."""
 
 import json
@@ -204,9 +205,27 @@ def check_picture(new, shown):
     assert len(redis["round_ms"]) == redis["rounds"] and wanted <= bars, (wanted - bars, bars)
 
 
+def hide_btf(old):
+    """As on a kernel that was built without."""
+    old.run("mount -t tmpfs none /sys/kernel/btf && ! ls /sys/kernel/btf/vmlinux")
+
+
+def check_half_measured(move):
+    """What needs no BTF, and what the new kernel sees, is there; the rest is missing, not 0."""
+    seen = move["workloads"][0]["measured"]
+    missing = {reason["what"]: reason["why"] for reason in seen["not_measured"]}
+    assert missing.keys() == {"frozen"} and "frozen_us" not in seen, seen
+    assert "old kernel: this kernel has no /sys/kernel/btf/vmlinux" in missing["frozen"], missing
+    assert seen["silent_us"] > 0 and seen["first_syscall_us"] >= 0 and seen["faults"]["count"] > 0, seen
+    address = move["addresses"][0]
+    assert "old" not in address and address["new"]["resets_sent"] == 0, address
+    assert address["not_measured"][0]["what"] == "old", address
+
+
 def to_the_end(lab, machine, old):
     """Nobody has to say anything between its beginning and its end."""
     old.run("rm /etc/kho-agent/kho-agent.conf.d/windows.conf")
+    hide_btf(old)
     old.start(f"{UPGRADE} --soak=1")
     new = machine.shell("ttyS1", "new-system").wait_ready(120)
     wait_status(lab, new, 300, phase="idle")
@@ -218,6 +237,7 @@ def to_the_end(lab, machine, old):
     assert shown["move"]["result"] == "committed"
     check_metrics(lab, new, shown)
     check_picture(new, shown)
+    check_half_measured(shown["move"])
     for line in new.run(f"khoctl history; khoctl show {committed['id']}").splitlines():
         lab.step(line)
     return new

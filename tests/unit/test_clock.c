@@ -184,6 +184,25 @@ static const struct kho_clock_sample old_kernel = {
 	.tsc = 500000, .realtime_ns = 1800000000 * NSEC, .monotonic_ns = 42,
 };
 
+START_TEST(converts_back)
+{
+	const struct kho_clock_sample sample = { .tsc = 5000, .monotonic_ns = 1000 };
+	uint64_t tsc = 7;
+
+	ck_assert_int_eq(kho_clock_tsc_at(&sample, KHZ, 1000, &tsc, &err), 0);
+	ck_assert_uint_eq(tsc, 5000);
+	ck_assert_int_eq(kho_clock_tsc_at(&sample, KHZ, 1250, &tsc, &err), 0);
+	ck_assert_uint_eq(tsc, 5500);
+	ck_assert_int_eq(kho_clock_tsc_at(&sample, KHZ, 0, &tsc, &err), 0);
+	ck_assert_uint_eq(tsc, 3000);
+	ck_assert_int_eq(kho_clock_tsc_at(&sample, 0, 1000, &tsc, &err), -EINVAL);
+	ck_assert_int_eq(kho_clock_tsc_at(&(struct kho_clock_sample){ .tsc = 1, .monotonic_ns = 9 },
+					  KHZ, 0, &tsc, &err), -ERANGE);
+	ck_assert_int_eq(kho_clock_tsc_at(&sample, UINT32_MAX, UINT64_MAX, &tsc, &err), -ERANGE);
+	ck_assert_uint_eq(tsc, 3000);
+}
+END_TEST
+
 START_TEST(sets)
 {
 	int64_t error = 77, expected;
@@ -265,6 +284,7 @@ static Suite *suite(void)
 	tcase_add_test(clock, sampling_fails);
 	tcase_add_test(clock, converts);
 	tcase_add_test(clock, converts_nothing_impossible);
+	tcase_add_test(clock, converts_back);
 	tcase_add_test(clock, sets);
 	tcase_add_test(clock, sets_again_when_late);
 	tcase_add_test(clock, setting_fails);

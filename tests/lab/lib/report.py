@@ -14,6 +14,10 @@ MOVE = {
     "frozen_limit_ms": int,
     "phases": [SPAN], "steps": [SPAN], "workloads": [WORKLOAD],
 }
+REASON = {"what": str, "why": str}
+FAULTS = {"count": int, "total_us": int, "max_us": int, "slots": list}
+KERNEL = {"retransmits": int, "resets_sent": int, "resets_received": int, "zero_windows": int,
+          "window_probes": int}
 DEMO = MOVE | {
     "client": {
         "opened": int, "kept": int, "reset": int, "sent": int, "answered": int, "lost": int,
@@ -27,8 +31,14 @@ DEMO = MOVE | {
     },
     "baseline": {"stop_and_copy_blackout_ms": float, "ratio": float},
 }
-MAY_LACK = {"trouble": str, "frozen_start_ms": int, "frozen_probe_ms": int,
-            "sample_ms": int, "rehearsed_ms": int}
+# of whichever object
+MAY_LACK = {
+    "trouble": str, "frozen_start_ms": int, "frozen_probe_ms": int, "sample_ms": int, "rehearsed_ms": int,
+    "measured": {"dropped": int}, "not_measured": [REASON], "faults": FAULTS,
+    "frozen_us": int, "silent_us": int, "first_syscall_us": int, "first_packet_us": int,
+    "addresses": [{"name": str, "address": str}], "old": KERNEL, "new": KERNEL,
+    "cpu": {"agent_ms": int, "helpers_ms": int}, "peer_agent_ms": int, "peer_helpers_ms": int,
+}
 RESTARTED = {"name": str, "result": str, "down_ms": int}
 
 
