@@ -7,7 +7,8 @@
 #
 # in the form that /opt/kernels/ROLE has for stock kernels, in the cache. Named by a hash
 # of what it's made from: source, fragments, patches, compiler, and the recipe's number
-# below. Made under a temporary name and renamed, so what's there is complete.
+# below. Made under a temporary name and renamed, so what's there is complete. A run that
+# was interrupted is gone on with: its tree has the hash in its name, too.
 #
 #	mk/kho-kernel.sh FLAVOUR		builds it if it isn't there
 #	mk/kho-kernel.sh --find FLAVOUR		prints the folder, nothing if it isn't there
@@ -119,21 +120,30 @@ lay_out() {
 	test -s "$out/vmlinuz" -a -s "$out/headers/Module.symvers"
 }
 
+# prepare FLAVOUR SRC: the tree that is compiled; SRC.ready says that it's whole
+prepare() {
+	rm -rf --one-file-system "$2"
+	mkdir -p "$2"
+	fetch "$2"
+	apply_patches "$2"
+	configure "$1" "$2"
+	touch "$2.ready"
+}
+
 build() {
 	local flavour=$1 tmp=$2 src=$2.src out=$2.out
-	rm -rf --one-file-system "$src" "$out"
-	mkdir -p "$src" "$out"
-	fetch "$src"
-	apply_patches "$src"
-	configure "$flavour" "$src"
+	rm -rf --one-file-system "$out"
+	mkdir -p "$out"
+	[[ -e $src.ready ]] || prepare "$flavour" "$src"
 	# what our build root has needs no check, and nobody wants symbols
 	DEB_BUILD_PROFILES='pkg.linux-upstream.nokerneldbg' \
 		KDEB_COMPRESS=zstd KDEB_PKGVERSION=1 DPKG_FLAGS='-d' \
 		"${idle[@]}" make -C "$src" -j"$(nproc)" INSTALL_MOD_STRIP=1 bindeb-pkg
 	mv "$src"/../linux-{image,headers}-*.deb "$out/"
 	lay_out "$src" "$out"
+	rm -f "$src"/../linux-{libc-dev,upstream}_*
 	mv -T "$out" "$tmp"
-	rm -rf --one-file-system "$src" "$src.fragment"
+	rm -rf --one-file-system "$src" "$src.fragment" "$src.ready"
 }
 
 main() {

@@ -101,8 +101,6 @@ static int unpack_zstd(struct scanner *scanner, const uint8_t *data, size_t size
 
 	if (!stream)
 		return -ENOMEM;
-	/* kernels are packed with a window as large as they are */
-	ZSTD_DCtx_setParameter(stream, ZSTD_d_windowLogMax, 30);
 	while (r != 0 && !ZSTD_isError(r) && scanner->seen < UNPACKED_MAX) {
 		ZSTD_outBuffer out = { .dst = room(scanner), .size = PIECE };
 		size_t before = in.pos;

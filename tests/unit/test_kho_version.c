@@ -4,12 +4,15 @@
  * unpacked, and what it says when there's nothing to find, or too much.
  */
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zlib.h>
 #include <zstd.h>
 
 #include "base/bits.h"
+#include "base/cleanup.h"
+#include "base/file.h"
 #include "image/kho_version.h"
 #include "unit/fake_image.h"
 #include "unit/run.h"
@@ -164,6 +167,25 @@ START_TEST(damaged_or_foreign_payloads)
 }
 END_TEST
 
+/* A kernel as it's packed by those who build it, if KHO_TEST_KERNEL names one. */
+START_TEST(real_kernel)
+{
+	const char *path = getenv("KHO_TEST_KERNEL");
+	_cleanup_free_ char *data = NULL;
+	size_t size;
+
+	if (!path || !*path) {
+		fprintf(stderr, "skipped: real_kernel: KHO_TEST_KERNEL isn't set\n");
+		return;
+	}
+	ck_assert_int_eq(kho_file_read(path, 256u << 20, &data, &size, &err), 0);
+	ck_assert_msg(!kho_image_parse(data, size, &image, &err), "%s: %s", path, err.msg);
+	ck_assert_int_eq(kho_version_find(&image, NULL, 0, found, &err), 0);
+	fprintf(stderr, "%s: KHO %s\n", path, found);
+	ck_assert_str_ne(found, KHO_VERSION_UNKNOWN);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("kho_version");
@@ -176,6 +198,7 @@ int main(void)
 	tcase_add_test(tc, without_kho);
 	tcase_add_test(tc, not_to_be_told);
 	tcase_add_test(tc, damaged_or_foreign_payloads);
+	tcase_add_test(tc, real_kernel);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
