@@ -17,7 +17,8 @@ JOBS ?= $(shell nproc)
 
 # What the user can ask for, by where it can run
 BUILD_TARGETS := all programs modules tests
-ROOT_TARGETS  := check check-all unit sim model metrics lint fuzz fuzzers deb package lab soak demo bench-spawn bench-blackout bench-probes lab-image
+ROOT_TARGETS  := check check-all unit sim model metrics lint fuzz fuzzers deb package lab soak demo \
+                 bench-spawn bench-blackout bench-probes lab-image lab-kho kernel
 
 include mk/toolchain.mk
 include mk/install.mk
@@ -68,4 +69,4 @@ help: ## this list
 		awk -F'\t' '{ printf "  make %-14s %s\n", $$1, $$2 }'
 	@echo
 	@echo '  V=1 shows command lines; SAN=1 builds with ASan and UBSan;'
-	@echo '  TESTS="a b" picks lab tests; MIRROR= names a Debian mirror; JOBS= limits parallel builds.'
+	@echo '  TESTS="a b" picks lab tests; FLAVOUR= a kernel; MIRROR= names a Debian mirror; JOBS= limits parallel builds.'

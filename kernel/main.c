@@ -73,6 +73,7 @@ static const struct mk_call calls[] = {
 	{ MK_IOC_REGION_CLAIM, mk_region_claim },
 	{ MK_IOC_REGION_INFO, mk_region_info },
 	{ MK_IOC_REGION_RELEASE, mk_region_release },
+	{ MK_IOC_REGION_TRIM, mk_region_trim },
 	{ MK_IOC_CPU_START, mk_cpu_start },
 	{ MK_IOC_CPU_STOP, mk_cpu_stop },
 	{ MK_IOC_CPU_STATE, mk_cpu_state },

@@ -28,6 +28,7 @@ void mk_region_exit(void);
 int mk_region_claim(void *arg);
 int mk_region_info(void *arg);
 int mk_region_release(void *arg);
+int mk_region_trim(void *arg);
 int mk_region_mmap(struct file *file, struct vm_area_struct *vma);
 void mk_region_describe(struct mk_info *info);
 /* Whether [addr, addr + size) is physical memory of region @id. */
@@ -43,6 +44,10 @@ void mk_region_unmap(u32 id, void *mapping);
 /* Pins: why a region can't be released. */
 void mk_region_pin(u32 id);
 void mk_region_unpin(u32 id);
+
+/* kho.c, kho_none.c: pages that the handover tree preserves; -ENXIO if one isn't */
+int mk_kho_take(const struct mk_range *range);
+void mk_kho_give_back(const struct mk_range *range);
 
 /* cpu.c */
 int mk_cpu_init(void);

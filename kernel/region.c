@@ -4,8 +4,9 @@
  *
  * A claimed region is either offline memory of this kernel, which a memory
  * hotplug notifier then keeps offline, or memory that was reserved from it at
- * boot. User space maps it; other parts of the module map small pieces. Each
- * user of a region pins it, and each region pins the module.
+ * boot, or preserved for it by KHO (kho.c). User space maps it; other parts of
+ * the module map small pieces. Each user of a region pins it, and each region
+ * pins the module.
  */
 #include <linux/io.h>
 #include <linux/ioport.h>
@@ -27,6 +28,7 @@ struct mk_region_state {
 	u32 kind;
 	u32 nr_ranges;
 	u64 size;
+	u64 used;			/* PRESERVED: end of what was ever mapped here */
 	struct mk_range ranges[MK_MAX_RANGES];
 	atomic_t maps;			/* user mappings */
 	atomic_t pins;			/* links, consoles, CPUs, kernel mappings */
@@ -101,9 +103,34 @@ static int check_not_ram(const struct mk_range *range)
 	return 0;
 }
 
-static int check_range(u32 kind, const struct mk_range *range)
+static bool is_ram(const struct mk_range *range)
 {
-	return kind == MK_REGION_OFFLINE ? check_offline_ram(range) : check_not_ram(range);
+	return region_intersects(range->start, range->size, IORESOURCE_SYSTEM_RAM,
+				 IORES_DESC_NONE) == REGION_INTERSECTS;
+}
+
+static int take_preserved(const struct mk_range *range)
+{
+	return is_ram(range) ? mk_kho_take(range) : check_not_ram(range);
+}
+
+static void give_back_preserved(const struct mk_range *ranges, u32 nr)
+{
+	for (u32 i = 0; i < nr; i++)
+		if (is_ram(&ranges[i]))
+			mk_kho_give_back(&ranges[i]);
+}
+
+static int take_range(u32 kind, const struct mk_range *range)
+{
+	switch (kind) {
+	case MK_REGION_OFFLINE:
+		return check_offline_ram(range);
+	case MK_REGION_PRESERVED:
+		return take_preserved(range);
+	default:
+		return check_not_ram(range);
+	}
 }
 
 static int check_request(const struct mk_region *req)
@@ -111,7 +138,7 @@ static int check_request(const struct mk_region *req)
 	u64 align = req->kind == MK_REGION_OFFLINE ? memory_block_size_bytes() : PAGE_SIZE;
 	int ret;
 
-	if (req->kind > MK_REGION_RESERVED || !req->nr_ranges ||
+	if (req->kind > MK_REGION_PRESERVED || !req->nr_ranges ||
 	    req->nr_ranges > MK_MAX_RANGES || req->id)
 		return -EINVAL;
 	for (u32 i = 0; i < req->nr_ranges; i++) {
@@ -134,6 +161,7 @@ static void fill_slot(struct mk_region_state *slot, const struct mk_region *req)
 	slot->nr_ranges = req->nr_ranges;
 	memcpy(slot->ranges, req->ranges, sizeof(slot->ranges));
 	slot->size = 0;
+	slot->used = 0;
 	for (u32 i = 0; i < req->nr_ranges; i++)
 		slot->size += req->ranges[i].size;
 	slot->id = ++last_id ?: ++last_id;
@@ -171,8 +199,10 @@ int mk_region_claim(void *arg)
 	/* first make sure that nobody onlines it, then look whether it's offline */
 	fill_slot(slot, req);
 	for (u32 i = 0; i < req->nr_ranges; i++) {
-		ret = check_range(req->kind, &req->ranges[i]);
+		ret = take_range(req->kind, &req->ranges[i]);
 		if (ret) {
+			if (req->kind == MK_REGION_PRESERVED)
+				give_back_preserved(req->ranges, i);
 			clear_slot(slot);
 			return ret;
 		}
@@ -202,8 +232,34 @@ int mk_region_release(void *arg)
 		return -ENOENT;
 	if (atomic_read(&region->maps) || atomic_read(&region->pins))
 		return -EBUSY;
+	if (region->kind == MK_REGION_PRESERVED)
+		give_back_preserved(region->ranges, region->nr_ranges);
 	clear_slot(region);
 	module_put(THIS_MODULE);
+	return 0;
+}
+
+int mk_region_trim(void *arg)
+{
+	struct mk_region *req = arg;
+	struct mk_region_state *region = find(req->id);
+	u32 nr = req->nr_ranges;
+	u64 size = 0;
+
+	if (!region)
+		return -ENOENT;
+	if (region->kind != MK_REGION_PRESERVED || !nr || nr >= region->nr_ranges)
+		return -EINVAL;
+	for (u32 i = 0; i < nr; i++)
+		size += region->ranges[i].size;
+	if (atomic_read(&region->maps) || region->used > size)
+		return -EBUSY;
+	give_back_preserved(region->ranges + nr, region->nr_ranges - nr);
+	spin_lock(&ranges_lock);
+	region->nr_ranges = nr;
+	region->size = size;
+	spin_unlock(&ranges_lock);
+	describe(region, req);
 	return 0;
 }
 
@@ -271,6 +327,7 @@ void *mk_region_map(u32 id, u64 offset, u64 size)
 	mapping = memremap(addr, size, MEMREMAP_WB);
 	if (!mapping)
 		return ERR_PTR(-ENOMEM);
+	region->used = max(region->used, offset + size);
 	atomic_inc(&region->pins);
 	return mapping;
 }

@@ -21,6 +21,7 @@ check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, 
 	$(Q)$(MAKE) --no-print-directory SAN=1 sim
 	$(Q)LAB_CYCLES=20 TESTS=reclaim mk/check.sh lab
 	$(Q)$(MAKE) --no-print-directory soak
+	$(Q)$(MAKE) --no-print-directory lab-kho
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
 	$(Q)$(MAKE) --no-print-directory bench-probes

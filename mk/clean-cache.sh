@@ -10,4 +10,4 @@ cache=$(cache_dir)
 [[ -d $cache ]] || exit 0
 exec 8>>"$cache/root.lock" 9>>"$cache/guest.lock"
 { flock -n 8 && flock -n 9; } || die "another run is using $cache"
-rm -rf --one-file-system "$cache"/root-* "$cache"/guest-*
+rm -rf --one-file-system "$cache"/root-* "$cache"/guest-* "$cache"/kernel-* "$cache"/linux-source-*

@@ -25,6 +25,18 @@ build/kernel/$(2)/multikernel.ko: $(KERNEL_SRC) $(1)/Module.symvers
 	$$(Q)touch $$@
 endef
 
+# one that mk/kho-kernel.sh has built, for make lab-kho
+ifneq ($(KHO_KERNEL),)
+KDIRS += $(KHO_KERNEL)/headers
+endif
+
+# mk/enter hands FLAVOUR on; jobs and flags of this make aren't the kernel's
+ifneq ($(IN_ROOT),)
+.PHONY: kernel
+kernel: ## build a kernel with KHO; FLAVOUR=kho (default), kho-btf or debian
+	$(Q)env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL mk/kho-kernel.sh $(or $(FLAVOUR),kho)
+endif
+
 ifneq ($(wildcard kernel/Kbuild),)
 $(foreach k,$(KDIRS),$(eval $(call module,$(k),$(call krelease,$(k)))))
 endif

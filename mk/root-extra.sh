@@ -11,6 +11,10 @@
 #
 #	/opt/kernels/old/{release,vmlinuz,config,System.map,modules,headers}
 #
+# /opt/kernels/source names the packaged source of the newest kernel in
+# trixie-backports, which mk/kho-kernel.sh fetches when it's asked for: its
+# address, file name, size and SHA-256, as the signed archive has them.
+#
 # CRIU comes from forky by a pin (mk/root.sh): trixie's 4.1 can't dump a TCP
 # socket on a 7.x kernel.
 set -euo pipefail
@@ -48,6 +52,16 @@ link_kernel() {
 	ln -s "/usr/src/linux-headers-$release" "$dir/headers"
 }
 
+# note_source: where the new kernel's source is; it's large, so it isn't fetched here
+note_source() {
+	local package
+	package=$(resolve linux-source trixie-backports)
+	[[ $package ]] || { echo "no linux-source in trixie-backports" >&2; exit 1; }
+	apt-get download --print-uris \
+		"$package=$(version_in "$package" trixie-backports)" >/opt/kernels/source
+	test -s /opt/kernels/source
+}
+
 main() {
 	local role suite image headers packages=(criu libcriu-dev)
 
@@ -64,5 +78,6 @@ main() {
 		test -s "/opt/kernels/$role/vmlinuz" -a -d "/opt/kernels/$role/headers/" ||
 			{ echo "kernel '$role' is incomplete" >&2; exit 1; }
 	done
+	note_source
 }
 main

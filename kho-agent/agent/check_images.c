@@ -22,8 +22,13 @@ static void look_at_drivers(struct looking *looking, const char *path, const cha
 {
 	struct kho_image_dir dir = { .fd = -EBADF };
 
+	struct kho_err err;
+	bool native;
+
 	if (kho_image_dir_open(path, &dir, NULL) < 0)
 		return;
+	if (kho_build_is_native(&dir.manifest, &native, &err) < 0)
+		kho_found_message(looking->findings, KHO_FINDING_IMAGE, where, err.msg);
 	kho_judge_drivers(&dir.manifest, looking->check->given, looking->check->nr_given, where,
 			  looking->findings);
 	kho_image_dir_done(&dir);

@@ -70,9 +70,28 @@ static int find_tree(const struct kho_sysroot *root, struct kho_setup_kho *ret,
 	return kho_setup_kho_parse(data, size, ret, err);
 }
 
-/* The reserved piece of our memory map that the tree lies in: the control area. */
-static int find_control_area(const struct kho_sysroot *root, const struct kho_setup_kho *kho,
-			     struct mk_range *ret, struct kho_err *err)
+/*
+ * The control area as this kernel has it. If the kernel took the tree in by itself, only
+ * its start is reserved; the rest is RAM that the tree preserves:
+ *
+ *	 reserved       preserved, for life    preserved, for the link
+ *	+--------------+----------------------+-----------------------+
+ *	| ranges[0]    | ranges[1]            | ranges[2]             |
+ *	+--------------+----------------------+-----------------------+
+ *	                ^ the tree            ^ keep                  ^ size
+ */
+struct control_area {
+	uint32_t kind;			/* MK_REGION_* */
+	uint32_t nr_ranges;
+	struct mk_range ranges[3];
+	uint64_t size;
+};
+
+#define NR_KEPT	2			/* ranges that outlive the link, of a preserved area */
+
+/* The reserved piece of our memory map that the tree lies in. */
+static int find_reserved(const struct kho_sysroot *root, const struct kho_setup_kho *kho,
+			 struct mk_range *ret, struct kho_err *err)
 {
 	struct kho_fw_map map = {};
 	int r = kho_fw_map_read(root, &map, err);
@@ -94,14 +113,59 @@ static int find_control_area(const struct kho_sysroot *root, const struct kho_se
 				"this kernel must not touch it") : 0;
 }
 
+static int check_preserved(const struct kho_setup_kho *kho,
+			   const struct kho_setup_control *control, struct kho_err *err)
+{
+	if (kho->fdt_addr <= control->start ||
+	    kho->fdt_addr - control->start >= control->keep ||
+	    !kho_within(kho->fdt_addr - control->start, kho->fdt_size, control->keep))
+		return kho_fail(err, -EBADMSG, "the handover tree isn't in the control area; "
+				"this kernel must not touch it");
+	return 0;
+}
+
+/* From a control record, which is there if the tree was meant to be taken in. */
+static int find_control_area(const struct kho_sysroot *root, const struct kho_setup_kho *kho,
+			     struct control_area *ret, struct kho_err *err)
+{
+	_cleanup_free_ char *data = NULL;
+	struct kho_setup_control control;
+	uint64_t tree = kho->fdt_addr;
+	size_t size;
+	int r;
+
+	*ret = (struct control_area){ .kind = MK_REGION_RESERVED, .nr_ranges = 1 };
+	if (find_record(root, KHO_SETUP_TYPE_CONTROL, &data, &size) < 0) {
+		r = find_reserved(root, kho, &ret->ranges[0], err);
+		ret->size = ret->ranges[0].size;
+		return r;
+	}
+	r = kho_setup_control_parse(data, size, &control, err);
+	if (r >= 0)
+		r = check_preserved(kho, &control, err);
+	if (r < 0)
+		return r;
+	*ret = (struct control_area){
+		.kind = MK_REGION_PRESERVED,
+		.nr_ranges = KHO_ARRAY_SIZE(ret->ranges),
+		.ranges = {
+			{ control.start, tree - control.start },
+			{ tree, control.start + control.keep - tree },
+			{ control.start + control.keep, control.size - control.keep },
+		},
+		.size = control.size,
+	};
+	return 0;
+}
+
 /* Claimed already, which gives 1, if an earlier agent got that far. */
-static int adopt(struct kho_agent *agent, const struct mk_range *range, struct mk_region *ret,
-		 struct kho_err *err)
+static int adopt(struct kho_agent *agent, const struct control_area *area,
+		 struct mk_region *ret, struct kho_err *err)
 {
 	const struct kho_claim claim = {
-		.kind = MK_REGION_RESERVED,
-		.ranges = range,
-		.nr_ranges = 1,
+		.kind = area->kind,
+		.ranges = area->ranges,
+		.nr_ranges = area->nr_ranges,
 	};
 	struct mk_info now;
 	int r = kho_device_info(&agent->device, &now, err);
@@ -111,23 +175,26 @@ static int adopt(struct kho_agent *agent, const struct mk_range *range, struct m
 	for (int i = 0; i < MK_MAX_REGIONS; i++)
 		if (now.region_ids[i] &&
 		    kho_device_region(&agent->device, now.region_ids[i], ret, NULL) >= 0 &&
-		    ret->kind == MK_REGION_RESERVED && ret->ranges[0].start == range->start)
+		    ret->kind == area->kind && ret->ranges[0].start == area->ranges[0].start)
 			return 1;
 	return kho_device_claim(&agent->device, &claim, ret, err);
 }
 
 static int read_tree(struct kho_agent *agent, const struct kho_setup_kho *kho,
-		     const struct mk_range *area, const struct kho_mapping *map,
+		     const struct mk_region *region, const struct kho_mapping *map,
 		     struct kho_err *err)
 {
-	struct kho_region_view view = { .ranges = area, .nr_ranges = 1, .base = map->data };
+	const uint64_t start = region->ranges[0].start;
+	/* its ranges follow each other */
+	const struct mk_range whole = { start, region->size };
+	struct kho_region_view view = { .ranges = &whole, .nr_ranges = 1, .base = map->data };
 	struct kho_mem mem = kho_region_mem(&view);
-	const char *fdt = (const char *)map->data + (kho->fdt_addr - area->start);
+	const char *fdt = (const char *)map->data + (kho->fdt_addr - start);
 	int r = kho_tree_read(fdt, kho->fdt_size, &mem, &agent->own, err);
 
 	if (r < 0)
 		return r;
-	if (agent->own.ranges[0].start != area->start)
+	if (agent->own.ranges[0].start != start)
 		return kho_fail(err, -EBADMSG, "the handover tree is of another region");
 	return 0;
 }
@@ -163,11 +230,15 @@ static void set_clock(struct kho_agent *agent)
 		kho_agent_progress(agent, "the clock was not set: %s", err.msg);
 }
 
-/* With a successor of its own under way, this kernel's predecessor is long gone. */
+/*
+ * With a successor of its own under way, this kernel's predecessor is long gone. So it is
+ * where the link's memory was given back.
+ */
 static int open_session(struct kho_agent *agent, struct kho_session_spec *spec,
 			const struct mk_region *region, struct kho_err *err)
 {
-	if (kho_spawn_has_lent(agent))
+	if (kho_spawn_has_lent(agent) ||
+	    (region->kind == MK_REGION_PRESERVED && region->nr_ranges == NR_KEPT))
 		return 0;
 	agent->phase = KHO_PHASE_SPAWN;
 	spec->region = region;
@@ -178,7 +249,7 @@ int kho_join(struct kho_agent *agent, struct kho_err *err)
 {
 	struct kho_session_spec spec = { .role = &kho_new_role, .handover = &agent->own };
 	struct kho_setup_kho kho;
-	struct mk_range area;
+	struct control_area area;
 	struct mk_region region;
 	bool again = false;
 	int r = find_tree(&agent->root, &kho, err);
@@ -193,7 +264,7 @@ int kho_join(struct kho_agent *agent, struct kho_err *err)
 	if (r < 0)
 		return kho_wrap(err, r, "join");
 	agent->own_region = region.id;
-	r = read_tree(agent, &kho, &area, &spec.map, err);
+	r = read_tree(agent, &kho, &region, &spec.map, err);
 	if (r >= 0) {
 		agent->info.boot_apic_id = agent->own.boot_apic_id;
 		open_console(agent);
@@ -251,6 +322,19 @@ static void keep_history(struct kho_agent *agent)
 			kho_agent_progress(agent, "the old kernel's history: %s", err.msg);
 }
 
+/* The link is over: its lanes are this kernel's to use, if KHO has preserved them for it. */
+static void give_back_lanes(struct kho_agent *agent)
+{
+	struct mk_region region;
+	struct kho_err err;
+
+	if (kho_device_region(&agent->device, agent->own_region, &region, &err) < 0 ||
+	    region.kind != MK_REGION_PRESERVED || region.nr_ranges == NR_KEPT)
+		return;
+	if (kho_device_trim(&agent->device, region.id, NR_KEPT, &err) < 0)
+		kho_agent_progress(agent, "the lanes' memory was not given back: %s", err.msg);
+}
+
 static void take_over(struct kho_session *session)
 {
 	struct kho_agent *agent = session->agent;
@@ -272,6 +356,8 @@ static void take_over(struct kho_session *session)
 	/* the next upgrade needs the module's link for itself */
 	kho_session_close(agent);
 	kho_device_unlink(&agent->device, agent->own_region, NULL);
+	if (!agent->last.code)
+		give_back_lanes(agent);
 	keep_left(agent, NULL);
 	unlink(LEFT_FILE);
 	start_services(agent);

@@ -255,6 +255,29 @@ int kho_publish_new(struct kho_agent *agent, struct kho_err *err)
 	return 0;
 }
 
+/* Of what set_up() has opened. */
+static void close_all(struct kho_publisher *publisher)
+{
+	publisher->page = kho_page_free(publisher->page);
+	publisher->post = sd_event_source_disable_unref(publisher->post);
+	publisher->io = sd_event_source_disable_unref(publisher->io);
+	if (publisher->fd >= 0)
+		close(publisher->fd);
+	publisher->fd = -EBADF;
+}
+
+void kho_publish_reload(struct kho_agent *agent)
+{
+	struct kho_publisher *publisher = agent->publisher;
+
+	if (!publisher)
+		return;
+	close_all(publisher);
+	publisher->told = false;
+	publisher->watched = (struct watched){};
+	set_up(publisher);
+}
+
 void kho_publish_free(struct kho_agent *agent)
 {
 	struct kho_publisher *publisher = agent->publisher;
@@ -262,10 +285,6 @@ void kho_publish_free(struct kho_agent *agent)
 	if (!publisher)
 		return;
 	agent->publisher = NULL;
-	kho_page_free(publisher->page);
-	sd_event_source_disable_unref(publisher->post);
-	sd_event_source_disable_unref(publisher->io);
-	if (publisher->fd >= 0)
-		close(publisher->fd);
+	close_all(publisher);
 	free(publisher);
 }

@@ -15,8 +15,8 @@
  * Nor is it written while workloads stand still, or are on their way: a disk may be on its
  * way as well, and a write to it would wait for that.
  *
- * What's configured is read when the agent starts. What can't be served is told, and the
- * agent goes on without.
+ * What's configured is read when the agent starts, and when it's told to reload. What
+ * can't be served is told, and the agent goes on without.
  */
 #ifndef KHO_AGENT_PUBLISH_H
 #define KHO_AGENT_PUBLISH_H
@@ -32,6 +32,9 @@ struct kho_preflight;
 /* agent->publisher; after the API, whose access rules count here, too. */
 int kho_publish_new(struct kho_agent *agent, struct kho_err *err);
 void kho_publish_free(struct kho_agent *agent);
+
+/* What's configured is read anew, and the API's access rules count; all clients are gone. */
+void kho_publish_reload(struct kho_agent *agent);
 
 /* A check is over. Without agent->publisher they're ignored. */
 void kho_publish_preflight(struct kho_agent *agent, const struct kho_preflight *preflight);

@@ -74,6 +74,7 @@ struct kho_build {
 	char release[65];
 	char name[KHO_IMAGE_NAME_MAX];
 	uint8_t digest[KHO_SHA256_SIZE];	/* of the image */
+	bool native;			/* its kernel takes the tree in by itself */
 	uint64_t contiguous;		/* bytes that the first range must have */
 	struct kho_handover handover;
 	struct kho_world world;
@@ -82,6 +83,12 @@ struct kho_build {
 /* Loads and verifies the image; what's loaded is to be freed by kho_build_done(). */
 int kho_build_load(struct kho_build *build, struct kho_err *err);
 void kho_build_done(struct kho_build *build);
+
+/*
+ * Whether the image's kernel takes the tree in by itself.
+ *   -EPROTONOSUPPORT  it has KHO, but of another version, or one that wasn't found
+ */
+int kho_build_is_native(const struct kho_manifest *manifest, bool *ret, struct kho_err *err);
 
 /* Bytes that the first range of the region must have for such a kernel. */
 uint64_t kho_build_contiguous(uint64_t alignment, uint64_t init_size);

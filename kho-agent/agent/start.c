@@ -134,6 +134,7 @@ static int on_reload(sd_event_source *source, const struct signalfd_siginfo *inf
 	kho_api_read_access(agent);
 	if (kho_api_protect_socket(agent, &err) < 0)
 		kho_agent_progress(agent, "%s", err.msg);
+	kho_publish_reload(agent);
 	sd_notify(0, "READY=1");
 	return 0;
 }

@@ -61,6 +61,18 @@ static int load_files(struct kho_build *build, struct kho_image_dir *dir, struct
 	return build->cmdline ? 0 : kho_fail(err, -ENOMEM, "no memory for a command line");
 }
 
+int kho_build_is_native(const struct kho_manifest *manifest, bool *ret, struct kho_err *err)
+{
+	const char *kho = manifest->kho;
+
+	if (kho[0] && strcmp(kho, KHO_VERSION_NONE) != 0 && strcmp(kho, KHO_TREE_COMPATIBLE) != 0)
+		return kho_fail(err, -EPROTONOSUPPORT, "its kernel has KHO of version %s and this agent "
+				"hands over as " KHO_TREE_COMPATIBLE "; build the image of a kernel that "
+				"speaks that or has no KHO, or use an agent that knows the kernel's", kho);
+	*ret = strcmp(kho, KHO_TREE_COMPATIBLE) == 0;
+	return 0;
+}
+
 uint64_t kho_build_contiguous(uint64_t alignment, uint64_t init_size)
 {
 	return KHO_CONTROL_AREA_SIZE + alignment + init_size + MIN_ROOM;
@@ -74,7 +86,9 @@ int kho_build_load(struct kho_build *build, struct kho_err *err)
 
 	if (r < 0)
 		return kho_wrap(err, r, "target image");
-	r = load_files(build, &dir, err);
+	r = kho_build_is_native(&dir.manifest, &build->native, err);
+	if (r >= 0)
+		r = load_files(build, &dir, err);
 	memcpy(build->digest, dir.digest, sizeof(build->digest));
 	memcpy(build->name, dir.manifest.name, sizeof(build->name));
 	kho_image_dir_done(&dir);
@@ -84,6 +98,9 @@ int kho_build_load(struct kho_build *build, struct kho_err *err)
 		return kho_wrap(err, r, "target image %s", build->request->image);
 	memcpy(build->release, image.release, sizeof(build->release));
 	build->contiguous = kho_build_contiguous(image.alignment, image.init_size);
+	/* scratch memory lies between the kernel and the initramfs */
+	if (build->native)
+		build->contiguous += MIN_ROOM + build->initramfs_size;
 	return 0;
 }
 
@@ -288,10 +305,22 @@ static int format_lanes(void *data, struct kho_err *err)
 	return kho_channel_format(&lanes, err);
 }
 
-static int build_tree(struct kho_build *build, void *data, struct kho_tree *ret,
-		      struct kho_err *err)
+/* @scratch: of a kernel that takes the tree in by itself, else NULL. */
+static int build_tree(struct kho_build *build, void *data, const struct mk_range *scratch,
+		      struct kho_tree *ret, struct kho_err *err)
 {
-	const struct kho_tree_spec spec = { .handover = &build->handover };
+	const struct mk_range shared = {
+		.start = build->handover.ranges[0].start + KHO_OFF_TREE,
+		.size = KHO_CONTROL_AREA_SIZE - KHO_OFF_TREE,
+	};
+	const struct kho_tree_spec spec = {
+		.handover = &build->handover,
+		.preserve = &shared,
+		.nr_preserve = !!scratch,
+		.by_page = true,
+		.scratch = scratch,
+		.nr_scratch = !!scratch,
+	};
 	const struct kho_tree_area area = {
 		.data = (char *)data + KHO_OFF_TREE,
 		.size = KHO_TREE_SIZE,
@@ -320,12 +349,12 @@ static uint32_t pid_base(const struct kho_handover *h)
 	return PID_BASE_STEP * (1 + (h->instance - 1) % PID_BASES);
 }
 
-static int build_world(struct kho_agent *agent, struct kho_build *build,
-		       const struct kho_mapping *map, const struct kho_tree *tree,
-		       struct kho_err *err)
+/* All but the tree, which depends on where the kernel goes. */
+static struct kho_world_spec world_spec(struct kho_agent *agent, const struct kho_build *build)
 {
 	const struct kho_handover *h = &build->handover;
-	struct kho_world_spec spec = {
+
+	return (struct kho_world_spec){
 		.region = { .ranges = h->ranges, .nr_ranges = h->nr_ranges },
 		.low_window = h->low_own.start,
 		.phys_end = end_of_memory(h),
@@ -346,13 +375,34 @@ static int build_world(struct kho_agent *agent, struct kho_build *build,
 			.monotonic_ns = h->clock.monotonic_ns,
 			.tsc_khz = h->clock.tsc_khz,
 		},
-		.tree_offset = KHO_OFF_TREE,
-		.tree_size = tree->fdt_size,
+		.native = build->native,
 	};
-	char options[32];
+}
 
-	snprintf(options, sizeof(options), "kho.pid_base=%u", pid_base(h));
+static int build_world(struct kho_agent *agent, struct kho_build *build,
+		       const struct kho_mapping *map, struct kho_err *err)
+{
+	struct kho_world_spec spec = world_spec(agent, build);
+	struct mk_range scratch;
+	struct kho_tree tree;
+	char options[32];
+	int r = 0;
+
+	snprintf(options, sizeof(options), "kho.pid_base=%u", pid_base(&build->handover));
 	spec.extra_options = options;
+	if (build->native) {
+		r = kho_world_plan(&spec, map->size, &build->world, err);
+		if (r >= 0)
+			r = kho_world_scratch(&spec.region, &build->world, &scratch, err);
+	}
+	if (r >= 0)
+		r = build_tree(build, map->data, build->native ? &scratch : NULL, &tree, err);
+	if (r < 0)
+		return r;
+	spec.tree_offset = KHO_OFF_TREE;
+	spec.tree_size = tree.fdt_size;
+	spec.scratch_addr = tree.scratch_phys;
+	spec.scratch_size = tree.scratch_size;
 	if (getrandom(spec.rng_seed, sizeof(spec.rng_seed), 0) != sizeof(spec.rng_seed))
 		return kho_fail(err, -EIO, "no random numbers");
 	return kho_world_build(&spec, map->data, map->size, &build->world, err);
@@ -361,7 +411,6 @@ static int build_world(struct kho_agent *agent, struct kho_build *build,
 int kho_build_region(struct kho_agent *agent, struct kho_build *build,
 		     const struct kho_mapping *map, struct kho_err *err)
 {
-	struct kho_tree tree;
 	int r = fill_handover(agent, build, err);
 
 	if (r < 0)
@@ -372,8 +421,6 @@ int kho_build_region(struct kho_agent *agent, struct kho_build *build,
 	kho_owner_format((char *)map->data + KHO_OFF_OWNERS, build->handover.epoch);
 	r = format_lanes(map->data, err);
 	if (r >= 0)
-		r = build_tree(build, map->data, &tree, err);
-	if (r >= 0)
-		r = build_world(agent, build, map, &tree, err);
+		r = build_world(agent, build, map, err);
 	return r;
 }

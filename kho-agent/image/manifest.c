@@ -21,17 +21,20 @@ struct text_key {
 	const char *name;
 	size_t offset;
 	size_t size;
+	bool optional;
 };
 
-#define TEXT_KEY(key, member) \
-	{ key, offsetof(struct kho_manifest, member), sizeof(((struct kho_manifest *)0)->member) }
+#define TEXT_KEY(key, member, optional) \
+	{ key, offsetof(struct kho_manifest, member), \
+	  sizeof(((struct kho_manifest *)0)->member), optional }
 
 static const struct text_key text_keys[] = {
-	TEXT_KEY("name", name),
-	TEXT_KEY("release", release),
-	TEXT_KEY("created", created),
-	TEXT_KEY("created-by", created_by),
-	TEXT_KEY("compression", compression),
+	TEXT_KEY("name", name, false),
+	TEXT_KEY("release", release, false),
+	TEXT_KEY("created", created, false),
+	TEXT_KEY("created-by", created_by, false),
+	TEXT_KEY("compression", compression, false),
+	TEXT_KEY("kho", kho, true),
 };
 
 static const char *const file_names[KHO_IMAGE_NR_FILES] = {
@@ -158,6 +161,8 @@ static int put_texts(const struct kho_manifest *manifest, struct kho_sink *sink,
 	for (i = 0; r == 0 && i < KHO_ARRAY_SIZE(text_keys); i++) {
 		const char *text = text_of(manifest, &text_keys[i]);
 
+		if (text_keys[i].optional && !text[0])
+			continue;
 		if (!is_printable(text) || text[0] == '\0' || text[0] == ' ')
 			return kho_fail(err, -EINVAL, "manifest: %s is empty, begins with a blank "
 					"or has control characters; give a plain text",
@@ -374,13 +379,14 @@ static int parse_line(struct parser *parser, char *line, struct kho_err *err)
 static int check_complete(const struct parser *parser, struct kho_err *err)
 {
 	struct kho_manifest *manifest = parser->manifest;
-	bool counted = true;
+	bool counted = true, texts = true;
 	size_t i, nr;
 
+	for (i = 0; i < KHO_ARRAY_SIZE(text_keys); i++)
+		texts = texts && (text_keys[i].optional || parser->texts & 1u << i);
 	for (i = 0; i < NR_LISTS; i++)
 		counted = counted && (!list_keys[i].needed || parser->counted & 1u << i);
-	if (!parser->format || !counted ||
-	    parser->texts != (1u << KHO_ARRAY_SIZE(text_keys)) - 1 ||
+	if (!parser->format || !counted || !texts ||
 	    parser->files != (1u << KHO_IMAGE_NR_FILES) - 1)
 		return kho_fail(err, -EBADMSG, "manifest: it's incomplete (format, a text or a "
 				"file is missing); build the image anew");

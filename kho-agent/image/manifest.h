@@ -11,6 +11,7 @@
  *	created = 2026-11-22T22:24:00Z
  *	created-by = khoctl 0.1
  *	compression = zstd
+ *	kho = kho-v4
  *	modules = 1
  *	devices = 1
  *	built-in = 1
@@ -33,6 +34,9 @@
  * [built-in] what the kernel has without modules: some kernels have no patterns of those.
  * Manifests made before these were known have neither key nor section.
  *
+ * kho is what kho_version.h found in the kernel; manifests made before it was looked for
+ * don't have it.
+ *
  * Keys and sections that aren't known are passed over, so that a later version
  * can add some; one that would mislead a reader counts format up.
  */
@@ -44,6 +48,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "image/kho_version.h"
 #include "image/sha256.h"
 #include "image/sink.h"
 #include "image/strset.h"
@@ -76,6 +81,7 @@ struct kho_manifest {
 	char created[32];			/* UTC, as above */
 	char created_by[KHO_IMAGE_NAME_MAX];
 	char compression[16];
+	char kho[KHO_VERSION_TEXT];		/* "": not known */
 	struct kho_image_digest files[KHO_IMAGE_NR_FILES];
 	struct kho_strset modules;		/* paths below /usr/lib/modules/<release> */
 	bool has_devices;			/* else the next two aren't known */

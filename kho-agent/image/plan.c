@@ -112,15 +112,26 @@ static int read_kernel(struct kho_image_plan *plan, struct kho_err *err)
 	return check_cmdline(spec, &image, err);
 }
 
-/* Without the kernel's configuration the choice is a safe one. */
-static int choose_compression(struct kho_image_plan *plan, struct kho_err *err)
+static int find_kho_version(struct kho_image_plan *plan, const struct kho_rootfs_file *config,
+			    struct kho_err *err)
+{
+	struct kho_image image;
+	int r = kho_image_parse(plan->kernel.data, plan->kernel.size, &image, err);
+
+	return r < 0 ? r : kho_version_find(&image, config->data, config->size, plan->kho, err);
+}
+
+/* Without the kernel's configuration the choices are safe ones. */
+static int ask_config(struct kho_image_plan *plan, struct kho_err *err)
 {
 	_cleanup_rootfs_file_ struct kho_rootfs_file config = { 0 };
 	char path[PATH_MAX];
+	int r;
 
 	if (package_path(plan, "config", path, NULL) == 0)
 		(void)kho_rootfs_read(&plan->root, path, MAX_TEXT, &config, NULL);
-	return kho_compression_choose(plan->spec->compression, config.data, config.size,
+	r = find_kho_version(plan, &config, err);
+	return r < 0 ? r : kho_compression_choose(plan->spec->compression, config.data, config.size,
 				      &plan->compression, err);
 }
 
@@ -363,7 +374,7 @@ static int find_all(struct kho_image_plan *plan, struct kho_err *err)
 
 	r = read_kernel(plan, err);
 	if (r == 0)
-		r = choose_compression(plan, err);
+		r = ask_config(plan, err);
 	if (r == 0)
 		r = parse_modules(plan, err);
 	if (r == 0)

@@ -9,6 +9,7 @@
 
 #include "image/build.h"
 #include "image/cpio.h"
+#include "image/kho_version.h"
 #include "image/libs.h"
 #include "image/modules.h"
 #include "image/rootfs.h"
@@ -18,6 +19,7 @@ struct kho_image_plan {
 	struct kho_rootfs root;
 	struct kho_rootfs_file kernel;
 	enum kho_compression compression;
+	char kho[KHO_VERSION_TEXT];	/* that the kernel speaks */
 	struct kho_modules *modules;
 	struct kho_libs libs;			/* all programs and libraries; points to root */
 	char modules_dir[PATH_MAX];		/* /usr/lib/modules/<release> */

@@ -65,7 +65,8 @@
  *   reaches them by its direct map and marks their struct pages. A kernel without
  *   KHO must see them as reserved.
  * - All pages of the area are preserved, one by one (order 0). Ranges that the
- *   caller adds are preserved in blocks of up to 4 MiB.
+ *   caller adds are preserved in blocks of up to 4 MiB, or one by one (by_page): then
+ *   a reader can restore any of them alone, whatever it knows of the builder's blocks.
  * - Until it has read the tree it allocates from scratch ranges only. It needs at
  *   least one, of RAM that holds nothing, aligned to 4 MiB, large enough for all
  *   of its early allocations (the kernel image and the initramfs may lie outside).
@@ -74,6 +75,7 @@
 #ifndef KHO_SPAWN_TREE_H
 #define KHO_SPAWN_TREE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -92,6 +94,7 @@ struct kho_tree_spec {
 	const struct kho_handover *handover;
 	const struct mk_range *preserve;	/* besides the area itself; may contain it */
 	size_t nr_preserve;
+	bool by_page;				/* preserve those page by page, too */
 	const struct mk_range *scratch;		/* none for a kernel without KHO */
 	size_t nr_scratch;
 };

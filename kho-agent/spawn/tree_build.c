@@ -227,6 +227,8 @@ static int preserve_area(struct kho_radix *radix, const struct mk_range *area)
 static int build_radix(const struct kho_tree_spec *spec, const struct kho_tree_area *area,
 		       struct kho_tree *tree, struct kho_err *err)
 {
+	int (*add)(struct kho_radix *, const struct mk_range *) =
+		spec->by_page ? preserve_area : kho_radix_add_range;
 	struct mk_range own = { area->phys, area->size }, before, after;
 	size_t offset = kho_align_up(BLOB_OFFSET + tree->blob_size, KHO_PAGE_SIZE);
 	struct kho_radix radix;
@@ -242,9 +244,9 @@ static int build_radix(const struct kho_tree_spec *spec, const struct kho_tree_a
 	for (i = 0; r == 0 && i < spec->nr_preserve; i++) {
 		before = part_before(&spec->preserve[i], &own);
 		after = part_after(&spec->preserve[i], &own);
-		r = kho_radix_add_range(&radix, &before);
+		r = add(&radix, &before);
 		if (r == 0)
-			r = kho_radix_add_range(&radix, &after);
+			r = add(&radix, &after);
 	}
 	if (r < 0)
 		return too_small(area, err);

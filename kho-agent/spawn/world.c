@@ -22,6 +22,10 @@
 #include "spawn/park.h"
 #include "spawn/pgtable.h"
 
+#define SCRATCH_ALIGN	(4 * KHO_MIB)
+#define SCRATCH_MIN	(64 * KHO_MIB)
+#define SCRATCH_SHARE	16		/* of the memory, for what describes it */
+
 struct plan {
 	uint64_t base;			/* physical: the control area */
 	struct kho_image image;
@@ -111,7 +115,7 @@ static int plan_e820(const struct kho_world_spec *spec, struct plan *plan, struc
 	const struct kho_e820_spec e820 = {
 		.ranges = spec->region.ranges,
 		.nr_ranges = spec->region.nr_ranges,
-		.control_size = KHO_CONTROL_AREA_SIZE,
+		.control_size = spec->native ? KHO_OFF_TREE : KHO_CONTROL_AREA_SIZE,
 		.low_start = spec->low_window,
 		.low_size = KHO_LOW_WINDOW_SIZE,
 	};
@@ -198,6 +202,29 @@ int kho_world_plan(const struct kho_world_spec *spec, size_t size, struct kho_wo
 	return 0;
 }
 
+int kho_world_scratch(const struct kho_region *region, const struct kho_world *world,
+		      struct mk_range *ret, struct kho_err *err)
+{
+	const struct mk_range *first = &region->ranges[0];
+	uint64_t beside = SCRATCH_MIN + world->ram_size / SCRATCH_SHARE;
+	uint64_t start = world->kernel_load / SCRATCH_ALIGN * SCRATCH_ALIGN;
+	uint64_t end = first->start + first->size;
+	uint64_t wanted = kho_align_up(2 * world->kernel_size + beside, SCRATCH_ALIGN);
+
+	if (world->initrd_load >= first->start && world->initrd_load < end)
+		end = world->initrd_load;
+	end = end / SCRATCH_ALIGN * SCRATCH_ALIGN;
+	if (start + wanted < end)
+		end = start + wanted;
+	if (start < first->start + KHO_CONTROL_AREA_SIZE || end < start + world->kernel_size ||
+	    end - start - world->kernel_size < beside / 2)
+		return kho_fail(err, -E2BIG, "region: a kernel with KHO needs %" PRIu64 " MiB beside "
+				"its image in the first range, and they aren't there; give the region "
+				"more memory in one piece", beside / 2 / (uint64_t)KHO_MIB);
+	*ret = (struct mk_range){ start, end - start };
+	return 0;
+}
+
 static int write_setup_data(const struct kho_world_spec *spec, const struct plan *plan,
 			    uint8_t *region, uint64_t *ret_head, struct kho_err *err)
 {
@@ -206,6 +233,11 @@ static int write_setup_data(const struct kho_world_spec *spec, const struct plan
 		.fdt_size = spec->tree_size,
 		.scratch_addr = spec->scratch_addr,
 		.scratch_size = spec->scratch_size,
+	};
+	const struct kho_setup_control control = {
+		.start = plan->base,
+		.keep = KHO_OFF_CONTROL,
+		.size = KHO_CONTROL_AREA_SIZE,
 	};
 	struct kho_setup_chain chain;
 	int r;
@@ -222,6 +254,11 @@ static int write_setup_data(const struct kho_world_spec *spec, const struct plan
 		return r;
 	if (spec->tree_size) {
 		r = kho_setup_chain_add(&chain, KHO_SETUP_TYPE_KHO, &kho, sizeof(kho), err);
+		if (r < 0)
+			return r;
+	}
+	if (spec->native) {
+		r = kho_setup_chain_add_control(&chain, &control, err);
 		if (r < 0)
 			return r;
 	}

@@ -51,6 +51,8 @@ struct kho_world_spec {
 	uint64_t tree_size;		/* its bytes, 0: there's no tree */
 	uint64_t scratch_addr;		/* physical, Linux's array of scratch areas; */
 	uint64_t scratch_size;		/* bytes of that array, 0: none */
+	bool native;			/* the kernel takes the tree in by itself: from there on
+					 * the control area is RAM, which the tree preserves */
 };
 
 /* All addresses are physical, all sizes bytes. */
@@ -78,7 +80,17 @@ struct kho_world {
 int kho_world_plan(const struct kho_world_spec *spec, size_t size, struct kho_world *ret,
 		   struct kho_err *err);
 
-/* The same, and builds it in @region, a mapping of all @size bytes of the region. */
+/*
+ * Memory for the early allocations of a kernel that takes the tree in by itself: one range
+ * aligned to 4 MiB around the kernel of @world (a result of kho_world_plan()), apart from
+ * the control area and the initramfs. It may only hold movable pages later, so it isn't larger
+ * than it has to be: room for the kernel twice, 64 MiB, and a sixteenth of the memory.
+ *   -E2BIG  less than half of what's beside the kernel in that is there
+ */
+int kho_world_scratch(const struct kho_region *region, const struct kho_world *world,
+		      struct mk_range *ret, struct kho_err *err);
+
+/* As kho_world_plan(), and builds it in @region, a mapping of all @size bytes of the region. */
 int kho_world_build(const struct kho_world_spec *spec, void *region, size_t size,
 		    struct kho_world *ret, struct kho_err *err);
 

@@ -247,6 +247,15 @@ int kho_device_release(const struct kho_device *device, uint32_t id, struct kho_
 	return call(device, MK_IOC_REGION_RELEASE, &region, err, "release region %u", id);
 }
 
+int kho_device_trim(const struct kho_device *device, uint32_t id, uint32_t nr_ranges,
+		    struct kho_err *err)
+{
+	struct mk_region region = { .hdr = HDR(region), .id = id, .nr_ranges = nr_ranges };
+
+	return call(device, MK_IOC_REGION_TRIM, &region, err, "trim region %u to %u ranges", id,
+		    nr_ranges);
+}
+
 int kho_device_map(const struct kho_device *device, const struct mk_region *region,
 		   struct kho_mapping *ret, struct kho_err *err)
 {

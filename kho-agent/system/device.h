@@ -71,6 +71,10 @@ int kho_device_region(const struct kho_device *device, uint32_t id, struct mk_re
 		      struct kho_err *err);
 int kho_device_release(const struct kho_device *device, uint32_t id, struct kho_err *err);
 
+/* Releases all but the first @nr_ranges of a preserved region. */
+int kho_device_trim(const struct kho_device *device, uint32_t id, uint32_t nr_ranges,
+		    struct kho_err *err);
+
 /* Maps the whole of @region, readable and writable. */
 int kho_device_map(const struct kho_device *device, const struct mk_region *region,
 		   struct kho_mapping *ret, struct kho_err *err);

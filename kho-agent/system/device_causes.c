@@ -27,7 +27,7 @@ static const struct cause causes[] = {
 	  "a page is RAM this kernel still uses; offline its memory block first" },
 	{ MK_IOC_REGION_CLAIM, -ENXIO,
 	  "a range is of the wrong kind of memory; claim RAM as offline and memory this kernel "
-	  "was told to leave alone as reserved" },
+	  "was told to leave alone as reserved; what KHO preserved can be claimed once" },
 	{ MK_IOC_REGION_CLAIM, -ENOSPC,
 	  "all regions of the module are in use; release one" },
 	{ MK_IOC_REGION_INFO, -ENOENT,
@@ -36,6 +36,13 @@ static const struct cause causes[] = {
 	  "there is no such region; ask for the list of regions" },
 	{ MK_IOC_REGION_RELEASE, -EBUSY,
 	  "it's mapped, has a link, or CPUs run in it; unmap it and stop its CPUs first" },
+
+	{ MK_IOC_REGION_TRIM, -ENOENT,
+	  "there is no such region; ask for the list of regions" },
+	{ MK_IOC_REGION_TRIM, -EINVAL,
+	  "it isn't a preserved region, or hasn't more ranges than that; look at it first" },
+	{ MK_IOC_REGION_TRIM, -EBUSY,
+	  "it's mapped, or the module uses what would go; unmap it first" },
 
 	{ MK_IOC_CPU_START, -ENOENT,
 	  "this machine has no such CPU; check the APIC id" },

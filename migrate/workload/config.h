@@ -48,8 +48,8 @@
  *	ReadGroup=operators		members may ask for the status; read when the agent starts
  *
  *	[Metrics]
- *	Listen=127.0.0.1:9786		HTTP, off by default; read when the agent starts, like
- *	TextFile=/var/.../kho.prom	this one: for node-exporter
+ *	Listen=127.0.0.1:9786		HTTP, off by default
+ *	TextFile=/var/.../kho.prom	for node-exporter; both read as ReadGroup= is
  *
  * Read from kho-agent.conf and kho-agent.conf.d/ *.conf in /usr/lib/kho-agent,
  * /etc/kho-agent and /run/kho-agent: of files with the same name the later folder's

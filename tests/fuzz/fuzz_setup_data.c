@@ -25,11 +25,17 @@ static void require(int condition)
 static void look(const uint8_t *data, size_t size)
 {
 	struct kho_setup_clock clock;
+	struct kho_setup_control control;
 	struct kho_setup_kho kho;
 	struct kho_err err = {};
 	int r = kho_setup_clock_parse(data, size, &clock, &err);
 
 	require(r == 0 || r == -EBADMSG || r == -EPROTONOSUPPORT);
+	r = kho_setup_control_parse(data, size, &control, &err);
+	require(r == 0 || r == -EBADMSG || r == -EPROTONOSUPPORT);
+	if (r == 0)
+		require(control.keep && control.keep < control.size &&
+			control.start + control.size > control.start);
 	r = kho_setup_kho_parse(data, size, &kho, &err);
 	require(r == 0 || r == -EBADMSG);
 	if (r == 0)

@@ -44,11 +44,11 @@ def of_criu():
 
 
 def of_time():
-    """What stands still for too long is thawed."""
+    """What stands still for too long is thawed. 8 s: on a busy host two pass before the step."""
     for step in ("take", "restore", "resume"):
-        yield Fault(21, f"{step} isn't done in time", new=f"{step} before late", frozen=2,
+        yield Fault(21, f"{step} isn't done in time", new=f"{step} before late", frozen=8,
                     says="MaxFrozenSec=")
-    yield Fault(21, "the answer is too late", new="restore answer late", frozen=2,
+    yield Fault(21, "the answer is too late", new="restore answer late", frozen=8,
                 says="MaxFrozenSec=")
 
 

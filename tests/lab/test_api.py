@@ -84,7 +84,7 @@ def metrics_by_all_ways(lab, old):
     """The same by method, socket, HTTP and file; each by its rules."""
     old.run("mkdir -p /run/prom; printf '[API]\\nReadGroup=khoops\\n[Metrics]\\nListen=9786\\n"
             f"TextFile={TEXTFILE}\\n' >/etc/kho-agent/kho-agent.conf; khoctl config check; "
-            "systemctl restart kho-agent")
+            "systemctl reload kho-agent")
     wait_status(lab, old, 30, phase="idle")
     sizes = {way: len(metrics_text(old, command)) for way, command in WAYS.items()}
     assert len(set(sizes.values())) == 1 and sizes["method"] > 20, sizes

@@ -18,6 +18,7 @@ BAD_IMAGES = [
     ("empty-initramfs", "initramfs"),
     ("large-initramfs", "initramfs"),
     ("long-command-line", "command line"),
+    ("other-kho", "kho-v9"),
 ]
 
 # options of spawn, and what the message has to name
@@ -41,6 +42,8 @@ IOCTLS = [
     ("online", "EBUSY"),
     ("not-ram", "ENXIO"),
     ("overlap", "EEXIST"),
+    ("not-preserved", "ENXIO"),
+    ("unknown-kind", "EINVAL"),
     ("cpu-unknown", "ENOENT"),
     ("cpu-online", "ERANGE"),
     ("unknown-call", "ENOTTY"),

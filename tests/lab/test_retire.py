@@ -26,17 +26,27 @@ def work(new):
     new.run("umount /tmp/m")
 
 
+KILLER = """#!/bin/sh
+# in place of systemctl, which the agent would ask for the restart
+umount -l /usr/bin/systemctl
+kill -9 $PPID
+"""
+
+
 def killed_on_the_way_out(lab, old):
-    """The old agent is killed while it gives up CPUs, before its kernel's restart is asked for:
-    the next one undoes that, and this kernel is no different from before."""
-    online = old.run("cat /sys/devices/system/cpu/online")
-    # the retirement's answer doesn't come
-    old.run_bg("khoctl retire")
-    old.wait_until("test -e /run/kho-agent/retiring && pkill -9 -x kho-agent", 30)
+    """The old agent is killed when all is ready for its kernel's restart, before that's asked for:
+    the next one undoes it, and this kernel is no different from before."""
+    # one that's given up, and comes back
+    old.run("echo 1 >/sys/devices/system/cpu/cpu1/online")
+    old.write_file("/root/killer", KILLER)
+    old.run("chmod 755 /root/killer && mount --bind /root/killer /usr/bin/systemctl")
+    # its answer doesn't come
+    old.call("khoctl retire", 60)
     wait_status(lab, old, 60, phase="sync", connected=True)
-    assert old.run("cat /sys/devices/system/cpu/online") == online
-    assert old.call("test -e /run/kho-agent/retiring").rc != 0
     assert "about to retire" in old.run("journalctl -b -u kho-agent")
+    assert old.run("cat /sys/devices/system/cpu/online") == "0-1"
+    old.run("echo 0 >/sys/devices/system/cpu/cpu1/online")
+    assert old.call("test -e /run/kho-agent/retiring").rc != 0
     lab.step("the old agent was killed as it was about to retire, and all is as before")
 
 

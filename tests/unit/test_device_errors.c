@@ -62,6 +62,8 @@ static int do_call(unsigned long request)
 		return kho_device_region(&device, 1, &region, &err);
 	case MK_IOC_REGION_RELEASE:
 		return kho_device_release(&device, 1, &err);
+	case MK_IOC_REGION_TRIM:
+		return kho_device_trim(&device, 1, 1, &err);
 	case MK_IOC_CPU_START:
 		return kho_device_cpu_start(&device, &(struct mk_cpu_start) { 0 }, &err);
 	case MK_IOC_CPU_PARK:
@@ -107,6 +109,9 @@ static const struct {
 	{ MK_IOC_REGION_INFO, -ENOENT, "no such region" },
 	{ MK_IOC_REGION_RELEASE, -ENOENT, "no such region" },
 	{ MK_IOC_REGION_RELEASE, -EBUSY, "stop its CPUs" },
+	{ MK_IOC_REGION_TRIM, -ENOENT, "no such region" },
+	{ MK_IOC_REGION_TRIM, -EINVAL, "preserved" },
+	{ MK_IOC_REGION_TRIM, -EBUSY, "unmap it" },
 	{ MK_IOC_CPU_START, -ENOENT, "no such CPU" },
 	{ MK_IOC_CPU_START, -EBUSY, "offline it" },
 	{ MK_IOC_CPU_START, -EPERM, "boot CPU" },
@@ -160,6 +165,7 @@ END_TEST
 
 static const unsigned long requests[] = {
 	MK_IOC_INFO, MK_IOC_REGION_CLAIM, MK_IOC_REGION_INFO, MK_IOC_REGION_RELEASE,
+	MK_IOC_REGION_TRIM,
 	MK_IOC_CPU_START, MK_IOC_CPU_STOP, MK_IOC_CPU_STATE, MK_IOC_CPU_PARK, MK_IOC_LINK,
 	MK_IOC_RING, MK_IOC_UNLINK, MK_IOC_CONSOLE, MK_IOC_PCI_GRANT, MK_IOC_PCI_REVOKE,
 	MK_IOC_RETIRE, MK_IOC_ABSORB, MK_IOC_POWER,

@@ -75,6 +75,28 @@ START_TEST(what_is_written_reads_back)
 }
 END_TEST
 
+/* Written if it's known; manifests of before don't have it. */
+START_TEST(kho_version)
+{
+	struct kho_manifest back;
+
+	memcpy(manifest.kho, "kho-v4", 7);
+	ck_assert_int_eq(kho_manifest_write(&manifest, &text.sink, &err), 0);
+	ck_assert_ptr_nonnull(memmem(text.data, text.size, "\nkho = kho-v4\n", 14));
+	ck_assert_int_eq(kho_manifest_parse((char *)text.data, text.size, &back, &err), 0);
+	ck_assert_str_eq(back.kho, "kho-v4");
+	kho_manifest_done(&back);
+	kho_sink_memory_done(&text);
+	kho_sink_memory_init(&text, KHO_MANIFEST_MAX);
+	manifest.kho[0] = '\0';
+	ck_assert_int_eq(kho_manifest_write(&manifest, &text.sink, &err), 0);
+	ck_assert_ptr_null(memmem(text.data, text.size, "kho =", 5));
+	ck_assert_int_eq(kho_manifest_parse((char *)text.data, text.size, &back, &err), 0);
+	ck_assert_str_eq(back.kho, "");
+	kho_manifest_done(&back);
+}
+END_TEST
+
 /* What an image can drive; manifests of before say nothing of it. */
 START_TEST(devices)
 {
@@ -280,6 +302,7 @@ static void add_tests(TCase *tc)
 {
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, golden);
+	tcase_add_test(tc, kho_version);
 	tcase_add_test(tc, what_is_written_reads_back);
 	tcase_add_test(tc, devices);
 	tcase_add_test(tc, devices_that_do_not_add_up);

@@ -218,6 +218,26 @@ START_TEST(preserves_ranges_around_itself)
 }
 END_TEST
 
+/* So that a kernel can restore any of them, whatever blocks they make. */
+START_TEST(preserves_page_by_page)
+{
+	static const struct mk_range preserve = {
+		FAKE_TREE_PHYS, KHO_CONTROL_AREA_SIZE - KHO_OFF_TREE,
+	};
+	struct seen seen;
+
+	fake.spec.preserve = &preserve;
+	fake.spec.nr_preserve = 1;
+	fake.spec.by_page = true;
+	fake_handover_build(&fake);
+	seen = walk();
+	ck_assert_uint_eq(seen.pages, preserve.size / 4096);
+	ck_assert_uint_eq(seen.blocks, seen.pages);
+	ck_assert_uint_eq(seen.max_order, 0);
+	ck_assert_uint_eq(seen.area_pages, KHO_TREE_SIZE / 4096);
+}
+END_TEST
+
 static int stop_at_3(void *ctx, uint64_t phys, unsigned int order)
 {
 	(void)phys;
@@ -430,6 +450,7 @@ static Suite *suite(void)
 	tcase_add_test(built, preserves_itself);
 	tcase_add_test(built, preserves_ranges_around_itself);
 	tcase_add_test(built, walk_stops_and_fails);
+	tcase_add_test(built, preserves_page_by_page);
 	tcase_add_test(built, lists_scratch);
 	tcase_add_test(built, holds_the_most_there_can_be);
 	tcase_add_test(built, needs_room);

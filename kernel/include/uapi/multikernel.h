@@ -102,15 +102,20 @@ struct mk_info {
  * and offline. Nobody can online these blocks until the region is released.
  * MK_REGION_RESERVED: memory this kernel was told to leave alone (reserved in
  * its memory map): what a spawned kernel shares with the one that spawned it.
+ * MK_REGION_PRESERVED: the same in a kernel that took its handover tree in by
+ * itself (KHO): each range is either reserved in its memory map, or RAM whose
+ * pages the tree preserves one by one. Those become the module's.
  *
  * -EINVAL   no range, or one that's empty, unaligned or wraps around
  * -EEXIST   ranges overlap each other or a claimed region
  * -EBUSY    a page is RAM in use by this kernel (OFFLINE: still online)
- * -ENXIO    OFFLINE: not RAM; RESERVED: it's RAM of this kernel
+ * -ENXIO    OFFLINE: not RAM; RESERVED: it's RAM of this kernel; PRESERVED: a
+ *           range is RAM in parts, or a page isn't preserved, or was taken before
  * -ENOSPC   MK_MAX_REGIONS are claimed
  */
 #define MK_REGION_OFFLINE	0
 #define MK_REGION_RESERVED	1
+#define MK_REGION_PRESERVED	2
 
 struct mk_region {
 	struct mk_hdr hdr;
@@ -118,12 +123,18 @@ struct mk_region {
 	__u32 id;			/* CLAIM: out; else in. Never 0 */
 	__u64 mmap_offset;		/* out: offset for mmap() of the first byte */
 	__u64 size;			/* out: sum of the ranges */
-	__u32 nr_ranges;		/* CLAIM: in; INFO: out */
+	__u32 nr_ranges;		/* CLAIM, TRIM: in; INFO: out */
 	__u32 nr_maps;			/* INFO: out: user mappings now */
 	struct mk_range ranges[MK_MAX_RANGES];	/* region offsets count through them */
 };
 
-/* RELEASE: -ENOENT no such region; -EBUSY it's mapped, has a link, or CPUs run in it */
+/*
+ * RELEASE: -ENOENT no such region; -EBUSY it's mapped, has a link, or CPUs run in it.
+ * Preserved pages are this kernel's to use then.
+ * TRIM: releases the last ranges of a region of kind PRESERVED, so that @nr_ranges
+ * are left. The rest stays as it is. -ENOENT; -EINVAL another kind, or not fewer than
+ * there are and at least one; -EBUSY it's mapped, or the module uses what would go.
+ */
 
 /* ---- CPUs ---- */
 
@@ -342,6 +353,7 @@ struct mk_power_set {
 #define MK_IOC_REGION_CLAIM	_IOWR(MK_IOC_MAGIC, 0x10, struct mk_region)
 #define MK_IOC_REGION_INFO	_IOWR(MK_IOC_MAGIC, 0x11, struct mk_region)
 #define MK_IOC_REGION_RELEASE	_IOWR(MK_IOC_MAGIC, 0x12, struct mk_region)
+#define MK_IOC_REGION_TRIM	_IOWR(MK_IOC_MAGIC, 0x13, struct mk_region)
 #define MK_IOC_CPU_START	_IOWR(MK_IOC_MAGIC, 0x20, struct mk_cpu_start)
 #define MK_IOC_CPU_STOP		_IOWR(MK_IOC_MAGIC, 0x21, struct mk_cpu)
 #define MK_IOC_CPU_STATE	_IOWR(MK_IOC_MAGIC, 0x22, struct mk_cpu)

@@ -7,6 +7,8 @@
 #	{old,new}.vmlinuz	the two stock kernels
 #	{old,new}.initrd	a first init for each, just enough to mount the disk
 #
+# $2, if it's given, is the folder of a kernel with KHO (mk/kho-kernel.sh): a third one, "kho".
+#
 # Our programs are laid over the cached tree by an overlay mount, so that tree
 # stays clean and nothing is copied but into the image. Runs in the build root.
 set -euo pipefail
@@ -14,6 +16,31 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # shellcheck source=mk/common.sh
 . "$here/../../../mk/common.sh"
 disk_size=2G
+roles=(old new)
+kho_kernel=
+
+# kernel ROLE: its folder
+kernel() {
+	if [[ $1 == kho ]]; then
+		echo "$kho_kernel"
+	else
+		echo "/opt/kernels/$1"
+	fi
+}
+
+# release ROLE
+release() { cat "$(kernel "$1")/release"; }
+
+# install_kho ROOT: the guest's system has the stock kernels only
+install_kho() {
+	local release
+	release=$(release kho)
+	mkdir -p "$1/usr/lib/modules/$release"
+	cp -r "$kho_kernel/modules/." "$1/usr/lib/modules/$release/"
+	rm -f "$1/usr/lib/modules/$release/"{build,source}
+	cp -L "$kho_kernel/vmlinuz" "$1/boot/vmlinuz-$release"
+	cp -L "$kho_kernel/config" "$1/boot/config-$release"
+}
 
 # overlay TREE UPPER: mounts a writable view of TREE at UPPER/root
 overlay() {
@@ -31,7 +58,7 @@ install_ours() {
 	install build/test/kho-agent "$1/usr/sbin/"
 	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/zoo \
 		build/lab/lab-pages build/lab/lab-net build/lab/lab-bpf "$here/traffic.py" "$here/stuck.py" \
-		"$here/kill-agent.sh"
+		"$here/kill-agent.sh" "$here/kho.py"
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"
@@ -39,8 +66,8 @@ install_ours() {
 		"$here"/lab-zoo*.service "$here/lab-stuck.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/kho-new.target.wants"
 	ln -sf ../lab-serial.service ../lab-kill.service "$1/etc/systemd/system/kho-new.target.wants/"
-	for role in old new; do
-		install -D -m 644 "build/lab/hang/$(<"/opt/kernels/$role/release")/lab_hang.ko" \
+	for role in "${roles[@]}"; do
+		install -D -m 644 "build/lab/hang/$(release "$role")/lab_hang.ko" \
 			"$1/usr/lib/kho-lab/$role/lab_hang.ko"
 	done
 	# everything takes ten times as long under emulation
@@ -49,8 +76,8 @@ install_ours() {
 		>"$1/usr/lib/kho-agent/kho-agent.conf.d/lab.conf"
 	install -D -m 644 "$here/image-hook.sh" "$1/etc/kho-agent/init.d/lab.sh"
 	ln -sf /usr/lib/systemd/system/kho-agent.service "$1/etc/systemd/system/multi-user.target.wants/"
-	for role in old new; do
-		depmod -b "$1" "$(<"/opt/kernels/$role/release")"
+	for role in "${roles[@]}"; do
+		depmod -b "$1" "$(release "$role")"
 	done
 }
 
@@ -75,20 +102,27 @@ sign_kernels() {
 # target_images ROOT: one for each kernel, made by the guest's own khoctl
 target_images() {
 	local role
-	for role in old new; do
-		chroot "$1" khoctl image build "$role" "$(<"/opt/kernels/$role/release")" \
+	for role in "${roles[@]}"; do
+		chroot "$1" khoctl image build "$role" "$(release "$role")" \
 			--module=virtio_pci --module=virtio_blk --module=virtio_net --module=ext4 \
 			--program=/usr/lib/kho-lab/lab-shell --file=/etc/kho-agent/init.d \
 			--file="/usr/lib/kho-lab/$role/lab_hang.ko:/usr/lib/kho-lab/lab_hang.ko"
-		chroot "$1" khoctl image build "$role-system" "$(<"/opt/kernels/$role/release")" \
+		chroot "$1" khoctl image build "$role-system" "$(release "$role")" \
 			--system --exclude=usr/share/doc --exclude=usr/share/man
 	done
+}
+
+# drivers ROLE RELEASE: of the root disk; a kernel of ours has them built in
+drivers() {
+	[[ $1 != kho ]] || return 0
+	modprobe -S "$2" --show-depends virtio_blk
+	modprobe -S "$2" --show-depends ext4
 }
 
 # initrd ROLE FILE
 initrd() {
 	local release dir number=10 module
-	release=$(<"/opt/kernels/$1/release")
+	release=$(release "$1")
 	dir=$(mktemp -d)
 	mkdir "$dir/bin" "$dir/modules"
 	cp /bin/busybox "$dir/bin/"
@@ -97,25 +131,27 @@ initrd() {
 		[[ $module == /* ]] || continue
 		xz -dc "$module" >"$dir/modules/$number-$(basename "${module%.xz}")"
 		number=$((number + 1))
-	done < <(modprobe -S "$release" --show-depends virtio_blk; modprobe -S "$release" --show-depends ext4)
+	done < <(drivers "$1" "$release")
 	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$2"
 	rm -rf "$dir"
 }
 
 main() {
 	local out=$1 tree role work
+	[[ -z ${2:-} ]] || { kho_kernel=$2; roles+=(kho); }
 	tree=$("$here/make-system.sh")
 	work=$(mktemp -d)
 	overlay "$tree" "$work"
+	[[ -z $kho_kernel ]] || install_kho "$work/root"
 	install_ours "$work/root"
 	sign_kernels "$work/root"
 	target_images "$work/root"
 	rm -f "$out/disk.tmp"
 	mke2fs -q -t ext4 -L lab -E lazy_itable_init=1,nodiscard -d "$work/root" "$out/disk.tmp" "$disk_size"
 	umount "$work/root" "$work"
-	for role in old new; do
-		cp -L "/opt/kernels/$role/vmlinuz" "$out/$role.vmlinuz"
-		cp "/opt/kernels/$role/release" "$out/$role.release"
+	for role in "${roles[@]}"; do
+		cp -L "$(kernel "$role")/vmlinuz" "$out/$role.vmlinuz"
+		cp "$(kernel "$role")/release" "$out/$role.release"
 		initrd "$role" "$out/$role.initrd"
 	done
 	mv "$out/disk.tmp" "$out/disk.img"

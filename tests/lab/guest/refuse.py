@@ -58,6 +58,15 @@ def append(folder, text):
         out.write(f"{line} {text}\n")
 
 
+def kho_version(folder, version):
+    """Makes the manifest say another one."""
+    path = os.path.join(folder, "manifest")
+    text = open(path, encoding="ascii").read()
+    assert "\nkho = none\n" in text, text
+    with open(path, "w", encoding="ascii") as out:
+        out.write(text.replace("\nkho = none\n", f"\nkho = {version}\n"))
+
+
 def spoil(folder, what):
     """One of the ways an image can be wrong."""
     kernel, initramfs = (os.path.join(folder, n) for n in ("vmlinuz", "initramfs.img"))
@@ -83,6 +92,8 @@ def spoil(folder, what):
         strip_signature(folder)
     elif what == "tampered":
         patch(folder, 1 << 20, b"flipped")
+    elif what == "other-kho":
+        kho_version(folder, "kho-v9")
     elif what.startswith("append="):
         append(folder, what.partition("=")[2])
     if what == "corrupt":
@@ -135,6 +146,9 @@ def ioctls(what):
         "online": lambda: claim([(block, block)]),
         "not-ram": lambda: claim([(1 << 38, block)]),
         "overlap": lambda: claim([(block * 9, 2 * block), (block * 10, block)]),
+        # no kernel without KHO has preserved anything
+        "not-preserved": lambda: claim([(block, block)], kind=2),
+        "unknown-kind": lambda: claim([(block, block)], kind=3),
         "cpu-unknown": lambda: call(0x20, cpu_start, header(cpu_start) + struct.pack(
             "=IIII", 4000, 0, 1, 100)),
         "cpu-online": lambda: call(0x20, cpu_start, header(cpu_start) + struct.pack(
