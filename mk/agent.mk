@@ -5,10 +5,11 @@
 # migrate/<library folders>/*.c, bpf/*.c (mk/bpf.mk) -> the same library
 # kho-agent/{agent,khoctl}/*.c + libkho.a -> $(B)/bin/{kho-agent,khoctl}
 # migrate/restore/*.c + libkho.a -> $(B)/bin/kho-restore
+# kho-agent/fleetd/*.c + libkho.a -> $(B)/bin/kho-fleet, which alone needs libcurl
 #
 # A new file in one of the folders is picked up without a line here.
 
-LIB_DIRS := base spawn channel system image api upgrade view metrics http timeline
+LIB_DIRS := base spawn channel system image api upgrade view metrics http timeline fleet
 MIGRATE_DIRS := criu pages net volume workload
 PROTOS   := $(wildcard proto/*.proto)
 LIB_SRC  := $(foreach d,$(LIB_DIRS),$(wildcard kho-agent/$(d)/*.c kho-agent/$(d)/*.S)) \
@@ -24,8 +25,10 @@ LIB_OBJ  := $(LIB_SRC:%=$(B)/obj/%.o)
 AGENT_OBJ  := $(patsubst %,$(B)/obj/%.o,$(wildcard kho-agent/agent/*.c))
 KHOCTL_OBJ := $(patsubst %,$(B)/obj/%.o,$(wildcard kho-agent/khoctl/*.c))
 RESTORE_OBJ := $(patsubst %,$(B)/obj/%.o,$(wildcard migrate/restore/*.c))
+FLEET_OBJ  := $(patsubst %,$(B)/obj/%.o,$(wildcard kho-agent/fleetd/*.c)) \
+              $(B)/obj/kho-agent/khoctl/call.c.o
 PROGRAMS   := $(if $(AGENT_OBJ),$(B)/bin/kho-agent) $(if $(KHOCTL_OBJ),$(B)/bin/khoctl) \
-              $(if $(RESTORE_OBJ),$(B)/bin/kho-restore)
+              $(if $(RESTORE_OBJ),$(B)/bin/kho-restore) $(B)/bin/kho-fleet
 
 $(B)/bin/kho-agent: $(AGENT_OBJ)
 $(B)/bin/khoctl: $(KHOCTL_OBJ)
@@ -33,6 +36,8 @@ $(B)/bin/khoctl: $(KHOCTL_OBJ)
 $(B)/bin/khoctl: OWN_LIBS := $(NCURSES_LIBS)
 $(B)/bin/kho-agent: OWN_LIBS := $(BPF_LIBS)
 $(B)/bin/kho-restore: $(RESTORE_OBJ)
+$(B)/bin/kho-fleet: $(FLEET_OBJ)
+$(B)/bin/kho-fleet: OWN_LIBS := $(CURL_LIBS)
 
 $(PROGRAMS): $(B)/libkho.a
 	$(call msg,LINK,$@)
@@ -90,4 +95,4 @@ $(B)/proto/%.pb-c.o: $(B)/proto/%.pb-c.c
 	$(Q)$(CC) $(filter-out -W%,$(ALL_CFLAGS)) $(DEPFLAGS) -c -o $@ $<
 
 -include $(LIB_OBJ:.o=.d) $(PROTO_O:.o=.d) $(AGENT_OBJ:.o=.d) $(TEST_AGENT_OBJ:.o=.d) \
-	$(KHOCTL_OBJ:.o=.d) $(RESTORE_OBJ:.o=.d)
+	$(KHOCTL_OBJ:.o=.d) $(RESTORE_OBJ:.o=.d) $(FLEET_OBJ:.o=.d)

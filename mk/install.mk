@@ -29,6 +29,8 @@ install-built:
 	$(Q)$(if $(wildcard $(B)/bin/khoctl),$(INSTALL) $(B)/bin/khoctl $(DESTDIR)$(BINDIR)/)
 	$(Q)$(if $(wildcard $(B)/bin/kho-restore),$(INSTALL) -D $(B)/bin/kho-restore \
 		$(DESTDIR)$(LIBEXECDIR)/kho-restore)
+	$(Q)$(if $(wildcard $(B)/bin/kho-fleet),$(INSTALL) -D $(B)/bin/kho-fleet \
+		$(DESTDIR)$(LIBEXECDIR)/kho-fleet)
 	$(Q)$(INSTALL) -D kho-agent/image/init.sh $(DESTDIR)$(SHAREDIR)/init
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR) share/alerts.yml share/dashboard.json
 	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)

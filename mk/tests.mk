@@ -15,7 +15,8 @@ CHECK_LIBS  := $(shell pkg-config --libs check 2>/dev/null)
 $(B)/tests/%: $(B)/obj/tests/unit/%.c.o $(TEST_COMMON) $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(PKG_LIBS) $(BPF_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
+		$(PKG_LIBS) $(BPF_LIBS) $(CURL_LIBS) $(CHECK_LIBS)
 
 # what the agent has beside the library, tested by itself
 $(B)/tests/test_transfer: $(B)/obj/kho-agent/agent/transfer.c.o
@@ -25,6 +26,9 @@ $(B)/tests/test_history: $(patsubst %,$(B)/obj/kho-agent/agent/%.c.o,history tal
 # a whole one, but for its main()
 $(B)/tests/test_agent: $(B)/obj/tests/unit/agent_process.c.o $(filter-out %/main.c.o,$(AGENT_OBJ))
 
+# which it starts
+$(B)/tests/test_fleet_program: | $(B)/bin/kho-fleet
+
 SIM_SRC    := $(wildcard tests/sim/test_*.c)
 SIM_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c)))
 SIM_PROGS  := $(SIM_SRC:tests/sim/test_%.c=$(B)/tests/test_sim_%)
@@ -32,7 +36,7 @@ SIM_PROGS  := $(SIM_SRC:tests/sim/test_%.c=$(B)/tests/test_sim_%)
 $(B)/tests/test_sim_%: $(B)/obj/tests/sim/test_%.c.o $(SIM_COMMON) $(B)/obj/tests/unit/run.c.o $(B)/libkho.a
 	$(call msg,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(BPF_LIBS) $(CHECK_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(BPF_LIBS) $(CURL_LIBS) $(CHECK_LIBS)
 
 # what an agent shows, for a real Prometheus
 METRICS_SERVE := $(B)/tests/metrics-serve
@@ -52,7 +56,7 @@ FUZZ_FLAGS  := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover
 
 build/fuzz/%: build/fuzz/obj/tests/fuzz/%.c.o $(FUZZ_OBJ)
 	$(call msg,FUZZLINK,$@)
-	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS) $(BPF_LIBS)
+	$(Q)$(CLANG) -fsanitize=fuzzer,address,undefined -o $@ $^ $(PKG_LIBS) $(BPF_LIBS) $(CURL_LIBS)
 
 build/fuzz/obj/%.c.o: %.c | $(GENERATED_H)
 	$(call msg,FUZZCC,$<)

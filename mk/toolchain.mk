@@ -23,6 +23,8 @@ PKGS      := libsystemd libprotobuf-c libcrypto zlib libzstd devmapper libmnl li
 PKG_FLAGS := $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lfdt
 
+# for fleets, and for nothing else: the agent and what runs in a target image do without
+CURL_LIBS    := $(shell pkg-config --libs libcurl 2>/dev/null)
 NCURSES_LIBS := $(shell pkg-config --libs ncursesw 2>/dev/null)
 
 CFLAGS   ?= -O2 -g

@@ -4,7 +4,7 @@
 
 _khoctl() {
 	local words="status watch plan upgrade commit abort history show spawn reclaim check move rollback
-		failover report metrics retire grant revoke console dmesg bench config workload volume image"
+		failover report metrics retire grant revoke console dmesg bench config workload volume image fleet"
 	local spawn="--cpus= --memory= --blocks= --append= --timeout= --force --json"
 	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
 
@@ -24,6 +24,8 @@ _khoctl() {
 	config) words="check show" ;;
 	workload) words="list test" ;;
 	volume) words="start stop" ;;
+	fleet) words="start status watch pause resume abort history forget lock unlock
+		--reason= --steal --audit" ;;
 	image) words="build list inspect show clear stage unstage" ;;
 	show) words="--svg --file= --client= "$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
 	*) words="" ;;

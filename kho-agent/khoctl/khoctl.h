@@ -64,6 +64,7 @@ int verb_image_clear(int argc, char **argv);
 int verb_config(int argc, char **argv);
 int verb_volume(int argc, char **argv);
 int verb_workload(int argc, char **argv);
+int verb_fleet(int argc, char **argv);
 
 /* Called for every notification of a call with progress. */
 typedef void (*kho_progress_fn)(sd_json_variant *parameters);

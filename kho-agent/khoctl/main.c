@@ -42,6 +42,7 @@ static const struct {
 	{ "console", verb_console, "[--follow] [--type=TEXT]", "what the spawned kernel prints" },
 	{ "dmesg", verb_dmesg, "", "the spawned kernel's log, out of its memory" },
 	{ "bench", verb_bench, "", "measure the channel to the spawned kernel" },
+	{ "fleet", verb_fleet, "VERB ...", "rollouts to many machines; khoctl fleet --help" },
 	{ "config", verb_config, "check|show", "whether the configuration is valid; all of it" },
 	{ "workload", verb_workload, "list|test NAME", "what's configured; try one without a move" },
 	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },

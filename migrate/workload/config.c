@@ -393,14 +393,17 @@ static int take_item(void *ctx, const struct kho_ini_item *ini, struct kho_err *
 	} else if (strcmp(ini->section, "API") == 0) {
 		item = config;
 		set = set_api;
+	} else if (strcmp(ini->section, "Fleet") == 0) {
+		item = &config->fleet;
+		set = kho_config_fleet_set;
 	} else if (strcmp(ini->section, "Metrics") == 0) {
 		item = config;
 		set = set_metrics;
 	}
 	if (!set)
 		return kho_fail(err, -EINVAL, "[%.40s] is no section; there are [Workload NAME], "
-				"[Address NAME], [Volume NAME], [Upgrade], [Image], [API] and "
-				"[Metrics]", ini->section);
+				"[Address NAME], [Volume NAME], [Upgrade], [Image], [API], "
+				"[Metrics] and [Fleet]", ini->section);
 	if (!item)
 		return kho_fail(err, -EINVAL, "more than %d of one kind", KHO_CONFIG_ITEMS);
 	r = set(item, ini, err);

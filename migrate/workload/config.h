@@ -65,6 +65,7 @@
 #include "base/parse.h"
 #include "base/window.h"
 #include "image/signature.h"
+#include "migrate/workload/config_fleet.h"
 
 #define KHO_CONFIG_ITEMS	32	/* of each kind */
 #define KHO_CONFIG_LIST		8	/* addresses, functions, files of one item */
@@ -136,6 +137,7 @@ struct kho_config {
 	char metrics_file[KHO_CONFIG_TEXT];	/* "": none */
 	bool stage;
 	char stage_options[KHO_CONFIG_TEXT];	/* words */
+	struct kho_config_fleet fleet;
 };
 
 /* One file's text into @config, which is added to. @text is changed. -EINVAL, -ERANGE: FILE:LINE. */

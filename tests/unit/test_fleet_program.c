@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * kho-fleet itself, with a real etcd, a real configuration and image, and a kho-agent that's
+ * played: it answers Status, History and Start over Varlink. The first upgrade goes well, though
+ * the daemon is killed in the middle of it; the next one fails, and halts its rollout.
+ */
+#include <check.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <systemd/sd-event.h>
+#include <systemd/sd-varlink.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "api/api.h"
+#include "base/cleanup.h"
+#include "fleet/control.h"
+#include "fleet/json.h"
+#include "fleet/node.h"
+#include "image/dir.h"
+#include "image/store.h"
+#include "tests/unit/fake_tree.h"
+#include "tests/unit/real_etcd.h"
+#include "tests/unit/run.h"
+
+#define TIME_LIMIT	50
+#define UPGRADE_MS	1500u
+#define WAIT_SEC	20
+#define RUN_DIR		"/run/kho-agent"
+
+static struct real_etcd real;
+static struct kho_etcd_client *client;
+static struct kho_etcd etcd;
+static struct fake_tree tree;
+static struct kho_err err;
+
+static uint64_t now_ms(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_REALTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+}
+
+/* ---- kho-agent, as it's seen ---- */
+
+static struct {
+	unsigned int begun;
+	uint64_t began_ms;		/* 0: none yet */
+	char image[256];
+} agent;
+
+static bool is_upgrading(void)
+{
+	return agent.began_ms && now_ms() < agent.began_ms + UPGRADE_MS;
+}
+
+static int on_status(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+		     void *userdata)
+{
+	(void)parameters;
+	(void)flags;
+	(void)userdata;
+	if (!is_upgrading())
+		return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("phase", "idle"));
+	return sd_varlink_replybo(
+		link, SD_JSON_BUILD_PAIR_STRING("phase", "sync"),
+		SD_JSON_BUILD_PAIR("upgrade", SD_JSON_BUILD_OBJECT(
+			SD_JSON_BUILD_PAIR_STRING("state", "move"),
+			SD_JSON_BUILD_PAIR_STRING("image", agent.image),
+			SD_JSON_BUILD_PAIR_UNSIGNED("beganMs", agent.began_ms))));
+}
+
+/* The first one goes well. */
+static int on_history(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+		      void *userdata)
+{
+	(void)parameters;
+	(void)flags;
+	(void)userdata;
+	if (!agent.began_ms || is_upgrading())
+		return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_EMPTY_ARRAY("upgrades"));
+	return sd_varlink_replybo(
+		link, SD_JSON_BUILD_PAIR("upgrades", SD_JSON_BUILD_ARRAY(SD_JSON_BUILD_OBJECT(
+			SD_JSON_BUILD_PAIR_STRING("result", agent.begun == 1 ? "committed" :
+						  "the new kernel panicked: really"),
+			SD_JSON_BUILD_PAIR_UNSIGNED("began_ms", agent.began_ms)))));
+}
+
+static int on_start(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+		    void *userdata)
+{
+	(void)flags;
+	(void)userdata;
+	if (is_upgrading())
+		return sd_varlink_errorbo(link, KHO_API_ERROR, SD_JSON_BUILD_PAIR_UNSIGNED("code", 16),
+					  SD_JSON_BUILD_PAIR_STRING("message", "one is under way"));
+	agent.begun++;
+	agent.began_ms = now_ms();
+	kho_json_text(parameters, KHO_MAY("image"), agent.image, sizeof(agent.image), NULL);
+	return sd_varlink_reply(link, NULL);
+}
+
+static void serve(void)
+{
+	sd_varlink_server *server = NULL;
+	sd_event *event = NULL;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (sd_event_default(&event) < 0 || sd_varlink_server_new(&server, 0) < 0 ||
+	    sd_varlink_server_bind_method_many(server, KHO_API_METHOD("Status"), on_status,
+					       KHO_API_METHOD("History"), on_history,
+					       KHO_API_METHOD("Start"), on_start) < 0 ||
+	    sd_varlink_server_listen_address(server, KHO_API_SOCKET, 0600) < 0 ||
+	    sd_varlink_server_attach_event(server, event, 0) < 0)
+		_exit(1);
+	sd_event_loop(event);
+	_exit(1);
+}
+
+static pid_t start_agent(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		serve();
+	return pid;
+}
+
+/* ---- kho-fleet ---- */
+
+static pid_t start_daemon(void)
+{
+	char path[256] = "";
+	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *folder;
+	pid_t pid;
+
+	ck_assert_int_gt(size, 0);
+	/* build/tests/test_... */
+	folder = strstr(path, "/tests/test_");
+	ck_assert_ptr_nonnull(folder);
+	snprintf(folder, sizeof(path) - (size_t)(folder - path), "/bin/kho-fleet");
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		execl(path, path, "run", NULL);
+		_exit(127);
+	}
+	return pid;
+}
+
+static void end(pid_t pid, int signal)
+{
+	kill(pid, signal);
+	ck_assert_int_eq(waitpid(pid, NULL, 0), pid);
+}
+
+/* A target image; *@ret: its digest. */
+static void make_image(const char *name, char digest[KHO_SHA256_TEXT])
+{
+	static const char *const names[] = { "vmlinuz", "initramfs.img", "cmdline" };
+	struct kho_manifest manifest = { .created = "now", .created_by = "test", .compression = "none",
+					 .release = "7.3.4" };
+	struct kho_image_dir dir = { .fd = -EBADF };
+	struct kho_sink_memory text;
+	char path[256];
+
+	snprintf(manifest.name, sizeof(manifest.name), "%s", name);
+	for (size_t i = 0; i < KHO_IMAGE_NR_FILES; i++) {
+		manifest.files[i].size = 2;
+		ck_assert_int_eq(kho_sha256("x\n", 2, manifest.files[i].sha256, &err), 0);
+		snprintf(path, sizeof(path), "images/%s/%s", name, names[i]);
+		fake_put(&tree, path, "x\n");
+	}
+	kho_sink_memory_init(&text, KHO_MANIFEST_MAX);
+	ck_assert_int_eq(kho_manifest_write(&manifest, &text.sink, &err), 0);
+	snprintf(path, sizeof(path), "images/%s/manifest", name);
+	fake_put_data(&tree, path, text.data, text.size);
+	kho_sink_memory_done(&text);
+	snprintf(path, sizeof(path), "%s/images/%s", tree.dir, name);
+	ck_assert_msg(kho_image_dir_open(path, &dir, &err) == 0, "%s", err.msg);
+	kho_sha256_format(dir.digest, digest);
+	kho_image_dir_done(&dir);
+}
+
+static void begin_rollout(const char *id, const char *digest)
+{
+	struct kho_control control = { etcd, "default", "test", NULL, now_ms() };
+	char document[1024];
+	bool begun = false;
+
+	snprintf(document, sizeof(document), "{\"schema\":1,\"id\":\"%s\",\"image\":\"%s/images/%s\","
+		 "\"digest\":\"%s\"}", id, tree.dir, id, digest);
+	ck_assert_msg(kho_control_start(&control, document, false, &begun, &err) >= 0, "%s", err.msg);
+	ck_assert(begun);
+}
+
+/* Until the record under @key has @text in it. */
+static void wait_for(const char *key, const char *text)
+{
+	time_t give_up = time(NULL) + WAIT_SEC;
+
+	for (;;) {
+		struct kho_etcd_kvs kvs = {};
+		bool found;
+
+		ck_assert_int_eq(etcd.ops->range(etcd.ctx, key, false, &kvs, &err), 0);
+		found = kvs.nr && strstr(kvs.of[0].value, text);
+		ck_assert_msg(found || time(NULL) < give_up, "%s never has %s: %s", key, text,
+			      kvs.nr ? kvs.of[0].value : "none");
+		kho_etcd_kvs_done(&kvs);
+		if (found)
+			return;
+		poll(NULL, 0, 50);
+	}
+}
+
+static void configure(void)
+{
+	FILE *f;
+
+	mkdir(RUN_DIR, 0755);
+	f = fopen(RUN_DIR "/kho-agent.conf", "we");
+	ck_assert_ptr_nonnull(f);
+	fprintf(f, "[Fleet]\nEndpoints=%s\nName=m1\nLabels=role=web\nLeaseSec=30\n", real.endpoints);
+	fclose(f);
+}
+
+START_TEST(one_machine)
+{
+	char good[KHO_SHA256_TEXT], bad[KHO_SHA256_TEXT];
+	pid_t daemon, played;
+
+	umask(022);
+	fake_tree_init(&tree);
+	make_image("good", good);
+	make_image("bad", bad);
+	real_etcd_start(&real, 1, false);
+	client = real_etcd_client(&real, 4000);
+	etcd = kho_etcd_client_ops(client);
+	real_etcd_wait(client);
+	configure();
+	played = start_agent();
+	daemon = start_daemon();
+	wait_for("kho/fleet/v1/default/nodes/m1", "\"role\":\"web\"");
+	/* its digest is another one's: nothing begins, and it says why */
+	begin_rollout("good", bad);
+	wait_for("kho/fleet/v1/default/nodes/m1", "\"reason\":\"ImageMissing\"");
+	ck_assert_int_eq(kho_control_set(&(struct kho_control){ etcd, "default", "test", "wrong", now_ms() },
+					 KHO_ROLLOUT_ABORTED, &err), 0);
+	begin_rollout("bad", bad);
+	wait_for("kho/fleet/v1/default/nodes/m1", "\"state\":\"upgrading\"");
+	wait_for("com.coreos.airlock/groups/default/v1/semaphore",
+		 "{\"total_slots\":1,\"holders\":[\"m1\"]}");
+	/* it's killed, and goes on where it was */
+	end(daemon, SIGKILL);
+	daemon = start_daemon();
+	wait_for("kho/fleet/v1/default/nodes/m1", "\"reason\":\"Upgraded\"");
+	wait_for("kho/fleet/v1/default/rollout", "\"state\":\"done\"");
+	wait_for("com.coreos.airlock/groups/default/v1/semaphore", "\"holders\":[]");
+	/* the next one fails */
+	begin_rollout("good", good);
+	wait_for("kho/fleet/v1/default/nodes/m1", "\"message\":\"the new kernel panicked: really\"");
+	wait_for("kho/fleet/v1/default/rollout", "\"message\":\"1 failed: m1 (UpgradeFailed)\"");
+	wait_for("com.coreos.airlock/groups/default/v1/semaphore", "\"holders\":[]");
+	end(daemon, SIGTERM);
+	end(played, SIGKILL);
+	kho_etcd_client_free(client);
+	real_etcd_stop(&real);
+	fake_tree_done(&tree);
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("kho-fleet");
+	TCase *tc = tcase_create("program");
+
+	tcase_set_timeout(tc, TIME_LIMIT);
+	tcase_add_test(tc, one_machine);
+	suite_add_tcase(suite, tc);
+	return run_suite(suite);
+}
