@@ -412,6 +412,8 @@ static void decode(struct kho_criu *criu, const CriuResp *resp, struct kho_criu_
 	}
 	ret->kind = KHO_CRIU_DONE;
 	criu->done = true;
+	if (criu->guard >= 0)
+		kho_criu_guard_disarm(criu->guard);
 	ret->pid = resp->restore ? resp->restore->pid : 0;
 	if (!resp->success)
 		fail_done(criu, resp, &ret->err);

@@ -25,7 +25,10 @@ static void on_exit_of(pid_t criu, const char *cgroup)
 {
 	struct kho_err ignored;
 	unsigned long status;
+	char over;
 
+	if (recv(0, &over, 1, MSG_DONTWAIT) == 1)
+		return;
 	if (ptrace(PTRACE_GETEVENTMSG, criu, NULL, &status) < 0 || !WIFSIGNALED((int)status))
 		return;
 	/* nobody could be told: who finds CRIU dead freezes once more, and hears it then */
@@ -132,4 +135,10 @@ int kho_criu_guard_arm(int guard, struct kho_err *err)
 		r = -EPIPE;
 	return r < 0 ? kho_fail_errno(err, r, "CRIU can't be guarded; is it traced, or was "
 				      "CAP_SYS_PTRACE taken from kho-agent.service?") : 0;
+}
+
+void kho_criu_guard_disarm(int guard)
+{
+	/* a guard that is gone needn't be told */
+	(void)!send(guard, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

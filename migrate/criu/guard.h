@@ -14,7 +14,7 @@
  * dies by a signal, SIGKILL too, stops at the beginning of its exit, while it still holds
  * its tasks; the guard freezes the cgroup, and only then lets it die:
  *
- *	start() ---> arm() ---> CRIU exits ---> by itself: it has put all back
+ *	start() ---> arm() ---> CRIU exits ---> by itself, or after disarm(): it has put all back
  *	                             |
  *	                             +--------> by a signal: frozen, then it's gone
  *
@@ -42,5 +42,11 @@ int kho_criu_guard_start(pid_t criu, const char *cgroup, struct kho_err *err);
  * -EPERM: somebody else traces it; -ETIMEDOUT.
  */
 int kho_criu_guard_arm(int guard, struct kho_err *err);
+
+/*
+ * CRIU has answered, so it holds no task any more: it may be killed. Otherwise that would freeze
+ * tasks which nobody thaws.
+ */
+void kho_criu_guard_disarm(int guard);
 
 #endif

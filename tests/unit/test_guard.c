@@ -42,6 +42,7 @@ static void set_up(void)
 {
 	int fds[2];
 
+	signal(SIGTERM, SIG_DFL);	/* Check has a handler for it, which the child would run */
 	ck_assert_ptr_nonnull(mkdtemp(cgroup));
 	put("cgroup.freeze", "0");
 	put("cgroup.events", "populated 1\nfrozen 1\n");
@@ -50,7 +51,6 @@ static void set_up(void)
 	if (criu == 0) {
 		char byte;
 
-		signal(SIGTERM, SIG_DFL);	/* Check has a handler for it */
 		close(fds[0]);
 		_exit(read(fds[1], &byte, 1) == 1 ? STATUS : 1);
 	}
@@ -125,6 +125,17 @@ START_TEST(not_armed)
 }
 END_TEST
 
+/* It has answered, and is killed before it has ended by itself. */
+START_TEST(disarmed)
+{
+	ck_assert_int_eq(kho_criu_guard_arm(guard, &err), 0);
+	kho_criu_guard_disarm(guard);
+	kill(criu, SIGKILL);
+	ck_assert_int_eq(WTERMSIG(wait_end()), SIGKILL);
+	assert_freeze("0");
+}
+END_TEST
+
 /* It's the tasks' guard, not its caller's. */
 START_TEST(outlives_its_caller)
 {
@@ -183,6 +194,7 @@ static Suite *guard_suite(void)
 	tcase_add_loop_test(tc, killed, 0, 4);
 	tcase_add_test(tc, ends_by_itself);
 	tcase_add_test(tc, not_armed);
+	tcase_add_test(tc, disarmed);
 	tcase_add_test(tc, outlives_its_caller);
 	tcase_add_test(tc, signals);
 	tcase_add_test(tc, gone_before);
