@@ -27,11 +27,13 @@ static void run(const struct real_etcd *etcd, const char *const args[], bool wai
 
 	ck_assert_int_ge(pid, 0);
 	if (!pid) {
-		int log = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+		int log = -1;
 
 		if (chdir(etcd->folder) == 0)
 			log = open("log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (log < 0)
+			_exit(126);
 		dup2(log, STDOUT_FILENO);
 		dup2(log, STDERR_FILENO);
 		execvp(args[0], (char *const *)(uintptr_t)args);
@@ -152,7 +154,7 @@ void real_etcd_stop(struct real_etcd *etcd)
 
 	for (int i = 0; i < etcd->nr; i++)
 		real_etcd_kill(etcd, i);
-	snprintf(here.folder, sizeof(here.folder), "/");
+	snprintf(here.folder, sizeof(here.folder), "/tmp");
 	run(&here, args, true, NULL);
 }
 
