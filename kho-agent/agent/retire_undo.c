@@ -81,7 +81,7 @@ void kho_retire_recover(struct kho_agent *agent)
 	_cleanup_free_ char *text = NULL;
 	struct kho_retiring retiring = {};
 	struct kho_err err;
-	int r = kho_file_read_string(RETIRING_FILE, KHO_RETIRING_MAX, &text, &err);
+	int r = kho_file_read(RETIRING_FILE, KHO_RETIRING_MAX, &text, NULL, &err);
 
 	if (r == -ENOENT)
 		return;
