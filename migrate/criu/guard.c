@@ -18,6 +18,8 @@
 #define ARM_MS		5000
 #define FREEZE_MS	2000	/* CRIU's tasks stand in ptrace: that counts as frozen at once */
 
+static const char arm = 'a', disarm = 'd';
+
 /* ---- the guard ---- */
 
 /* It stands at the beginning of its exit. What a CRIU that ends by itself let go of may run. */
@@ -72,7 +74,7 @@ static void __attribute__((noreturn)) run_guard(pid_t criu, const char *cgroup, 
 	if (dup2(fd, 0) < 0 || syscall(SYS_close_range, 1u, ~0u, 0u) < 0)
 		_exit(1);
 	prctl(PR_SET_NAME, "criu-guard");
-	if (read(0, &byte, 1) != 1)
+	if (read(0, &byte, 1) != 1 || byte != arm)
 		_exit(0);
 	if (ptrace(PTRACE_SEIZE, criu, NULL, (void *)(uintptr_t)PTRACE_O_TRACEEXIT) < 0)
 		r = -errno;
@@ -126,7 +128,7 @@ int kho_criu_guard_arm(int guard, struct kho_err *err)
 	struct pollfd answer = { .fd = guard, .events = POLLIN };
 	int r = -EPIPE;
 
-	if (send(guard, "", 1, MSG_NOSIGNAL) != 1)
+	if (send(guard, &arm, 1, MSG_NOSIGNAL) != 1)
 		return kho_fail_errno(err, -errno, "CRIU's guard is gone; try again");
 	if (poll(&answer, 1, ARM_MS) != 1)
 		return kho_fail(err, -ETIMEDOUT, "CRIU's guard doesn't answer; try again when the "
@@ -140,5 +142,5 @@ int kho_criu_guard_arm(int guard, struct kho_err *err)
 void kho_criu_guard_disarm(int guard)
 {
 	/* a guard that is gone needn't be told */
-	(void)!send(guard, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+	(void)!send(guard, &disarm, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }

@@ -45,7 +45,7 @@ int kho_criu_guard_arm(int guard, struct kho_err *err);
 
 /*
  * CRIU has answered, so it holds no task any more: it may be killed. Otherwise that would freeze
- * tasks which nobody thaws.
+ * tasks which nobody thaws. A guard that isn't armed ends.
  */
 void kho_criu_guard_disarm(int guard);
 

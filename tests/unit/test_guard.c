@@ -136,6 +136,20 @@ START_TEST(disarmed)
 }
 END_TEST
 
+/* One that has copied memory has answered, too, and was never guarded. */
+START_TEST(disarmed_but_never_armed)
+{
+	char byte;
+
+	kho_criu_guard_disarm(guard);
+	/* it has ended */
+	ck_assert_int_eq(recv(guard, &byte, 1, 0), 0);
+	kill(criu, SIGKILL);
+	ck_assert_int_eq(WTERMSIG(wait_end()), SIGKILL);
+	assert_freeze("0");
+}
+END_TEST
+
 /* It's the tasks' guard, not its caller's. */
 START_TEST(outlives_its_caller)
 {
@@ -195,6 +209,7 @@ static Suite *guard_suite(void)
 	tcase_add_test(tc, ends_by_itself);
 	tcase_add_test(tc, not_armed);
 	tcase_add_test(tc, disarmed);
+	tcase_add_test(tc, disarmed_but_never_armed);
 	tcase_add_test(tc, outlives_its_caller);
 	tcase_add_test(tc, signals);
 	tcase_add_test(tc, gone_before);
