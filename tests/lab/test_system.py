@@ -18,7 +18,7 @@ def hook(shell, kind, release):
 def staged(shell, release, times):
     """Until its unit has ended for so many times, well or not; whether the last one was well."""
     unit = shell.run(f"systemd-escape --template=kho-stage@.service {release}")
-    ends = f"journalctl -o cat -u {unit} | grep -E '^(Finished|Failed to start) '"
+    ends = f"journalctl -o cat -u '{unit}' | grep -E '^(Finished|Failed to start) '"
     shell.wait_until(f"test $({ends} | wc -l) -ge {times}", 180)
     return shell.run(f"{ends} | tail -n 1").startswith("Finished")
 
