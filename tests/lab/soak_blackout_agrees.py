@@ -10,7 +10,7 @@ from lib.load import Load
 from lib.net import Network
 from lib.probes import measured
 from lib.qemu import Nic
-from lib.service import give_address, nic_functions, start_redis
+from lib.service import serve_redis
 from lib.upgrade import move, report, rollback, spawn
 from test_move_net import ADDRESS, CONFIG
 
@@ -46,11 +46,7 @@ def test(lab):
     machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
                                 Nic(network.tap(), "52:54:00:00:00:02")])
     with machine.boot("old") as old:
-        functions = nic_functions(old)
-        give_address(old, functions[0], f"{ADDRESS}/24")
-        old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
-            address=ADDRESS, functions=" ".join(functions)).encode())
-        start_redis(old, ADDRESS)
+        serve_redis(old, ADDRESS, CONFIG)
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")
         new.wait_until("systemctl is-active kho-new.target", 60)
         wrong = []

@@ -8,7 +8,7 @@ from lib.net import Network
 from lib.probes import check_gone, check_plausible
 from lib.qemu import Nic
 from lib.report import MOVE, check
-from lib.service import give_address, nic_functions, start_redis
+from lib.service import serve_redis
 from lib.upgrade import move, report, retire, spawn
 
 ADDRESS = "10.77.0.10"
@@ -45,11 +45,7 @@ def test(lab):
     machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
                                 Nic(network.tap(), "52:54:00:00:00:02")])
     with machine.boot("old") as old:
-        functions = nic_functions(old)
-        give_address(old, functions[0], f"{ADDRESS}/24")
-        old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
-            address=ADDRESS, functions=" ".join(functions)).encode())
-        start_redis(old, ADDRESS)
+        serve_redis(old, ADDRESS, CONFIG)
         old.run("redis-cli set key value-of-the-old-kernel")
         pid = old.run("systemctl show -P MainPID redis-server")
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from lib.load import Load
 from lib.net import Network
 from lib.qemu import Nic
-from lib.service import give_address, nic_functions, start_redis
+from lib.service import serve_redis
 from lib.upgrade import IMAGES, memory_kib, status, wait_status
 
 TIME_LIMIT = 800
@@ -250,11 +250,7 @@ def test(lab):
     machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
                                 Nic(network.tap(), "52:54:00:00:00:02")])
     with machine.boot("old") as old:
-        functions = nic_functions(old)
-        give_address(old, functions[0], f"{ADDRESS}/24")
-        old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(
-            address=ADDRESS, functions=" ".join(functions)).encode())
-        start_redis(old, ADDRESS)
+        serve_redis(old, ADDRESS, CONFIG)
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", "10")
         outside_windows(lab, old)
         add_hook(old)

@@ -31,6 +31,15 @@ def start_redis(shell, address="", options=""):
     shell.wait_until("redis-cli ping", 30)
 
 
+def serve_redis(shell, address, config):
+    """At an address of the first one of two NICs; the agent is told of all."""
+    functions = nic_functions(shell)
+    give_address(shell, functions[0], f"{address}/24")
+    shell.write_file("/etc/kho-agent/kho-agent.conf", config.format(
+        address=address, functions=" ".join(functions)).encode())
+    start_redis(shell, address)
+
+
 def start_abmem(shell, mib, rate, shared=""):
     """A task with so much memory, that writes to it at a rate in MiB/s."""
     shell.run("mkdir -p /etc/systemd/system/lab-abmem.service.d")
