@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 
 #include "agent/gauge.h"
-#include "base/file.h"
+#include "migrate/workload/cgroup.h"
 
 #define SAMPLES		16u	/* of the clock: while nothing else is done for a workload */
 #define NS_PER_SEC	1000000000ull
@@ -240,22 +240,6 @@ void kho_gauge_watch_address(struct kho_receiver *receiver, const char *text)
 	kho_probes_watch_address(gauge->probes, &address);
 }
 
-/* "0::/system.slice/x.service", as /proc/PID/cgroup has it where there's cgroup v2 only. */
-static bool find_cgroup(pid_t pid, char ret[KHO_UNIT_PATH])
-{
-	char *text = NULL, path[32];
-	bool found;
-
-	snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
-	found = kho_file_read_string(path, KHO_UNIT_PATH, &text, NULL) >= 0 &&
-		strncmp(text, "0::/", 4) == 0;
-	if (found)
-		snprintf(ret, KHO_UNIT_PATH, KHO_CGROUP_ROOT "%.*s", (int)strcspn(text + 3, "\n"),
-			 text + 3);
-	free(text);
-	return found;
-}
-
 void kho_gauge_arrived(const struct kho_arrival *a)
 {
 	struct kho_gauge *gauge = a->receiver->gauge;
@@ -264,7 +248,7 @@ void kho_gauge_arrived(const struct kho_arrival *a)
 	socklen_t size = sizeof(peer);
 
 	if (gauge && getsockopt(a->conn, SOL_SOCKET, SO_PEERCRED, &peer, &size) >= 0 &&
-	    find_cgroup(peer.pid, cgroup))
+	    kho_cgroup_of(peer.pid, cgroup, sizeof(cgroup), NULL) >= 0)
 		kho_probes_watch(gauge->probes, a->item, cgroup);
 }
 

@@ -1,22 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The end of an upgrade. */
 #include <stdlib.h>
-#include <time.h>
 
 #include "agent/history.h"
 #include "agent/preflight.h"
 #include "agent/upgrade_disk.h"
 #include "agent/upgrade_private.h"
 #include "agent/upgrade_story.h"
-
-#define NS_PER_MS	1000000ull
+#include "base/now.h"
 
 uint64_t kho_upgrade_now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / NS_PER_MS;
+	return kho_now_ms(CLOCK_REALTIME);
 }
 
 void kho_upgrade_run_free(struct kho_upgrade_run *run)

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "agent/api_calls.h"
 #include "agent/api_status.h"
@@ -13,6 +12,7 @@
 #include "api/feed.h"
 #include "api/progress.h"
 #include "base/cleanup.h"
+#include "base/now.h"
 #include "channel/hello.h"
 
 #define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
@@ -181,14 +181,12 @@ static int on_turn(sd_event_source *source, void *userdata)
 void kho_watch_log(struct kho_agent *agent, const char *text)
 {
 	struct kho_watch *watch = agent->watch;
-	struct timespec now;
 	struct line *line;
 
 	if (!watch)
 		return;
-	clock_gettime(CLOCK_REALTIME, &now);
 	line = &watch->lines[watch->nr_lines++ % LOG_LINES];
-	line->ms = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+	line->ms = kho_now_ms(CLOCK_REALTIME);
 	kho_text_clean(line->text, sizeof(line->text), text);
 	/* what follows may take a while before the loop has its next turn */
 	look_and_tell(watch);

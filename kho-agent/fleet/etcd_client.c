@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/now.h"
 #include "fleet/etcd_client.h"
 #include "fleet/etcd_json.h"
 #include "fleet/json.h"
@@ -26,14 +26,6 @@ struct kho_etcd_client {
 	char *user, *password;
 	char header[TOKEN];		/* "Authorization: ..."; "": not authenticated */
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
 
 static int add_endpoint(struct kho_etcd_client *client, char *word, struct kho_err *err)
 {
@@ -135,11 +127,11 @@ static bool may_try_another(int r)
 static int post(struct kho_etcd_client *client, const char *path, const char *body,
 		struct kho_web_answer *ret, struct kho_err *err)
 {
-	uint64_t end = now_ms() + client->timeout_ms;
+	uint64_t end = kho_now_ms(CLOCK_MONOTONIC) + client->timeout_ms;
 	int r = -ETIMEDOUT;
 
 	for (unsigned int i = 0; i < client->nr; i++) {
-		uint64_t now = now_ms();
+		uint64_t now = kho_now_ms(CLOCK_MONOTONIC);
 		uint64_t left = end > now ? end - now : 1;
 
 		if (i && now >= end)

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/cleanup.h"
+#include "base/now.h"
 #include "fleet/web.h"
 
 #define CONNECT_MS	3000L
@@ -226,14 +226,6 @@ int kho_web_stream_new(struct kho_web *http, const struct kho_web_request *reque
 	return 0;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* NULL: there's no whole one yet. */
 static char *cut_line(struct buffer *buffer)
 {
@@ -264,7 +256,7 @@ static void drive(struct kho_web_stream *stream)
 int kho_web_stream_line(struct kho_web_stream *stream, uint32_t timeout_ms, char **ret,
 			 struct kho_err *err)
 {
-	uint64_t now = now_ms(), end = now + timeout_ms;
+	uint64_t now = kho_now_ms(CLOCK_MONOTONIC), end = now + timeout_ms;
 	char *line;
 
 	for (;;) {
@@ -280,7 +272,7 @@ int kho_web_stream_line(struct kho_web_stream *stream, uint32_t timeout_ms, char
 		if (stream->over)
 			return kho_fail(err, -EPIPE, "%.80s: the stream has ended", stream->url);
 		curl_multi_poll(stream->multi, NULL, 0, (int)(end - now), NULL);
-		now = now_ms();
+		now = kho_now_ms(CLOCK_MONOTONIC);
 	}
 }
 

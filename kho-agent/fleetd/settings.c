@@ -5,29 +5,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/now.h"
 #include "fleetd/fleetd.h"
 
 #define PASSWORD_MAX	256u
 
 uint64_t fleet_now_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_REALTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return kho_now_ms(CLOCK_REALTIME);
 }
 
 uint64_t fleet_mono_ms(void)
 {
-	struct timespec ts;
-
-	clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return kho_now_ms(CLOCK_BOOTTIME);
 }
 
 void settings_done(struct settings *settings)

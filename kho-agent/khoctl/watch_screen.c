@@ -10,10 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/now.h"
 #include "khoctl/watch.h"
 #include "view/layout.h"
 
@@ -29,14 +29,6 @@ struct watch {
 	char *error;			/* its id; NULL: none */
 	bool done;
 };
-
-static uint64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
 
 /* ---- the connection ---- */
 
@@ -61,7 +53,7 @@ static int on_reply(sd_varlink *link, sd_json_variant *parameters, const char *e
 		watch->error = strdup(error_id);
 	else
 		kho_view_update(&watch->view, parameters);
-	watch->got_ms = now_ms();
+	watch->got_ms = kho_now_ms(CLOCK_MONOTONIC);
 	if (error_id || !(flags & SD_VARLINK_REPLY_CONTINUES)) {
 		watch->done = true;
 		watch->last = sd_json_variant_ref(parameters);
@@ -139,7 +131,7 @@ static void draw(struct watch *watch, const int attrs[_KHO_ATTR_MAX])
 
 	s->width = (unsigned int)COLS;
 	s->height = (unsigned int)LINES;
-	kho_layout(&watch->view, now_ms() - watch->got_ms, s);
+	kho_layout(&watch->view, kho_now_ms(CLOCK_MONOTONIC) - watch->got_ms, s);
 	erase();
 	for (unsigned int y = 0; y < s->height; y++)
 		draw_line(s, y, attrs);

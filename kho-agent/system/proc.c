@@ -16,10 +16,10 @@
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/now.h"
 #include "system/proc.h"
 
 /* How long a killed child may take to go: it can be deep in the kernel. */
@@ -47,18 +47,10 @@ struct child {
 	struct stream err;
 };
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
 /* Milliseconds until @deadline, for poll(). */
 static int time_left(uint64_t deadline)
 {
-	uint64_t now = now_ms();
+	uint64_t now = kho_now_ms(CLOCK_MONOTONIC);
 
 	if (now >= deadline)
 		return 0;
@@ -287,7 +279,7 @@ static void kill_child(pid_t pid, int pidfd, bool group)
 	siginfo_t info;
 
 	kill(group ? -pid : pid, SIGKILL);
-	if (pidfd_wait(pidfd, now_ms() + KILL_GRACE_MS) == 0)
+	if (pidfd_wait(pidfd, kho_now_ms(CLOCK_MONOTONIC) + KILL_GRACE_MS) == 0)
 		(void)waitid(P_PIDFD, (id_t)pidfd, &info, WEXITED);
 }
 
@@ -369,7 +361,7 @@ int kho_proc_run(const struct kho_proc_spec *spec, struct kho_proc_result *ret,
 		.pidfd = -EBADF, .out.fd = -EBADF, .err.fd = -EBADF,
 	};
 	size_t limit = spec->max_output ? spec->max_output : KHO_PROC_OUTPUT_DEFAULT;
-	uint64_t deadline = now_ms() + spec->timeout_ms;
+	uint64_t deadline = kho_now_ms(CLOCK_MONOTONIC) + spec->timeout_ms;
 	siginfo_t info;
 	int r;
 
@@ -453,7 +445,7 @@ __attribute__((noreturn)) static void call_in_child(int (*fn)(void *arg), void *
 
 int kho_proc_call(int (*fn)(void *arg), void *arg, unsigned int timeout_ms)
 {
-	uint64_t deadline = now_ms() + timeout_ms;
+	uint64_t deadline = kho_now_ms(CLOCK_MONOTONIC) + timeout_ms;
 	_cleanup_close_ int pidfd = -EBADF;
 	pid_t parent = getpid(), pid;
 	siginfo_t info;

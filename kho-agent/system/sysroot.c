@@ -19,6 +19,7 @@
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/now.h"
 #include "system/proc.h"
 #include "system/sysroot.h"
 
@@ -56,11 +57,8 @@ static int host_write(void *ctx, const char *path, const char *value, unsigned i
 
 static uint64_t host_now_ms(void *ctx)
 {
-	struct timespec ts;
-
 	(void)ctx;
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
+	return kho_now_ms(CLOCK_MONOTONIC);
 }
 
 static void host_pause(void *ctx, unsigned int ms)

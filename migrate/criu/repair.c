@@ -13,7 +13,6 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
-#include "base/file.h"
 #include "migrate/criu/criu.h"
 #include "migrate/criu/repair.h"
 
@@ -22,23 +21,6 @@
 static int pidfd_open(pid_t pid)
 {
 	return (int)syscall(SYS_pidfd_open, pid, 0);
-}
-
-/* Of version 2: one line, "0::/system.slice/kho-agent.service". */
-static int own_cgroup(char ret[OWN_CGROUP_MAX], struct kho_err *err)
-{
-	_cleanup_free_ char *text = NULL;
-	const char *at;
-	int r = kho_file_read_string("/proc/self/cgroup", OWN_CGROUP_MAX / 2, &text, err);
-
-	if (r < 0)
-		return r;
-	at = strstr(text, "0::");
-	if (!at || (at != text && at[-1] != '\n'))
-		return kho_fail(err, -EOPNOTSUPP, "there's no cgroup of version 2 here; boot with "
-				"systemd.unified_cgroup_hierarchy=1");
-	snprintf(ret, OWN_CGROUP_MAX, "/sys/fs/cgroup%.*s", (int)strcspn(at + 3, "\n"), at + 3);
-	return 0;
 }
 
 /* ---- sockets ---- */
@@ -140,7 +122,7 @@ int kho_criu_clear_repair(const char *cgroup, struct kho_err *err)
 int kho_criu_quiet(const char *cgroup, struct kho_err *err)
 {
 	char own[OWN_CGROUP_MAX];
-	int r = cgroup ? 0 : own_cgroup(own, err);
+	int r = cgroup ? 0 : kho_cgroup_of(0, own, sizeof(own), err);
 
 	return r < 0 ? r : do_cgroup(cgroup ?: own, 1, err);
 }
@@ -163,7 +145,7 @@ int kho_criu_find_left(struct kho_criu_left *ret, struct kho_err *err)
 	char cgroup[OWN_CGROUP_MAX];
 	struct kho_pids pids;
 	struct stat criu;
-	int r = own_cgroup(cgroup, err);
+	int r = kho_cgroup_of(0, cgroup, sizeof(cgroup), err);
 
 	/* without a program none of it runs */
 	if (r >= 0 && stat(KHO_CRIU_PROGRAM, &criu) < 0) {

@@ -14,10 +14,10 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/now.h"
 #include "migrate/volume/volume_private.h"
 
 #define STORE_DIR	"/run/kho-agent/volumes"
@@ -153,22 +153,14 @@ static int is_merged(const char *name, struct kho_err *err)
 	return used == metadata;
 }
 
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
 /* Device-mapper tells of a merge's end by nothing but its status. */
 static int wait_merged(const char *name, struct kho_err *err)
 {
-	uint64_t end = now_ms() + MERGE_MS;
+	uint64_t end = kho_now_ms(CLOCK_MONOTONIC) + MERGE_MS;
 	int r;
 
 	while ((r = is_merged(name, err)) == 0) {
-		if (now_ms() > end)
+		if (kho_now_ms(CLOCK_MONOTONIC) > end)
 			return kho_fail(err, -ETIMEDOUT, "%s is not merged after %d s; it goes on, "
 					"see dmsetup status", name, MERGE_MS / 1000);
 		poll(NULL, 0, LOOK_MS);

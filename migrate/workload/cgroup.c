@@ -8,18 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/now.h"
 #include "migrate/workload/cgroup.h"
 
 #define PATH_SIZE	1024
 #define LIST_MAX	(1u << 20)
 #define STAT_MAX	65536
 #define MAX_DEPTH	16
-#define MS_PER_SEC	1000
 #define LOOK_MS		50
 
 static int write_file(const char *path, const char *name, const char *text, struct kho_err *err)
@@ -30,6 +29,28 @@ static int write_file(const char *path, const char *name, const char *text, stru
 	return kho_file_write_string(file, text, err);
 }
 
+/* /proc has one line for version 2: "0::/system.slice/x.service". */
+int kho_cgroup_of(pid_t pid, char *ret, size_t size, struct kho_err *err)
+{
+	_cleanup_free_ char *text = NULL;
+	char path[32] = "/proc/self/cgroup";
+	const char *at;
+	int r;
+
+	if (pid)
+		snprintf(path, sizeof(path), "/proc/%d/cgroup", pid);
+	r = kho_file_read_string(path, size, &text, err);
+	if (r < 0)
+		return r;
+	at = strstr(text, "0::");
+	if (!at || (at != text && at[-1] != '\n'))
+		return kho_fail(err, -EOPNOTSUPP, "there's no cgroup of version 2 here; boot with "
+				"systemd.unified_cgroup_hierarchy=1");
+	at += 3;
+	r = snprintf(ret, size, KHO_CGROUP_ROOT "%.*s", (int)strcspn(at, "\n"), at);
+	return r < (int)size ? 0 : kho_fail(err, -ENAMETOOLONG, "%s: its name is too long", path);
+}
+
 int kho_cgroup_freeze(const char *path, bool freeze, struct kho_err *err)
 {
 	return write_file(path, "cgroup.freeze", freeze ? "1" : "0", err);
@@ -38,14 +59,6 @@ int kho_cgroup_freeze(const char *path, bool freeze, struct kho_err *err)
 int kho_cgroup_kill(const char *path, struct kho_err *err)
 {
 	return write_file(path, "cgroup.kill", "1", err);
-}
-
-static uint64_t now_ms(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * MS_PER_SEC + ts.tv_nsec / 1000000;
 }
 
 static bool says(const char *text, const char *key, int value)
@@ -61,7 +74,7 @@ static bool says(const char *text, const char *key, int value)
 int kho_cgroup_wait(const char *path, const char *key, int value, unsigned int timeout_ms,
 		    struct kho_err *err)
 {
-	uint64_t now, end = now_ms() + timeout_ms;
+	uint64_t now, end = kho_now_ms(CLOCK_MONOTONIC) + timeout_ms;
 	_cleanup_close_ int fd = -EBADF;
 	char file[PATH_SIZE], text[256];
 	ssize_t n;
@@ -79,7 +92,7 @@ int kho_cgroup_wait(const char *path, const char *key, int value, unsigned int t
 		text[n] = '\0';
 		if (says(text, key, value))
 			return 0;
-		now = now_ms();
+		now = kho_now_ms(CLOCK_MONOTONIC);
 		if (now >= end)
 			return kho_fail(err, -ETIMEDOUT, "%s is not \"%s %d\" after %u ms; see its "
 					"tasks' stacks in /proc", path, key, value, timeout_ms);

@@ -18,6 +18,12 @@
 
 #define KHO_CGROUP_ROOT	"/sys/fs/cgroup"
 
+/*
+ * The folder of the cgroup that a process is in, @pid 0: the caller. -EOPNOTSUPP: it's in none of
+ * version 2; -ENAMETOOLONG.
+ */
+int kho_cgroup_of(pid_t pid, char *ret, size_t size, struct kho_err *err);
+
 /* Begins to freeze, or thaws; frozen is when kho_cgroup_wait() says so. */
 int kho_cgroup_freeze(const char *path, bool freeze, struct kho_err *err);
 
