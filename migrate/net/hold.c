@@ -22,14 +22,18 @@
  * address, so nothing has to be asked before the first packet goes.
  *
  * The order of packets: the queue is drained while its rules are still there, so
- * what comes meanwhile lines up. Then the rules change, in one transaction.
- * Packets that were queued in the moment between are let go last; only those may
- * be overtaken.
+ * what comes meanwhile lines up. Then the rules change, in one transaction. The kernel
+ * takes its time to say that they have (it waits for all CPUs), so a thread lets go what
+ * was queued in the moment between; only that may be overtaken.
  */
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <poll.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "migrate/net/hold.h"
@@ -117,8 +121,8 @@ int kho_hold_begin(struct kho_hold *hold, struct kho_err *err)
 	size_t i;
 	int r;
 
-	if (hold->state != READY)
-		return kho_fail(err, -EINVAL, "packets are held already, or were");
+	if (hold->state != READY && hold->state != LOCAL)
+		return kho_fail(err, -EINVAL, "packets are held already, or sent on");
 	kho_nft_init(&nft, NFPROTO_IPV4, KHO_HOLD_TABLE);
 	for (i = 0; i < KHO_FAMILIES; i++) {
 		kho_nft_table(&nft, kho_families[i], KHO_HOLD_TABLE);
@@ -248,7 +252,7 @@ int kho_hold_mute(struct kho_hold *hold, bool on, struct kho_err *err)
 	return r < 0 ? kho_wrap(err, r, "muting service addresses") : 0;
 }
 
-/* Packets aren't queued any more: they go on, here or on the new side. */
+/* Packets aren't queued any more: they go on, here (as it was prepared) or on the new side. */
 static int replace_queue_rules(struct kho_hold *hold, struct kho_err *err)
 {
 	_cleanup_nft_ struct kho_nft nft;
@@ -258,31 +262,75 @@ static int replace_queue_rules(struct kho_hold *hold, struct kho_err *err)
 	for (i = 0; i < KHO_FAMILIES; i++) {
 		kho_nft_table(&nft, kho_families[i], KHO_HOLD_TABLE);
 		kho_nft_flush(&nft, "in");
-		if (hold->state != FORWARD)
-			continue;
 		accept_discovery(&nft, "in");
-		add_forward_rules(hold, &nft, false);
+		add_forward_rules(hold, &nft, hold->state != FORWARD);
 	}
 	return kho_nft_commit(&nft, &hold->nft, err);
 }
 
+/* ---- letting go ---- */
+
+/* Lets packets go while the rules change. The queue is its own until it's joined. */
+struct drainer {
+	struct kho_hold *hold;
+	pthread_t thread;
+	int end;		/* an eventfd: readable when it's to end; -1: there's no thread */
+};
+
+static void *keep_draining(void *arg)
+{
+	struct drainer *drainer = arg;
+	struct pollfd fds[] = {
+		{ .fd = kho_hold_fd(drainer->hold), .events = POLLIN },
+		{ .fd = drainer->end, .events = POLLIN },
+	};
+
+	/* what it can't do is tried once more, and told, when it's over */
+	while (poll(fds, 2, -1) > 0 && !fds[1].revents)
+		if (drain(drainer->hold, NULL) < 0)
+			break;
+	return NULL;
+}
+
+/* Without it packets are let go all the same, but more of them are overtaken. */
+static void drainer_start(struct drainer *drainer, struct kho_hold *hold)
+{
+	drainer->hold = hold;
+	drainer->end = eventfd(0, EFD_CLOEXEC);
+	if (drainer->end >= 0 &&
+	    pthread_create(&drainer->thread, NULL, keep_draining, drainer) != 0) {
+		close(drainer->end);
+		drainer->end = -1;
+	}
+}
+
+static void drainer_join(struct drainer *drainer)
+{
+	if (drainer->end < 0)
+		return;
+	eventfd_write(drainer->end, 1);
+	pthread_join(drainer->thread, NULL);
+	close(drainer->end);
+}
+
 static int release(struct kho_hold *hold, struct kho_err *err)
 {
-	int r;
+	struct drainer drainer;
+	int r = drain(hold, err);
 
-	r = drain(hold, err);
-	if (r >= 0)
-		r = replace_queue_rules(hold, err);
-	if (r >= 0)
-		r = drain(hold, err);
-	return r;
+	if (r < 0)
+		return r;
+	drainer_start(&drainer, hold);
+	r = replace_queue_rules(hold, err);
+	drainer_join(&drainer);
+	return r < 0 ? r : drain(hold, err);
 }
 
 int kho_hold_release_local(struct kho_hold *hold, struct kho_err *err)
 {
 	int r;
 
-	if (hold->state == READY)
+	if (hold->state == READY || hold->state == LOCAL)
 		return 0;
 	if (hold->state != HELD)
 		return kho_fail(err, -EINVAL, "packets aren't held any more: can't release them");

@@ -3,6 +3,8 @@
  * The old side: packets to service addresses are held, and later delivered here
  * or sent on to the new kernel's NIC. None is dropped, and no RST is sent.
  *
+ *	             +------------------+
+ *	             v                  |
  *	prepare --> begin --> held ----> release_local ---> stop
  *	            |  mute / unmute                          ^
  *	            +---> release_forward (packets go on) ----+
@@ -17,9 +19,10 @@
  * mute            Nothing leaves from a service address any more: no ACK, FIN,
  *                 RST or retransmission. Switch it on when tasks are frozen and
  *                 before they are dumped.
- * release_local   Abort; nothing if nothing was held. Unmutes, delivers what is held to the sockets, in
- *                 order. Call it when tasks run again (or at least: when their
- *                 sockets are out of repair mode).
+ * release_local   Abort, or only a pause; nothing if nothing is held. Unmutes, delivers
+ *                 what is held to the sockets, in order. Call it when tasks run
+ *                 again (or at least: when their sockets are out of repair mode).
+ *                 begin holds again.
  * release_forward Commit. The addresses are removed here, held packets are sent
  *                 to the new kernel's NIC, in order, and so are all that still
  *                 come. Call it when the new side has ended its silence, since

@@ -121,31 +121,43 @@ static int do_stats(struct driver *d, struct request *q)
 	return r < 0 ? r : show(&stats, q);
 }
 
-static int do_window(struct driver *d, struct request *q)
+/* What is held is read for so long, and released. */
+static int wait_and_release(struct driver *d, uint32_t ms, struct request *q)
 {
-	uint64_t begin, end;
-	uint32_t ms;
-	int r;
+	uint64_t begin = now_ms(), end = begin + ms;
+	int r = kho_hold_mute(d->hold, true, &q->err);
 
-	r = kho_parse_u32(q->words[1] ? q->words[1] : "", &ms, &q->err);
-	if (r >= 0)
-		r = do_hold(d, q);
-	if (r >= 0)
-		r = kho_hold_mute(d->hold, true, &q->err);
-	if (r < 0)
-		return r;
-	begin = now_ms();
-	for (end = begin + ms; now_ms() < end;) {
+	while (r >= 0 && now_ms() < end) {
 		struct pollfd p = { .fd = kho_hold_fd(d->hold), .events = POLLIN };
 
 		if (poll(&p, 1, (int)(end - now_ms()) + 1) > 0)
 			r = kho_hold_process(d->hold, &q->err);
-		if (r < 0)
-			return r;
 	}
-	r = kho_hold_release_local(d->hold, &q->err);
+	if (r >= 0)
+		r = kho_hold_release_local(d->hold, &q->err);
 	snprintf(q->answer, TEXT_MAX, "%llu", (unsigned long long)(now_ms() - begin));
 	return r;
+}
+
+static int do_window(struct driver *d, struct request *q)
+{
+	uint32_t ms;
+	int r = kho_parse_u32(q->words[1] ? q->words[1] : "", &ms, &q->err);
+
+	if (r >= 0)
+		r = do_hold(d, q);
+	return r < 0 ? r : wait_and_release(d, ms, q);
+}
+
+/* The same hold once more. */
+static int do_again(struct driver *d, struct request *q)
+{
+	uint32_t ms;
+	int r = kho_parse_u32(q->words[1] ? q->words[1] : "", &ms, &q->err);
+
+	if (r >= 0)
+		r = kho_hold_begin(d->hold, &q->err);
+	return r < 0 ? r : wait_and_release(d, ms, q);
 }
 
 static int do_add(struct driver *d, struct request *q)
@@ -185,6 +197,7 @@ static const struct command {
 	{ "services", false, do_services }, { "nic", false, do_nic }, { "add", false, do_add },
 	{ "hold", false, do_hold }, { "mute", true, do_mute }, { "local", true, do_local },
 	{ "stop", true, do_stop }, { "stats", true, do_stats }, { "window", false, do_window },
+	{ "again", true, do_again },
 	{ "leftovers", false, do_leftovers }, { "clean", false, do_clean },
 };
 
