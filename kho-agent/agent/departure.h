@@ -68,6 +68,7 @@ struct kho_departure {
 	int dir;			/* of the round under way, or the last one */
 	unsigned int streams;		/* of archives, not acknowledged yet */
 	struct kho_err sample_err;	/* what to tell when it runs again */
+	bool sample_holds;		/* packets are held for its sample */
 	uint64_t sample_ns;		/* how long its sample took, CRIU's start included */
 	uint64_t rehearsed_ns;		/* how long its copy took to be restored; 0: it wasn't */
 };
@@ -107,6 +108,8 @@ int kho_departure_pack_files(struct kho_departure *departure, struct kho_archive
 int kho_sample_on_post_dump(struct kho_departure *departure, struct kho_err *err);
 void kho_sample_on_over(struct kho_departure *departure);
 void kho_sample_mend(struct kho_departure *departure, struct kho_err *err);
+/* Its sockets are whole: packets go on to them. Nothing if none are held for it. */
+void kho_sample_release(struct kho_departure *departure);
 void kho_sample_done(struct kho_departure *departure, const struct kho_err *err);
 
 /* move_dump.c: CRIU asks, and waits for the answer. */

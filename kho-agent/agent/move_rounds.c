@@ -92,6 +92,9 @@ static void on_over(struct kho_departure *d, const struct kho_criu_event *event)
 		kho_agent_progress(d->mover->agent, "%s: %s", d->config->name, err.msg);
 	err = (struct kho_err){};
 	kho_departure_end_criu(d);
+	/* after a death they're released when its sockets have been mended */
+	if (event->kind != KHO_CRIU_DIED)
+		kho_sample_release(d);
 	d->state = DEPARTURE_HERE;
 	switch (state) {
 	case DEPARTURE_UNDOING:

@@ -2,7 +2,8 @@
 /*
  * A sample of a workload for its rehearsal: CRIU dumps it as in the switch, and is told
  * "no" when all is dumped, so that it runs on. It stands still for as long as that
- * takes: its memory went over before, but for what it wrote to since.
+ * takes: its memory went over before, but for what it wrote to since. Packets to the
+ * addresses wait for that long, or its sockets would change while they're read.
  *
  *	CRIU dumps --post-dump--> "no" --> it runs on --> images and files go over
  *
@@ -60,6 +61,26 @@ void kho_sample_mend(struct kho_departure *d, struct kho_err *err)
 	kho_departure_mend(d, err);
 	if (kho_cgroup_freeze(d->unit.cgroup, false, &thaw) < 0 && !err->code)
 		*err = thaw;
+	kho_sample_release(d);
+}
+
+static int hold_packets(struct kho_departure *d, struct kho_err *err)
+{
+	int r = kho_mover_hold_for_sample(d->mover, err);
+
+	d->sample_holds = r >= 0;
+	return r;
+}
+
+void kho_sample_release(struct kho_departure *d)
+{
+	struct kho_err err;
+
+	if (!d->sample_holds)
+		return;
+	d->sample_holds = false;
+	if (kho_mover_end_hold_for_sample(d->mover, &err) < 0)
+		kho_agent_progress(d->mover->agent, "%s: %s", d->config->name, err.msg);
 }
 
 static void on_arrived(struct kho_mover *mover, uint32_t item, const struct kho_err *err)
@@ -125,7 +146,9 @@ static int sample(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 
 	d->sample_err = (struct kho_err){};
 	d->state = DEPARTURE_SAMPLING;
-	r = kho_departure_begin_round(d, KHO_CRIU_DUMP, err);
+	r = hold_packets(d, err);
+	if (r >= 0)
+		r = kho_departure_begin_round(d, KHO_CRIU_DUMP, err);
 	if (r >= 0)
 		return 1;
 	d->state = DEPARTURE_HERE;
