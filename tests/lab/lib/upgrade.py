@@ -13,7 +13,10 @@ def status(shell):
 
 def spawn(machine, shell, image, port, options="", folder=IMAGES):
     """Spawns an image from the kernel behind shell; returns the new kernel's shell."""
-    shell.run(f"khoctl spawn {folder}/{image} --append=lab.port={port} {options}", 180)
+    spawned = shell.call(f"khoctl spawn {folder}/{image} --append=lab.port={port} {options}", 180)
+    if spawned.rc != 0:
+        raise AssertionError(f"{spawned}\nthe new kernel's console:\n"
+                             + shell.call("khoctl console | tail -n 40").out)
     return machine.shell(port, image).wait_ready(60)
 
 
