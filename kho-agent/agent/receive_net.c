@@ -64,14 +64,16 @@ static int on_packets(sd_event_source *source, int fd, uint32_t revents, void *u
 	return 0;
 }
 
+_Static_assert(KHO_SILENCES >= KHO_MOVE_ITEMS, "each address is silent by itself");
+
 static int be_silent(struct kho_anchor *a, struct kho_err *err)
 {
-	int r = kho_net_clean(KHO_CLEAN_SILENCE, err);
+	int r = kho_net_clean_silence(a->item, err);
 
 	for (size_t i = 0; i < a->count; i++)
 		a->services[i].ifindex = a->nic.ifindex;
 	if (r >= 0)
-		r = kho_silence_start(a->services, a->count, &a->silence, err);
+		r = kho_silence_start(a->item, a->services, a->count, &a->silence, err);
 	/* of a move the other way: what still comes was sent on, and is dropped from here on */
 	if (r >= 0)
 		r = kho_net_clean(KHO_CLEAN_HOLD, err);
@@ -181,7 +183,7 @@ int kho_anchor_lift(struct kho_anchor *a, struct kho_err *err)
 	if (a->silence)
 		kho_silence_stop(a->silence, NULL);
 	else if (a->adopted)
-		kho_net_clean(KHO_CLEAN_SILENCE, NULL);
+		kho_net_clean_silence(a->item, NULL);
 	kho_silence_free(a->silence);
 	a->silence = NULL;
 	if (a->granted)
@@ -280,7 +282,7 @@ static int announce(struct kho_receiver *receiver, const Kho__MoveStep *step, st
 		return kho_fail(err, -EPROTO, "the address isn't here");
 	/* what waited is lost with the agent that held it, and is sent again */
 	if (a->adopted)
-		r = kho_net_clean(KHO_CLEAN_SILENCE, err);
+		r = kho_net_clean_silence(a->item, err);
 	else if (!a->bursts)
 		r = kho_silence_end(a->silence, err);
 	if (r >= 0)

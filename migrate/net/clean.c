@@ -7,75 +7,107 @@
 #include "migrate/net/nl.h"
 #include "migrate/net/route.h"
 #include "migrate/net/rules.h"
+#include "migrate/net/silence.h"
 
-static const struct table {
-	const char *name;
-	uint8_t family;
-	enum kho_clean flag;
-} tables[] = {
-	{ KHO_HOLD_TABLE, NFPROTO_IPV4, KHO_CLEAN_HOLD },
-	{ KHO_HOLD_TABLE, NFPROTO_IPV6, KHO_CLEAN_HOLD },
-	{ KHO_SILENCE_TABLE, NFPROTO_ARP, KHO_CLEAN_SILENCE },
-	{ KHO_SILENCE_TABLE, NFPROTO_IPV4, KHO_CLEAN_SILENCE },
-	{ KHO_SILENCE_TABLE, NFPROTO_IPV6, KHO_CLEAN_SILENCE },
-};
+static const uint8_t silence_families[] = { NFPROTO_ARP, NFPROTO_IPV4, NFPROTO_IPV6 };
+
+/* ---- what's there ---- */
+
+static int look_for(struct kho_nl *nl, const uint8_t *families, size_t count, const char *name,
+		    bool *ret, struct kho_err *err)
+{
+	bool there = false;
+	int r = 0;
+
+	for (size_t i = 0; i < count && r >= 0 && !there; i++)
+		r = kho_nft_exists(nl, families[i], name, &there, err);
+	*ret |= there;
+	return r;
+}
+
+static int look_for_silences(struct kho_nl *nl, bool *ret, struct kho_err *err)
+{
+	struct kho_silence_table table;
+	int r = 0;
+
+	for (unsigned int i = 0; i < KHO_SILENCES && r >= 0 && !*ret; i++) {
+		table = kho_silence_table(i);
+		r = look_for(nl, silence_families, KHO_ARRAY_SIZE(silence_families), table.name,
+			     ret, err);
+	}
+	return r;
+}
 
 int kho_net_leftovers(unsigned int *ret, struct kho_err *err)
 {
 	_cleanup_nl_ struct kho_nl nl = { 0 };
-	unsigned int routes, flags = 0;
-	bool there;
-	size_t i;
-	int r;
+	bool hold = false, silence = false;
+	unsigned int routes;
+	int r = kho_nl_open(NETLINK_NETFILTER, &nl, err);
 
-	r = kho_nl_open(NETLINK_NETFILTER, &nl, err);
+	if (r >= 0)
+		r = look_for(&nl, kho_families, KHO_FAMILIES, KHO_HOLD_TABLE, &hold, err);
+	if (r >= 0)
+		r = look_for_silences(&nl, &silence, err);
+	if (r >= 0)
+		r = kho_routes_count(&routes, err);
 	if (r < 0)
 		return r;
-	for (i = 0; i < KHO_ARRAY_SIZE(tables); i++) {
-		r = kho_nft_exists(&nl, tables[i].family, tables[i].name, &there, err);
-		if (r < 0)
-			return r;
-		flags |= there ? tables[i].flag : 0;
-	}
-	r = kho_routes_count(&routes, err);
-	if (r < 0)
-		return r;
-	*ret = flags | (routes ? KHO_CLEAN_HOLD : 0);
+	*ret = (hold || routes ? KHO_CLEAN_HOLD : 0) | (silence ? KHO_CLEAN_SILENCE : 0);
 	return 0;
 }
 
-static int delete_tables(struct kho_nl *nl, unsigned int flags, struct kho_err *err)
-{
-	_cleanup_nft_ struct kho_nft nft;
-	bool there;
-	size_t i;
-	int r;
+/* ---- and is to go ---- */
 
-	kho_nft_init(&nft, NFPROTO_IPV4, KHO_HOLD_TABLE);
-	for (i = 0; i < KHO_ARRAY_SIZE(tables); i++) {
-		if (!(tables[i].flag & flags))
-			continue;
-		r = kho_nft_exists(nl, tables[i].family, tables[i].name, &there, err);
-		if (r < 0)
-			return r;
-		if (!there)
-			continue;
-		kho_nft_table(&nft, tables[i].family, tables[i].name);
-		kho_nft_delete_table(&nft);
+static void destroy_hold(struct kho_nft *nft)
+{
+	for (size_t i = 0; i < KHO_FAMILIES; i++) {
+		kho_nft_table(nft, kho_families[i], KHO_HOLD_TABLE);
+		kho_nft_destroy_table(nft);
 	}
-	return kho_nft_commit(&nft, nl, err);
+}
+
+static void destroy_silence(struct kho_nft *nft, unsigned int number)
+{
+	struct kho_silence_table table = kho_silence_table(number);
+
+	for (size_t i = 0; i < KHO_ARRAY_SIZE(silence_families); i++) {
+		kho_nft_table(nft, silence_families[i], table.name);
+		kho_nft_destroy_table(nft);
+	}
+}
+
+static int commit(struct kho_nft *nft, struct kho_err *err)
+{
+	_cleanup_nl_ struct kho_nl nl = { 0 };
+	int r = kho_nl_open(NETLINK_NETFILTER, &nl, err);
+
+	return r < 0 ? r : kho_nft_commit(nft, &nl, err);
 }
 
 int kho_net_clean(unsigned int flags, struct kho_err *err)
 {
-	_cleanup_nl_ struct kho_nl nl = { 0 };
+	_cleanup_nft_ struct kho_nft nft;
 	int r;
 
-	r = kho_nl_open(NETLINK_NETFILTER, &nl, err);
-	if (r < 0)
-		return r;
-	r = delete_tables(&nl, flags, err);
+	kho_nft_init(&nft, NFPROTO_IPV4, KHO_HOLD_TABLE);
+	if (flags & KHO_CLEAN_HOLD)
+		destroy_hold(&nft);
+	for (unsigned int i = 0; i < KHO_SILENCES && (flags & KHO_CLEAN_SILENCE); i++)
+		destroy_silence(&nft, i);
+	r = commit(&nft, err);
 	if (r >= 0 && (flags & KHO_CLEAN_HOLD))
 		r = kho_routes_clean(err);
+	return r < 0 ? kho_wrap(err, r, "removing what another agent left") : 0;
+}
+
+int kho_net_clean_silence(unsigned int number, struct kho_err *err)
+{
+	_cleanup_nft_ struct kho_nft nft;
+	int r;
+
+	kho_nft_init(&nft, NFPROTO_IPV4, KHO_HOLD_TABLE);
+	destroy_silence(&nft, number);
+	r = commit(&nft, err);
 	return r < 0 ? kho_wrap(err, r, "removing what another agent left") : 0;
 }

@@ -3,7 +3,7 @@
  * What an agent that was killed left in the kernel's network tables.
  *
  * All of it is known by fixed names and numbers: nft tables "kho_hold" and
- * "kho_silence", routes and neighbours with protocol KHO_NET_PROTOCOL. Service
+ * "kho_silence" with a number, routes and neighbours with protocol KHO_NET_PROTOCOL. Service
  * addresses themselves are never removed here.
  */
 #ifndef KHO_MIGRATE_NET_CLEAN_H
@@ -32,5 +32,8 @@ int kho_net_leftovers(unsigned int *ret, struct kho_err *err);
 
 /* @flags of enum kho_clean. That nothing's there is no error. */
 int kho_net_clean(unsigned int flags, struct kho_err *err);
+
+/* KHO_CLEAN_SILENCE for one of them. */
+int kho_net_clean_silence(unsigned int number, struct kho_err *err);
 
 #endif

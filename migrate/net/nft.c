@@ -107,6 +107,16 @@ void kho_nft_delete_table(struct kho_nft *nft)
 	finish(nft, message);
 }
 
+void kho_nft_destroy_table(struct kho_nft *nft)
+{
+	struct nlmsghdr *message = command(nft, NFT_MSG_DESTROYTABLE, 0);
+
+	if (!message)
+		return;
+	mnl_attr_put_strz(message, NFTA_TABLE_NAME, nft->table);
+	finish(nft, message);
+}
+
 void kho_nft_add_chain(struct kho_nft *nft, const struct kho_nft_chain *chain)
 {
 	struct nlmsghdr *message = command(nft, NFT_MSG_NEWCHAIN, NLM_F_CREATE | NLM_F_EXCL);

@@ -62,6 +62,7 @@ void kho_nft_table(struct kho_nft *nft, uint8_t family, const char *table);
 void kho_nft_add_table(struct kho_nft *nft);
 /* With all its chains; -ENOENT at commit if it isn't there. */
 void kho_nft_delete_table(struct kho_nft *nft);
+void kho_nft_destroy_table(struct kho_nft *nft);	/* no error if it isn't there */
 /* A base chain of type filter that accepts. */
 void kho_nft_add_chain(struct kho_nft *nft, const struct kho_nft_chain *chain);
 void kho_nft_flush(struct kho_nft *nft, const char *chain);

@@ -4,6 +4,7 @@
 #include <linux/icmpv6.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
+#include <stdio.h>
 
 #include "migrate/net/rules.h"
 
@@ -41,6 +42,14 @@ void kho_rule_to(struct kho_nft *nft, const struct kho_address *address)
 void kho_rule_arp_from(struct kho_nft *nft, const struct kho_address *address)
 {
 	match(nft, ARP_FROM, address);
+}
+
+struct kho_silence_table kho_silence_table(unsigned int number)
+{
+	struct kho_silence_table table;
+
+	snprintf(table.name, sizeof(table.name), "kho_silence%u", number);
+	return table;
 }
 
 void kho_rule_discovery(struct kho_nft *nft)

@@ -17,9 +17,8 @@
 #include "migrate/net/nft.h"
 
 #define KHO_HOLD_TABLE		"kho_hold"
-#define KHO_SILENCE_TABLE	"kho_silence"
-#define KHO_HOLD_QUEUE		19272	/* NFQUEUE numbers: "KH" and the next one */
-#define KHO_SILENCE_QUEUE	19273
+#define KHO_HOLD_QUEUE		19272	/* NFQUEUE numbers: "KH" and those after it */
+#define KHO_SILENCE_QUEUE	19273	/* of the first one; the others have the next numbers */
 #define KHO_RULE_PRIORITY	(-450)
 #define KHO_LO_IFINDEX		1	/* lo in every network namespace */
 
@@ -30,6 +29,12 @@ extern const uint8_t kho_families[KHO_FAMILIES];	/* NFPROTO_IPV4, NFPROTO_IPV6 *
 void kho_rule_from(struct kho_nft *nft, const struct kho_address *address);
 void kho_rule_to(struct kho_nft *nft, const struct kho_address *address);
 void kho_rule_arp_from(struct kho_nft *nft, const struct kho_address *address);
+
+/* Its table's name. */
+struct kho_silence_table {
+	char name[24];
+};
+struct kho_silence_table kho_silence_table(unsigned int number);
 
 /* Neighbour and router discovery, in a table of NFPROTO_IPV6. */
 void kho_rule_discovery(struct kho_nft *nft);

@@ -2,7 +2,7 @@
 /*
  * The new side has addresses and keeps quiet about them: see silence.h.
  *
- * Three tables "kho_silence". As in hold.c, base chains stay until the queue is
+ * Three tables "kho_silence" with its number. As in hold.c, base chains stay until the queue is
  * empty; only their rules change.
  *
  *	IPv4, IPv6
@@ -31,6 +31,8 @@ enum state { SILENT, ENDED, STOPPED };
 
 struct kho_silence {
 	enum state state;
+	unsigned int number;
+	struct kho_silence_table table;
 	struct kho_nl nft;
 	struct kho_queue queue;
 	struct kho_service *services;
@@ -46,7 +48,8 @@ static void add_in(struct kho_nft *nft, const struct kho_address *address)
 	kho_nft_verdict(nft, NF_DROP);
 }
 
-static void add_out(struct kho_nft *nft, const struct kho_address *address)
+static void add_out(const struct kho_silence *silence, struct kho_nft *nft,
+		    const struct kho_address *address)
 {
 	if (nft->family == NFPROTO_IPV6) {
 		kho_nft_rule(nft, "discover");
@@ -59,7 +62,7 @@ static void add_out(struct kho_nft *nft, const struct kho_address *address)
 	kho_nft_match_meta(nft, NFT_META_OIF, NFT_CMP_NEQ, KHO_LO_IFINDEX);
 	kho_rule_from(nft, address);
 	kho_nft_counter(nft);
-	kho_nft_queue(nft, KHO_SILENCE_QUEUE);
+	kho_nft_queue(nft, KHO_SILENCE_QUEUE + silence->number);
 }
 
 static void add_ip(const struct kho_silence *silence, struct kho_nft *nft)
@@ -82,7 +85,7 @@ static void add_ip(const struct kho_silence *silence, struct kho_nft *nft)
 		if (!kho_rule_applies(nft, &silence->services[i].address))
 			continue;
 		add_in(nft, &silence->services[i].address);
-		add_out(nft, &silence->services[i].address);
+		add_out(silence, nft, &silence->services[i].address);
 	}
 }
 
@@ -107,10 +110,10 @@ static int install(struct kho_silence *silence, struct kho_err *err)
 	_cleanup_nft_ struct kho_nft nft;
 	size_t i;
 
-	kho_nft_init(&nft, NFPROTO_ARP, KHO_SILENCE_TABLE);
+	kho_nft_init(&nft, NFPROTO_ARP, silence->table.name);
 	add_arp(silence, &nft);
 	for (i = 0; i < KHO_FAMILIES; i++) {
-		kho_nft_table(&nft, kho_families[i], KHO_SILENCE_TABLE);
+		kho_nft_table(&nft, kho_families[i], silence->table.name);
 		add_ip(silence, &nft);
 	}
 	return kho_nft_commit(&nft, &silence->nft, err);
@@ -123,24 +126,26 @@ static int start(struct kho_silence *silence, struct kho_err *err)
 	r = kho_nl_open(NETLINK_NETFILTER, &silence->nft, err);
 	if (r < 0)
 		return r;
-	r = kho_queue_open(KHO_SILENCE_QUEUE, KHO_HOLD_LENGTH, &silence->queue, err);
+	r = kho_queue_open(KHO_SILENCE_QUEUE + silence->number, KHO_HOLD_LENGTH, &silence->queue, err);
 	if (r < 0)
 		return r;
 	r = install(silence, err);
 	if (r == -EEXIST)
 		return kho_fail(err, -EBUSY, "service addresses are silent already (nft table %s); "
-				"remove what another agent left", KHO_SILENCE_TABLE);
+				"remove what another agent left", silence->table.name);
 	if (r == -ENOENT)
 		return kho_fail(err, -EOPNOTSUPP, "this kernel lacks nft_queue; install the module");
 	return r;
 }
 
-int kho_silence_start(const struct kho_service *services, size_t count,
+int kho_silence_start(unsigned int number, const struct kho_service *services, size_t count,
 		      struct kho_silence **ret, struct kho_err *err)
 {
 	_cleanup_silence_ struct kho_silence *silence = NULL;
 	int r;
 
+	if (number >= KHO_SILENCES)
+		return kho_fail(err, -EINVAL, "%u is no silence's number", number);
 	r = kho_services_check(services, count, err);
 	if (r < 0)
 		return r;
@@ -152,6 +157,8 @@ int kho_silence_start(const struct kho_service *services, size_t count,
 		return kho_fail(err, -ENOMEM, "no memory to keep addresses silent");
 	memcpy(silence->services, services, count * sizeof(*services));
 	silence->count = count;
+	silence->number = number;
+	silence->table = kho_silence_table(number);
 	r = start(silence, err);
 	if (r < 0)
 		return kho_wrap(err, r, "keeping service addresses silent");
@@ -187,11 +194,11 @@ static int stop_dropping(struct kho_silence *silence, struct kho_err *err)
 {
 	_cleanup_nft_ struct kho_nft nft;
 
-	kho_nft_init(&nft, NFPROTO_ARP, KHO_SILENCE_TABLE);
+	kho_nft_init(&nft, NFPROTO_ARP, silence->table.name);
 	kho_nft_flush(&nft, "out");
-	kho_nft_table(&nft, NFPROTO_IPV4, KHO_SILENCE_TABLE);
+	kho_nft_table(&nft, NFPROTO_IPV4, silence->table.name);
 	kho_nft_flush(&nft, "in");
-	kho_nft_table(&nft, NFPROTO_IPV6, KHO_SILENCE_TABLE);
+	kho_nft_table(&nft, NFPROTO_IPV6, silence->table.name);
 	kho_nft_flush(&nft, "in");
 	kho_nft_flush(&nft, "discover");
 	return kho_nft_commit(&nft, &silence->nft, err);
@@ -202,9 +209,9 @@ static int stop_queueing(struct kho_silence *silence, struct kho_err *err)
 	_cleanup_nft_ struct kho_nft nft;
 	size_t i;
 
-	kho_nft_init(&nft, NFPROTO_IPV4, KHO_SILENCE_TABLE);
+	kho_nft_init(&nft, NFPROTO_IPV4, silence->table.name);
 	for (i = 0; i < KHO_FAMILIES; i++) {
-		kho_nft_table(&nft, kho_families[i], KHO_SILENCE_TABLE);
+		kho_nft_table(&nft, kho_families[i], silence->table.name);
 		kho_nft_flush(&nft, "out");
 	}
 	return kho_nft_commit(&nft, &silence->nft, err);
@@ -259,10 +266,10 @@ int kho_silence_stop(struct kho_silence *silence, struct kho_err *err)
 	/* What is still in the queue goes first: its sender must not be heard later */
 	if (silence->state == SILENT)
 		kho_queue_close(&silence->queue);
-	kho_nft_init(&nft, NFPROTO_ARP, KHO_SILENCE_TABLE);
+	kho_nft_init(&nft, NFPROTO_ARP, silence->table.name);
 	kho_nft_delete_table(&nft);
 	for (i = 0; i < KHO_FAMILIES; i++) {
-		kho_nft_table(&nft, kho_families[i], KHO_SILENCE_TABLE);
+		kho_nft_table(&nft, kho_families[i], silence->table.name);
 		kho_nft_delete_table(&nft);
 	}
 	r = kho_nft_commit(&nft, &silence->nft, err);

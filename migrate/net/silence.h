@@ -18,6 +18,10 @@
  *         tasks had sent is dropped. After end call kho_silence_process() for
  *         another 50 ms whenever the fd is readable before stop.
  *
+ * There may be several, by number, whose rules and queues have nothing to do with each
+ * other. But for one thing: the kernel empties all queues when one of them is stopped. That
+ * loses nothing: all are ended by then, or all are to be stopped.
+ *
  * Start it before addresses are added. When the process dies the kernel goes on
  * being silent: queued packets are dropped then. Whether the next agent of the
  * new side ends that is for it to decide (KHO_CLEAN_SILENCE in clean.h).
@@ -35,8 +39,10 @@
 
 struct kho_silence;
 
-/* As kho_hold_start(): -EBUSY, -EOPNOTSUPP. */
-int kho_silence_start(const struct kho_service *services, size_t count,
+#define KHO_SILENCES	32
+
+/* @number: less than KHO_SILENCES. As kho_hold_start(): -EBUSY, -EOPNOTSUPP. */
+int kho_silence_start(unsigned int number, const struct kho_service *services, size_t count,
 		      struct kho_silence **ret, struct kho_err *err);
 
 /* Both as in hold.h. */
