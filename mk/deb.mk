@@ -4,7 +4,7 @@
 # dpkg-buildpackage writes beside them; build/ itself stays out of it.
 
 DEB_VERSION := $(shell sed -n 's/.*KHO_VERSION "\(.*\)"/\1/p' kho-agent/base/version.h)
-DEB_SOURCES := $(shell find bpf debian docs kernel kho-agent migrate mk proto share Makefile -type f)
+DEB_SOURCES := $(shell find bpf debian docs kernel kho-agent migrate mk proto Makefile -type f)
 
 .PHONY: deb package
 deb: build/deb/stamp ## Debian packages: build/deb/*.deb

@@ -32,7 +32,10 @@ install-built:
 	$(Q)$(if $(wildcard $(B)/bin/kho-fleet),$(INSTALL) -D $(B)/bin/kho-fleet \
 		$(DESTDIR)$(LIBEXECDIR)/kho-fleet)
 	$(Q)$(INSTALL) -D kho-agent/image/init.sh $(DESTDIR)$(SHAREDIR)/init
-	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR) share/alerts.yml share/dashboard.json
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR) kho-agent/share/alerts.yml \
+		kho-agent/share/dashboard.json
+	$(Q)$(INSTALL) -D -t $(DESTDIR)$(SHAREDIR)/kubernetes kho-agent/share/kubernetes/cordon
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR)/kubernetes kho-agent/share/kubernetes/plan.yml
 	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)
 	$(Q)for folder in postinst.d header_postinst.d; do \
 		$(INSTALL) -D kho-agent/hooks/kernel-installed \

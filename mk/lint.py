@@ -251,14 +251,14 @@ def runbook():
 
 def alerts():
     """Each alert links to its entry in the runbook, which has no others."""
-    rules = Path("share/alerts.yml").read_text(encoding="utf-8")
+    rules = Path("kho-agent/share/alerts.yml").read_text(encoding="utf-8")
     names = re.findall(r"- alert: (\w+)", rules)
     entries = re.findall(r"^### (Kho\w+)$", Path("docs/runbook.md").read_text(encoding="utf-8"), re.M)
     links = re.findall(r"runbook_url: \"file:///usr/share/doc/kho-agent/runbook.md#(\w+)\"", rules)
     for name in sorted(set(names) ^ set(entries)):
         yield f"docs/runbook.md: {name}: no entry, or an entry without an alert"
     if links != [name.lower() for name in names]:
-        yield "share/alerts.yml: a link isn't to the alert's own entry"
+        yield "kho-agent/share/alerts.yml: a link isn't to the alert's own entry"
 
 
 def messages():

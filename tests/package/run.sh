@@ -123,6 +123,47 @@ stays_in_upgrade() {
 		rm /usr/local/bin/khoctl'
 }
 
+# a node as the hook finds and leaves it: /tmp/cordoned, /tmp/mark; what it was told
+fake_kubectl() {
+	cat >"$view/root/usr/local/bin/kubectl" <<'END'
+#!/bin/sh
+echo "$*" >>/tmp/kubectl.log
+[ "$1" = --request-timeout=20s ] && shift
+case "$1 $4" in
+"get --output=jsonpath={.spec.unschedulable}") [ ! -e /tmp/cordoned ] || printf true ;;
+"get "*) [ "$4" = "--output=jsonpath={.metadata.annotations['kho-agent/cordoned-by']}" ]
+	 cat /tmp/mark 2>/dev/null || : ;;
+"annotate --overwrite") printf %s "${5#kho-agent/cordoned-by=}" >/tmp/mark ;;
+"annotate kho-agent/cordoned-by-") rm /tmp/mark ;;
+"cordon ") touch /tmp/cordoned ;;
+"uncordon ") rm /tmp/cordoned ;;
+*) exit 1 ;;
+esac
+case $2 in node) node=$3 ;; *) node=$2 ;; esac
+[ "$node" = "$(uname -n)" ]
+END
+	chmod +x "$view/root/usr/local/bin/kubectl"
+}
+
+# cordoned from before the switch to the end of that upgrade, however it ends; not what another has
+cordons() {
+	fake_kubectl
+	inside 'hook=/usr/share/kho-agent/kubernetes/cordon
+		for end in committed failed; do
+			KHO_UPGRADE=one $hook pre-switch
+			test -e /tmp/cordoned && test "$(cat /tmp/mark)" = one
+			KHO_UPGRADE=other $hook $end
+			test -e /tmp/cordoned
+			KHO_UPGRADE=one $hook $end
+			not test -e /tmp/cordoned && not test -e /tmp/mark
+		done
+		touch /tmp/cordoned
+		KHO_UPGRADE=two $hook pre-switch
+		KHO_UPGRADE=two $hook committed
+		test -e /tmp/cordoned && not test -e /tmp/mark
+		not env KHO_NODE=nowhere KHO_UPGRADE=three $hook pre-switch'
+}
+
 purges() {
 	inside 'touch /var/lib/kho-agent/images/something
 		dpkg --purge kho-agent kho-multikernel-dkms
@@ -159,5 +200,6 @@ check is-one-version is_one_version
 check has-hooks has_hooks
 check stages stages
 check stays-in-upgrade stays_in_upgrade
+check cordons cordons
 check purges purges
 exit "$failed"
