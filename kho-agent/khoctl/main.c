@@ -66,6 +66,7 @@ static void print_help(void)
 	       "  --soak=SEC       this kernel stands by for so long after the move\n"
 	       "  --hold           ... until khoctl commit or khoctl abort\n"
 	       "  --now            in spite of the time windows (Windows=)\n"
+	       "  --if-needed      nothing if the image's kernel release runs already\n"
 	       "  --no-rehearsal   don't restore a copy of each workload there first\n"
 	       "  --keep-failed    leave a new kernel that failed running, to be looked at\n"
 	       "  --dry-run        as khoctl plan\n"

@@ -3,10 +3,13 @@
 #include <getopt.h>
 #include <stdlib.h>
 #include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
 
 #include "api/api.h"
 #include "base/bits.h"
 #include "base/parse.h"
+#include "image/dir.h"
 #include "khoctl/khoctl.h"
 
 struct spawn_options {
@@ -17,7 +20,7 @@ struct spawn_options {
 	uint64_t memory;
 	uint64_t timeout;
 	uint64_t soak;			/* UINT64_MAX: as configured */
-	bool no_rehearsal, hold, keep, no_wait, dry_run, force, now;
+	bool no_rehearsal, hold, keep, no_wait, dry_run, force, now, if_needed;
 };
 
 #define SPAWN_OPTIONS \
@@ -36,6 +39,7 @@ static const struct option upgrade_long_options[] = {
 	{ "soak", required_argument, NULL, 's' },
 	{ "hold", no_argument, NULL, 'h' },
 	{ "now", no_argument, NULL, 'n' },
+	{ "if-needed", no_argument, NULL, 'i' },
 	{ "keep-failed", no_argument, NULL, 'k' },
 	{ "no-rehearsal", no_argument, NULL, 'r' },
 	{ "no-wait", no_argument, NULL, 'w' },
@@ -55,6 +59,9 @@ static int parse_flag(int option, struct spawn_options *opts)
 		return 0;
 	case 'n':
 		opts->now = true;
+		return 0;
+	case 'i':
+		opts->if_needed = true;
 		return 0;
 	case 'k':
 		opts->keep = true;
@@ -218,18 +225,50 @@ int verb_plan(int argc, char **argv)
 	return r ?: plan(&opts);
 }
 
+/* Whether the running kernel is of another release than the image's. */
+static int is_needed(const char *path, bool *ret, struct kho_err *err)
+{
+	struct kho_image_dir dir = { .fd = -EBADF };
+	struct utsname name;
+	int r = kho_image_dir_open(path, &dir, err);
+
+	uname(&name);
+	if (r >= 0)
+		*ret = strcmp(dir.manifest.release, name.release) != 0;
+	kho_image_dir_done(&dir);
+	if (r < 0 || *ret)
+		return r;
+	if (arg_json)
+		printf("{\"needed\":false,\"release\":\"%s\"}\n", name.release);
+	else
+		printf("%s runs already; nothing is to be done\n", name.release);
+	return 0;
+}
+
+static int upgrade(const struct spawn_options *opts)
+{
+	struct kho_call call = { .method = KHO_API_METHOD("Start") };
+
+	/* a call that isn't for its progress is answered at once */
+	if (!opts->no_wait)
+		call.progress = kho_show_progress;
+	return call_with(&call, opts);
+}
+
 int verb_upgrade(int argc, char **argv)
 {
 	struct spawn_options opts = {};
-	struct kho_call call = { .method = KHO_API_METHOD("Start") };
+	bool needed = true;
+	struct kho_err err;
 	int r = parse_spawn(argc, argv, upgrade_long_options, &opts);
 
 	if (r)
 		return r;
-	if (opts.dry_run)
-		return plan(&opts);
-	/* a call that isn't for its progress is answered at once */
-	if (!opts.no_wait)
-		call.progress = kho_show_progress;
-	return call_with(&call, &opts);
+	if (opts.if_needed && is_needed(opts.image, &needed, &err) < 0) {
+		fprintf(stderr, "khoctl: %s\n", err.msg);
+		return KHO_EXIT_REFUSED;
+	}
+	if (!needed)
+		return KHO_EXIT_OK;
+	return opts.dry_run ? plan(&opts) : upgrade(&opts);
 }

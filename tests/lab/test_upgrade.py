@@ -58,6 +58,9 @@ def check_plan(lab, old):
     assert plan["newRelease"] == lab.release("new") and plan["workloads"] == ["redis"], plan
     assert memory_kib(old) == memory and old.run("nproc") == "4"
     assert old.call(f"khoctl plan {IMAGES}/new-system --cpus=0").rc == 3
+    unneeded = json.loads(old.run(f"khoctl --json upgrade --if-needed {IMAGES}/old"))
+    assert unneeded == {"needed": False, "release": lab.release("old")}, unneeded
+    assert old.call("khoctl upgrade --if-needed /nowhere").rc == 3 and status(old)["phase"] == "idle"
 
 
 def outside_windows(lab, old):
