@@ -106,7 +106,8 @@ static void put_workloads(FILE *out, sd_json_variant *state)
 	sd_json_variant *list = move ? sd_json_variant_by_key(move, "workloads") : NULL;
 
 	fputs("<h2>Workloads of the move</h2>\n<table><thead><tr><th>name</th><th>state</th>"
-	      "<th>rounds</th><th>copied</th><th>written</th><th>predicted</th><th>frozen</th></tr>"
+	      "<th class=\"n\">rounds</th><th class=\"n\">copied</th><th class=\"n\">written</th>"
+	      "<th class=\"n\">predicted</th><th class=\"n\">frozen</th></tr>"
 	      "</thead>\n<tbody id=\"workloads\">\n", out);
 	for (size_t i = 0; i < elements(list); i++) {
 		sd_json_variant *w = sd_json_variant_by_index(list, i);
@@ -175,7 +176,8 @@ static void put_entry(FILE *out, sd_json_variant *entry)
 static void put_history(FILE *out, sd_json_variant *history)
 {
 	fputs("<h2>Upgrades that are over</h2>\n<table><thead><tr><th>began</th><th>from</th>"
-	      "<th>to</th><th>took</th><th>result</th><th></th></tr></thead>\n<tbody>\n", out);
+	      "<th>to</th><th class=\"n\">took</th><th>result</th><th></th></tr></thead>\n"
+	      "<tbody>\n", out);
 	for (size_t i = 0; i < elements(history); i++)
 		put_entry(out, sd_json_variant_by_index(history, i));
 	if (!elements(history))

@@ -26,10 +26,12 @@ from xml.etree import ElementTree
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "mk"))
+import browser  # noqa: E402
 from results import Results  # noqa: E402
 
-ALERTS, DASHBOARD = ROOT / "share/alerts.yml", ROOT / "share/dashboard.json"
+ALERTS, DASHBOARD = ROOT / "kho-agent/share/alerts.yml", ROOT / "kho-agent/share/dashboard.json"
 TARGET, SERVER = "127.0.0.1:9786", "127.0.0.1:9090"
+PAGE = f"http://{TARGET}/"
 LIMIT = 60
 CONFIG = f"""
 global:
@@ -237,6 +239,7 @@ def dashboard():
 def on_a_server(serve, results):
     """Those that need a Prometheus that has scraped."""
     logs = ROOT / "build/logs"
+    chromium = logs / "metrics-chromium.log"
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder, "prometheus.yml")
         config.write_text(CONFIG)
@@ -244,6 +247,10 @@ def on_a_server(serve, results):
             until("serve", lambda: fetch(f"http://{TARGET}/metrics"), target)
             attempt(results, "negotiation", negotiates)
             attempt(results, "status-page", status_page)
+            attempt(results, "status-page-live", browser.follows, PAGE, chromium)
+            attempt(results, "status-page-without-script", browser.without_script, PAGE, chromium)
+            attempt(results, "status-page-picture", browser.picture, PAGE, chromium,
+                    ROOT / "build/status-page.png")
             with running("prometheus", f"--config.file={config}", f"--storage.tsdb.path={folder}",
                          f"--web.listen-address={SERVER}", log=logs / "metrics-prometheus.log") as server:
                 until("prometheus", lambda: samples() >= 3, server)
