@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Failures of other kinds in a move, one after the other on one machine: of CRIU, of a rehearsal,
-of time and memory, and the loss of the new kernel."""
+"""Failures of other kinds in a move, one after the other on one machine: of a rehearsal, of time and
+memory, and the loss of the new kernel."""
 
 from lib.faults import Fault, Faults
 
@@ -21,26 +21,6 @@ def of_rehearsal():
                     new=f"rehearse {when} kill", says="started again")
     yield Fault(20, "CRIU is killed in the rehearsal", rehearsal="yes",
                 new="rehearse after kill-criu 100")
-
-
-def of_criu():
-    """CRIU is killed at different times of its work; it can't dump; it can't restore."""
-    for ms in (20, 60, 100, 150, 200, 250, 300, 350, 400, 500):
-        yield Fault(18, f"CRIU is killed after {ms} ms of the dump",
-                    old=f"dump after kill-criu {ms}")
-    yield Fault(13, "the old agent is killed while memory is copied", old="pre-copy after kill 200",
-                says="killed")
-    yield Fault(14, "the old agent is killed while CRIU dumps", old="dump after kill 100",
-                says="killed")
-    yield Fault(17, "CRIU is killed while it copies memory", old="pre-copy after kill-criu 150")
-    # which alone would do no harm: docs/limits.md
-    yield Fault(18, "CRIU is killed when all is dumped, and the health command says no",
-                old="release before kill-criu", health="/usr/bin/false", says="health")
-    # the one that dumps is started while the round before is under way
-    yield Fault(19, "CRIU fails early in the dump", old="catch-up before criu-fault 1", says="CRIU")
-    yield Fault(20, "CRIU is killed while it restores", new="restore after kill-criu 100")
-    yield Fault(20, "kho-restore is killed while it restores", new="restore after kill-restore 100")
-    yield Fault(20, "what came is damaged", new="restore before spoil", says="restore")
 
 
 def of_time():
@@ -68,4 +48,4 @@ def of_kernel():
 
 def test(lab):
     """All of them."""
-    Faults(lab).run([*of_criu(), *of_rehearsal(), *of_time(), *of_memory(), *of_kernel()])
+    Faults(lab).run([*of_rehearsal(), *of_time(), *of_memory(), *of_kernel()])
