@@ -2,6 +2,7 @@
 /* Units by systemctl and drop-ins; unit.h has the idea. */
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -175,11 +176,37 @@ int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_er
 	return r < 0 || !watchdog ? r : kho_watchdog_set(unit->main_pid, 0, err);
 }
 
+static bool is_gone(pid_t pid)
+{
+	return pid && kill(pid, 0) < 0 && errno == ESRCH;
+}
+
+/* It died while its Restart= was taken from it: what that says about a death by a signal. */
+static int start_if_it_says(const char *name, struct kho_err *err)
+{
+	const char *const argv[] = { "systemctl", "show", "-PRestart", "--", name, NULL };
+	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
+	struct kho_proc_result result;
+	int r = kho_proc_run(&spec, &result, err);
+	bool wanted;
+
+	if (r < 0)
+		return r;
+	result.out[strcspn(result.out, "\n")] = '\0';
+	wanted = strcmp(result.out, "always") == 0 || strcmp(result.out, "on-failure") == 0 ||
+		 strncmp(result.out, "on-ab", 5) == 0;	/* abnormal, abort */
+	kho_proc_result_done(&result);
+	return wanted ? run((const char *const[]){ "systemctl", "start", "--no-block", "--", name,
+						   NULL }, err) : 0;
+}
+
 int kho_unit_hold(const char *name, pid_t main_pid, struct kho_err *err)
 {
 	uint64_t watchdog = noted_watchdog(name);
 	int r = remove_drop_in(name, err);
 
+	if (r >= 0 && is_gone(main_pid))
+		return start_if_it_says(name, err);
 	return r < 0 || !watchdog || !main_pid ? r : kho_watchdog_set(main_pid, watchdog, err);
 }
 

@@ -51,7 +51,8 @@ int kho_unit_show(const char *name, struct kho_unit *ret, struct kho_err *err);
 
 /*
  * @unit is what show() said before. What's taken from the unit is noted in the drop-in:
- * hold() gives it back, also if another agent has let go.
+ * hold() gives it back, also if another agent has let go; if the main process has died since, it
+ * starts the unit, unless its Restart= says otherwise. @main_pid 0: it has none.
  */
 int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_err *err);
 int kho_unit_hold(const char *name, pid_t main_pid, struct kho_err *err);
