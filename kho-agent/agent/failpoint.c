@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include "agent/failpoint.h"
@@ -20,7 +21,7 @@
 #define FAILPOINTS	KHO_RUN_DIR "/failpoints"
 #define ANY_MACHINE	KHO_RUN_DIR "/any-machine"
 #define LIST_MAX	65536
-#define HANG_MODULE	"/usr/lib/kho-lab/lab_hang.ko"
+#define HANG_MODULE	"/usr/lib/kho-lab/%s/lab_hang.ko"	/* %s: the release */
 
 struct action {
 	const char *name;
@@ -71,6 +72,15 @@ static int kill_restore(struct kho_agent *agent, uint64_t number)
 	return 0;
 }
 
+static int kill_redis(struct kho_agent *agent, uint64_t number)
+{
+	(void)agent;
+	(void)number;
+	/* which redis-server is a link to */
+	kill_program("/usr/bin/redis-check-rdb");
+	return 0;
+}
+
 static int fail(struct kho_agent *agent, uint64_t number)
 {
 	(void)agent;
@@ -94,10 +104,15 @@ static int panic(struct kho_agent *agent, uint64_t number)
 
 static int hang(struct kho_agent *agent, uint64_t number)
 {
+	struct utsname name;
+	char path[256];
+
 	(void)agent;
 	(void)number;
+	uname(&name);
+	snprintf(path, sizeof(path), HANG_MODULE, name.release);
 	if (fork() == 0)
-		_exit(execl("/usr/sbin/insmod", "insmod", HANG_MODULE, NULL) < 0);
+		_exit(execl("/usr/sbin/insmod", "insmod", path, NULL) < 0);
 	return 0;
 }
 
@@ -142,6 +157,7 @@ static const struct action actions[] = {
 	{ "kill", kill_self }, { "kill-criu", kill_criu }, { "kill-restore", kill_restore },
 	{ "error", fail }, { "late", be_late }, { "panic", panic }, { "hang", hang },
 	{ "garbage", garbage }, { "spoil", spoil }, { "criu-fault", criu_fault },
+	{ "kill-redis", kill_redis },
 };
 
 /* ---- later ---- */

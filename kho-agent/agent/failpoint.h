@@ -14,6 +14,7 @@
  *	ACTION	kill		this agent, by SIGKILL
  *		kill-criu	each CRIU of this kernel
  *		kill-restore	each kho-restore of this kernel
+ *		kill-redis	each redis-server of this kernel
  *		error		the step fails
  *		late		the step isn't done, and nothing is said about it
  *		panic		of this kernel

@@ -97,9 +97,9 @@ void kho_nft_add_table(struct kho_nft *nft)
 	finish(nft, message);
 }
 
-void kho_nft_delete_table(struct kho_nft *nft)
+static void remove_table(struct kho_nft *nft, uint16_t type)
 {
-	struct nlmsghdr *message = command(nft, NFT_MSG_DELTABLE, 0);
+	struct nlmsghdr *message = command(nft, type, 0);
 
 	if (!message)
 		return;
@@ -107,14 +107,14 @@ void kho_nft_delete_table(struct kho_nft *nft)
 	finish(nft, message);
 }
 
+void kho_nft_delete_table(struct kho_nft *nft)
+{
+	remove_table(nft, NFT_MSG_DELTABLE);
+}
+
 void kho_nft_destroy_table(struct kho_nft *nft)
 {
-	struct nlmsghdr *message = command(nft, NFT_MSG_DESTROYTABLE, 0);
-
-	if (!message)
-		return;
-	mnl_attr_put_strz(message, NFTA_TABLE_NAME, nft->table);
-	finish(nft, message);
+	remove_table(nft, NFT_MSG_DESTROYTABLE);
 }
 
 void kho_nft_add_chain(struct kho_nft *nft, const struct kho_nft_chain *chain)

@@ -23,6 +23,7 @@ RESTARTED = b"""
 [Workload abmem]
 Unit=lab-abmem.service
 CannotMove=restart
+MaxBlackoutSec=30
 """
 
 

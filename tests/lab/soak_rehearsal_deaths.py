@@ -1,18 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What fails or dies before the switch leaves everything as it was: CRIU and the agent in
-a sample, kho-restore in a rehearsal, a health check that says no after a service was stopped
-that can't move, which is started again."""
+"""What fails or dies before the switch leaves everything as it was: kho-restore in a rehearsal, a
+health check that says no after a service was stopped that can't move, which is started again. A workload
+that dies by itself when systemd was told to leave it alone is started again, too."""
 
 from lib.faults import CLIENTS, Fault, Faults
 from lib.stuck import start_stuck, starts
 
 TIME_LIMIT = 900
-DEATHS = [
-    Fault(0, "CRIU is killed in a sample", old="sample after kill-criu 300", says="sample"),
-    Fault(0, "the agent is killed in a sample", old="sample after kill 300", says="killed"),
-    Fault(0, "kho-restore is killed in a rehearsal", new="rehearse after kill-restore 100",
-          says="rehearse"),
-]
+DEATH = Fault(0, "kho-restore is killed in a rehearsal", rehearsal="yes",
+              new="rehearse after kill-restore 100", says="rehearse")
 STUCK = b"""
 [Workload stuck]
 Unit=lab-stuck.service
@@ -33,14 +29,28 @@ def comes_back(lab, faults):
     assert faults.new.call("systemctl is-active lab-stuck").out.strip() == "inactive"
 
 
+def dies(lab, faults):
+    """Its clients are lost, and nothing else."""
+    old = faults.old
+    faults.configure()
+    old.run("rm /etc/kho-agent/kho-agent.conf.d/stuck.conf")
+    pid = old.run("systemctl show -P MainPID redis-server")
+    faults.arm(old, "catch-up before kill-redis")
+    moved = old.call("khoctl move", 180)
+    assert moved.rc == 1 and f"process {pid} died in the move" in moved.out, moved
+    old.wait_until("systemctl is-active redis-server && redis-cli ping", 60)
+    assert old.run("systemctl show -P MainPID redis-server") != pid
+    assert not old.run("cat /run/systemd/system/redis-server.service.d/50-kho-agent.conf 2>/dev/null; true")
+    lab.step(moved.out.splitlines()[-1])
+
+
 def test(lab):
-    """One after the other, with the same clients."""
+    """One after the other; the last one without clients."""
     faults = Faults(lab)
     with faults.machine.boot("old") as old:
         faults.set_up(old)
         try:
-            for fault in DEATHS:
-                faults.fail(fault)
+            faults.fail(DEATH)
             comes_back(lab, faults)
         except Exception:
             faults.trouble()
@@ -49,4 +59,5 @@ def test(lab):
         lab.step(f"clients: {seen}")
         assert seen["opened"] == seen["kept"] == CLIENTS and not seen["reset"], seen
         assert not seen["lost"] and not seen["wrong"], seen
+        dies(lab, faults)
         assert faults.machine.resets() == 0

@@ -69,6 +69,7 @@ install_ours() {
 	for role in "${roles[@]}"; do
 		install -D -m 644 "build/lab/hang/$(release "$role")/lab_hang.ko" \
 			"$1/usr/lib/kho-lab/$role/lab_hang.ko"
+		ln -s "$role" "$1/usr/lib/kho-lab/$(release "$role")"
 	done
 	# everything takes ten times as long under emulation
 	mkdir -p "$1/usr/lib/kho-agent/kho-agent.conf.d"

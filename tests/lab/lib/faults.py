@@ -4,6 +4,7 @@
 connections to it, and what has to hold after each failure."""
 
 import json
+import os
 from dataclasses import dataclass
 
 from lib.load import Load
@@ -90,6 +91,12 @@ class Fault:
     free: int = 0 # MiB: all else of the new kernel's memory is in use
 
 
+def is_wanted(fault):
+    """LAB_FAULTS=: only those whose text has one of its words."""
+    words = os.environ.get("LAB_FAULTS", "").split()
+    return not words or any(word in fault.what for word in words)
+
+
 class Faults:
     """The machine, its two kernels, and the clients."""
 
@@ -143,7 +150,8 @@ class Faults:
             head -c ${{size}}M /dev/zero >/dev/shm/full""", 120)
 
     @staticmethod
-    def _arm(shell, text):
+    def arm(shell, text):
+        """Failpoints of the kernel behind shell, for its agent."""
         shell.write_file("/run/kho-agent/failpoints", f"{text}\n".encode())
 
     def idle(self):
@@ -164,9 +172,9 @@ class Faults:
         self.need_new()
         self.configure(fault.frozen, fault.health, fault.rehearsal)
         if fault.old:
-            self._arm(self.old, fault.old)
+            self.arm(self.old, fault.old)
         if fault.new:
-            self._arm(self.new, fault.new)
+            self.arm(self.new, fault.new)
         if fault.free:
             self.fill(fault.free)
         self.old.run("rm -f /run/kho-agent/report.json")
@@ -191,8 +199,8 @@ class Faults:
     def commit_with(self, fault):
         """A failure after commit: the move goes on to its end."""
         self.lab.step(f"{fault.number}: {fault.what}")
-        self._arm(self.old, fault.old)
-        self._arm(self.new, fault.new)
+        self.arm(self.old, fault.old)
+        self.arm(self.new, fault.new)
         self.old.run("rm -f /run/kho-agent/report.json")
         self.old.call("khoctl move", 180)
         self.idle()
@@ -226,7 +234,7 @@ class Faults:
         """One after the other, then a move that succeeds; last fails after commit."""
         with self.machine.boot("old") as old:
             self.set_up(old)
-            for fault in faults:
+            for fault in filter(is_wanted, faults):
                 self._guarded(fault.what, lambda fault=fault: self.fail(fault))
             self._guarded("the last move", lambda: self.finish(last))
         assert not self.failed, self.failed
