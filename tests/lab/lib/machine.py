@@ -30,6 +30,7 @@ from .stream import Stream
 BOOT_SECONDS = 90
 BOOT_SILENCE = 40  # a guest that prints nothing for so long in its boot has stalled
 BOOT_LINES = 12
+CLOCKSOURCE = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 BOOT_TRIES = 3  # emulation stalls a guest in its own boot now and then
 CONSOLE = "console=ttyS0 root=/dev/vda"
 
@@ -91,19 +92,26 @@ class Machine:
                 self._watch_boot()
                 shell = self.shell("lab0", kernel).wait_ready(BOOT_SECONDS)
                 self._unwatch_boot()
+                self._check_clock(shell)
                 self._lab.step(f"{self.name} is up on the {kernel} kernel "
                                f"({time.monotonic() - begin:.0f} s)")
                 return shell
-            except LabTimeout:
+            except LabTimeout as trouble:
                 self._unwatch_boot()
                 if attempt == BOOT_TRIES:
                     raise
                 last = self.console("ttyS0").text.splitlines()[-BOOT_LINES:]
                 last += self.look_at_cpus()
                 self.kill()
-                self._lab.restarted(f"{self.name} stalled in its boot, starting it again; it "
-                                    "printed last:\n" + "\n".join(last))
+                self._lab.restarted(f"its boot has failed, starting it again: {trouble}; it printed "
+                                    "last:\n" + "\n".join(last))
         raise AssertionError("unreachable")
+
+    def _check_clock(self, shell):
+        """On a busy host the emulated clocks disagree at times, and the kernel gives the TSC up."""
+        used = shell.run(f"cat {CLOCKSOURCE}")
+        if used != "tsc":
+            raise LabTimeout(f"{self.name} doesn't trust its TSC, and uses {used}")
 
     def _watch_boot(self):
         console, seen = self.console("ttyS0"), [0, time.monotonic()]
