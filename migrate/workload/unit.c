@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/parse.h"
 #include "migrate/workload/cgroup.h"
+#include "migrate/workload/reload.h"
 #include "migrate/workload/unit.h"
 #include "migrate/workload/watchdog.h"
 #include "system/proc.h"
@@ -20,6 +21,7 @@
 #define TIMEOUT_MS	30000
 #define DROP_IN_DIR	"/run/systemd/system"
 #define DROP_IN		"50-kho-agent.conf"
+#define RELOADED	"/run/kho-agent/reloaded"	/* reload.h */
 #define DROP_IN_MAX	65536
 #define NOTED_WATCHDOG	"# watchdog: "		/* us */
 
@@ -52,11 +54,6 @@ static int run(const char *const *argv, struct kho_err *err)
 	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
 
 	return kho_proc_check(&spec, err);
-}
-
-static int reload(struct kho_err *err)
-{
-	return run((const char *const[]){ "systemctl", "daemon-reload", NULL }, err);
 }
 
 static void take_field(const char *line, struct kho_unit *unit, bool *found)
@@ -126,7 +123,7 @@ static int write_drop_in(const char *name, const char *text, struct kho_err *err
 		return kho_fail_errno(err, -errno, "%s", path);
 	drop_in_path(name, false, path);
 	r = kho_file_write_atomic(path, &content, err);
-	return r < 0 ? r : reload(err);
+	return r < 0 ? r : kho_systemd_reload(RELOADED, err);
 }
 
 static int remove_drop_in(const char *name, struct kho_err *err)
@@ -138,7 +135,7 @@ static int remove_drop_in(const char *name, struct kho_err *err)
 		return errno == ENOENT ? 0 : kho_fail_errno(err, -errno, "%s", path);
 	drop_in_path(name, true, path);
 	rmdir(path);	/* stays if there's more in it */
-	return reload(err);
+	return kho_systemd_reload(RELOADED, err);
 }
 
 /* What its watchdog was when it was let go; 0: none, or it wasn't. */
