@@ -17,6 +17,7 @@
 #include "migrate/workload/isolate.h"
 
 #define LOOPBACK	1u		/* its number in every network namespace */
+#define TTY_GROUP	"5"		/* tty: what systemd mounts it with */
 
 pid_t kho_isolate_fork(void)
 {
@@ -28,12 +29,21 @@ pid_t kho_isolate_fork(void)
 	return pid;
 }
 
+/* Every mount of devpts has numbers of its own. A root without that folder has no terminals. */
+static int own_terminals(struct kho_err *err)
+{
+	if (mount("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+		  "ptmxmode=666,mode=620,gid=" TTY_GROUP) < 0 && errno != ENOENT)
+		return kho_fail_errno(err, -errno, "terminals of its own");
+	return 0;
+}
+
 int kho_isolate_mounts(struct kho_err *err)
 {
 	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
 	    mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)
 		return kho_fail_errno(err, -errno, "mounts of its own");
-	return 0;
+	return own_terminals(err);
 }
 
 /* All addresses of the family are this host's. */

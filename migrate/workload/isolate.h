@@ -16,7 +16,7 @@
  */
 pid_t kho_isolate_fork(void);
 
-/* In the child. Mounts don't spread to others from now on, and /proc is its own. */
+/* In the child. Mounts don't spread to others from now on; /proc and pseudo-terminals are its own. */
 int kho_isolate_mounts(struct kho_err *err);
 
 /*
