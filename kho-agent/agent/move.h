@@ -69,7 +69,6 @@ struct kho_mover {
 	sd_event_source *budget_timer;
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
-	unsigned int samples;			/* under way, for which packets are held */
 	struct kho_gauge *gauge;		/* NULL: nothing is measured */
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
 	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
@@ -205,12 +204,6 @@ void kho_mover_tidy(struct kho_agent *agent);
 int kho_mover_give_nic(struct kho_mover *mover, uint32_t item, struct kho_err *err);
 int kho_mover_take_nic_back(struct kho_mover *mover, uint32_t item, struct kho_err *err);
 void kho_mover_end_net(struct kho_mover *mover, bool committed);
-/*
- * Packets are held as in the switch, until the last of the samples that they're held for is over:
- * CRIU reads a queue's length first and its bytes later, and gives up if an ACK came between.
- */
-int kho_mover_hold_for_sample(struct kho_mover *mover, struct kho_err *err);
-int kho_mover_end_hold_for_sample(struct kho_mover *mover, struct kho_err *err);
 void kho_mover_free_net(struct kho_mover *mover);
 
 /* The NIC that the new kernel is to have for an address; NULL: it has one already. */

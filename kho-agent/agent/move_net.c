@@ -177,21 +177,6 @@ static int release_here(struct kho_mover *mover, uint32_t item, struct kho_err *
 	return kho_hold_release_local(mover->holding->hold, err);
 }
 
-int kho_mover_hold_for_sample(struct kho_mover *mover, struct kho_err *err)
-{
-	int r = mover->samples ? 0 : hold(mover, 0, err);
-
-	if (r >= 0)
-		mover->samples++;
-	return r;
-}
-
-int kho_mover_end_hold_for_sample(struct kho_mover *mover, struct kho_err *err)
-{
-	mover->samples--;
-	return mover->samples ? 0 : release_here(mover, 0, err);
-}
-
 static int mute(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	(void)item;

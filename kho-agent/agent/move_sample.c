@@ -64,9 +64,22 @@ void kho_sample_mend(struct kho_departure *d, struct kho_err *err)
 	kho_sample_release(d);
 }
 
+/* All addresses are held together: by the first of the samples under way, until the last is over. */
+static bool are_held(const struct kho_mover *mover)
+{
+	for (unsigned int i = 0; i < mover->config->nr_workloads; i++)
+		if (mover->departures[i] && mover->departures[i]->sample_holds)
+			return true;
+	return false;
+}
+
+/*
+ * As in the switch: CRIU reads a queue's length first and its bytes later, and gives up if an
+ * ACK came between.
+ */
 static int hold_packets(struct kho_departure *d, struct kho_err *err)
 {
-	int r = kho_mover_hold_for_sample(d->mover, err);
+	int r = are_held(d->mover) ? 0 : kho_step_hold.begin(d->mover, 0, err);
 
 	d->sample_holds = r >= 0;
 	return r;
@@ -79,7 +92,7 @@ void kho_sample_release(struct kho_departure *d)
 	if (!d->sample_holds)
 		return;
 	d->sample_holds = false;
-	if (kho_mover_end_hold_for_sample(d->mover, &err) < 0)
+	if (!are_held(d->mover) && kho_step_hold.undo(d->mover, 0, &err) < 0)
 		kho_agent_progress(d->mover->agent, "%s: %s", d->config->name, err.msg);
 }
 

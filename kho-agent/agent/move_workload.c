@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* A workload that leaves: what it is, and the simple steps; departure.h has the idea. */
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -190,7 +189,7 @@ static void on_held(void *ctx, const struct kho_err *err)
 	struct kho_departure *d = ctx;
 	pid_t pid = d->unit.main_pid;
 
-	if (pid && kill(pid, 0) < 0 && errno == ESRCH)
+	if (kho_unit_is_dead(pid))
 		kho_agent_progress(d->mover->agent, "%s: process %d died in the move; its clients "
 				   "are lost, and %s is started again if its Restart= says so",
 				   d->config->name, pid, d->config->unit);

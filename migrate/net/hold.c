@@ -43,7 +43,7 @@
 
 #define KHO_HOLD_MARK	0x4b484f01	/* "KHO", 1 */
 
-enum state { READY, HELD, LOCAL, FORWARD, STOPPED };
+enum state { LOCAL, HELD, FORWARD, STOPPED };	/* where packets go */
 
 struct kho_hold {
 	enum state state;
@@ -121,7 +121,7 @@ int kho_hold_begin(struct kho_hold *hold, struct kho_err *err)
 	size_t i;
 	int r;
 
-	if (hold->state != READY && hold->state != LOCAL)
+	if (hold->state != LOCAL)
 		return kho_fail(err, -EINVAL, "packets are held already, or sent on");
 	kho_nft_init(&nft, NFPROTO_IPV4, KHO_HOLD_TABLE);
 	for (i = 0; i < KHO_FAMILIES; i++) {
@@ -217,7 +217,7 @@ int kho_hold_process(struct kho_hold *hold, struct kho_err *err)
 {
 	int r = 0;
 
-	if (hold->state == READY || hold->state == HELD)
+	if (hold->state == HELD)
 		r = kho_queue_read(&hold->queue, err);
 	else if (hold->state != STOPPED)
 		r = drain(hold, err);
@@ -330,7 +330,7 @@ int kho_hold_release_local(struct kho_hold *hold, struct kho_err *err)
 {
 	int r;
 
-	if (hold->state == READY || hold->state == LOCAL)
+	if (hold->state == LOCAL)
 		return 0;
 	if (hold->state != HELD)
 		return kho_fail(err, -EINVAL, "packets aren't held any more: can't release them");

@@ -173,9 +173,9 @@ int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_er
 	return r < 0 || !watchdog ? r : kho_watchdog_set(unit->main_pid, 0, err);
 }
 
-static bool is_gone(pid_t pid)
+bool kho_unit_is_dead(pid_t main_pid)
 {
-	return pid && kill(pid, 0) < 0 && errno == ESRCH;
+	return main_pid && kill(main_pid, 0) < 0 && errno == ESRCH;
 }
 
 /* It died while its Restart= was taken from it: what that says about a death by a signal. */
@@ -202,7 +202,7 @@ int kho_unit_hold(const char *name, pid_t main_pid, struct kho_err *err)
 	uint64_t watchdog = noted_watchdog(name);
 	int r = remove_drop_in(name, err);
 
-	if (r >= 0 && is_gone(main_pid))
+	if (r >= 0 && kho_unit_is_dead(main_pid))
 		return start_if_it_says(name, err);
 	return r < 0 || !watchdog || !main_pid ? r : kho_watchdog_set(main_pid, watchdog, err);
 }
