@@ -12,7 +12,7 @@ from lib.probes import measured
 from lib.qemu import Nic
 from lib.service import serve_redis
 from lib.upgrade import move, report, rollback, spawn
-from test_move_net import ADDRESS, CONFIG
+from test_move_net import ADDRESS
 
 TIME_LIMIT = 1800
 TIMED = True
@@ -46,7 +46,7 @@ def test(lab):
     machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
                                 Nic(network.tap(), "52:54:00:00:00:02")])
     with machine.boot("old") as old:
-        serve_redis(old, ADDRESS, CONFIG)
+        serve_redis(old, ADDRESS)
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")
         new.wait_until("systemctl is-active kho-new.target", 60)
         wrong = []

@@ -10,27 +10,18 @@ from lib.fleet import Etcd, Operator
 from lib.load import Load
 from lib.net import Network
 from lib.qemu import Nic
-from lib.service import give_address, nic_functions, start_redis
+from lib.service import REDIS_CONFIG, give_address, nic_functions, start_redis
 from lib.upgrade import IMAGES
 
 TIME_LIMIT = 3600
 MACHINES = ("n1", "n2", "n3")
 ETCD = ("10.77.0.5", "10.77.0.6", "10.77.0.7")
 
-CONFIG = """
+FLEET_CONFIG = """
 [Fleet]
 Endpoints={endpoints}
 Name={name}
 LeaseSec=30
-
-[Workload redis]
-Unit=redis-server.service
-Addresses=vip
-HealthCommand=/usr/bin/redis-cli -h {address} ping
-
-[Address vip]
-Address={address}/24
-Functions={functions}
 """
 
 # the images of all machines are the same, byte for byte, but say where their shell is
@@ -61,8 +52,9 @@ class Node:
         self.old = old
         functions = nic_functions(old)
         give_address(old, functions[0], f"{self.address}/24", f"{self.own}/24")
-        self.config = CONFIG.format(endpoints=endpoints, name=self.name, address=self.address,
-                                    functions=" ".join(functions))
+        self.config = (FLEET_CONFIG + REDIS_CONFIG).format(
+            endpoints=endpoints, name=self.name, address=self.address,
+            functions=" ".join(functions))
         old.write_file("/etc/kho-agent/kho-agent.conf", self.config)
         old.write_file("/run/refuse.py", tool)
         old.run(CHANGE_IMAGES, 120)

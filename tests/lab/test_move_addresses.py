@@ -26,7 +26,6 @@ Functions={c} {d}
 """
 
 
-
 def serve(old):
     """One redis at both addresses."""
     a, b, c, d = nic_functions(old)

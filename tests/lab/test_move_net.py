@@ -13,17 +13,6 @@ from lib.upgrade import move, report, retire, spawn
 
 ADDRESS = "10.77.0.10"
 
-CONFIG = """
-[Workload redis]
-Unit=redis-server.service
-Addresses=vip
-HealthCommand=/usr/bin/redis-cli -h {address} ping
-
-[Address vip]
-Address={address}/24
-Functions={functions}
-"""
-
 
 def rss(shell):
     """Resident memory of the agent, in kB."""
@@ -45,7 +34,7 @@ def test(lab):
     machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
                                 Nic(network.tap(), "52:54:00:00:00:02")])
     with machine.boot("old") as old:
-        serve_redis(old, ADDRESS, CONFIG)
+        serve_redis(old, ADDRESS)
         old.run("redis-cli set key value-of-the-old-kernel")
         pid = old.run("systemctl show -P MainPID redis-server")
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")

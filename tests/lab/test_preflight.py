@@ -5,6 +5,7 @@ refuse it with the same words."""
 
 import json
 
+from lib.machine import CLOCKSOURCE
 from lib.qemu import Nic
 from lib.traffic import nic_function
 from lib.upgrade import IMAGES, memory_kib, status
@@ -12,7 +13,6 @@ from lib.upgrade import IMAGES, memory_kib, status
 TIME_LIMIT = 900
 BLOCKED, REFUSED = 6, (1, 3)
 MAC = "52:54:00:00:00:01"
-CLOCK = "/sys/devices/system/clocksource/clocksource0/current_clocksource"
 CONFIG = """
 [Address vip]
 Address=10.77.0.10/24
@@ -80,11 +80,11 @@ def healthy(lab, old):
 
 def clock(lab, old):
     """Another clocksource than the TSC."""
-    old.run(f"echo hpet >{CLOCK}")
+    old.run(f"echo hpet >{CLOCKSOURCE}")
     _, found = check(lab, old, "", BLOCKED)
     assert blockers(found) == {"clock"} and "hpet" in found["clock"]["cause"], found
     refused(lab, old, "clock", "hpet")
-    old.run(f"echo tsc >{CLOCK}")
+    old.run(f"echo tsc >{CLOCKSOURCE}")
 
 
 def room(lab, old):

@@ -19,17 +19,6 @@ ADDRESS = "10.77.0.10"
 UPGRADE = (f"khoctl upgrade {IMAGES}/new-system --cpus=2-3 --memory=1536M "
            "--append=lab.port=ttyS1")
 
-CONFIG = """
-[Workload redis]
-Unit=redis-server.service
-Addresses=vip
-HealthCommand=/usr/bin/redis-cli -h {address} ping
-
-[Address vip]
-Address={address}/24
-Functions={functions}
-"""
-
 
 def wait_state(lab, shell, state, seconds):
     """Until the upgrade has come so far; an agent that was killed isn't there at once."""
@@ -253,7 +242,7 @@ def test(lab):
     machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
                                 Nic(network.tap(), "52:54:00:00:00:02")])
     with machine.boot("old") as old:
-        serve_redis(old, ADDRESS, CONFIG)
+        serve_redis(old, ADDRESS)
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", "10")
         outside_windows(lab, old)
         add_hook(old)

@@ -11,9 +11,9 @@ import struct
 import subprocess
 import time
 
+from waiting import LIMIT, until
+
 BROWSER = "chromium-headless-shell"
-LIMIT = 60
-LOOK_MS = 100
 SIZE = (1200, 1600)
 
 
@@ -32,7 +32,7 @@ class Browser:
         orders, self._orders = os.pipe()
         self._answers, answers = os.pipe()
         with open(log, "wb") as out:
-            self._process = subprocess.Popen(
+            self.process = subprocess.Popen(
                 [BROWSER, "--no-sandbox", "--disable-gpu", "--remote-debugging-pipe",
                  f"--window-size={SIZE[0]},{SIZE[1]}"],
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, close_fds=False,
@@ -47,8 +47,8 @@ class Browser:
         return self
 
     def __exit__(self, *_):
-        self._process.kill()
-        self._process.wait()
+        self.process.kill()
+        self.process.wait()
         os.close(self._orders)
         os.close(self._answers)
 
@@ -82,13 +82,6 @@ class Browser:
             f"(document.getElementById({json.dumps(element)}) || {{}}).innerText || ''"))
         return node["result"]["value"].strip()
 
-    def until(self, what, condition):
-        """The page changes by itself, and tells nobody outside of it."""
-        deadline = time.monotonic() + LIMIT
-        while not condition():
-            assert time.monotonic() < deadline, f"{what}: not within {LIMIT} s"
-            time.sleep(LOOK_MS / 1000)
-
 
 def rounds_of(browser):
     """Which rounds the page's log tells of."""
@@ -99,7 +92,7 @@ def follows(url, log):
     """Its own policy lets its script run, which shows each event once and in order."""
     with Browser(log) as browser:
         browser.order("Page.navigate", url=url)
-        browser.until("three events", lambda: len(rounds_of(browser)) >= 3)
+        until("three events", lambda: len(rounds_of(browser)) >= 3, browser.process)
         rounds = rounds_of(browser)
         assert rounds == list(range(rounds[0], rounds[0] + len(rounds))), rounds
         assert browser.text("live") == "live", browser.text("live")
@@ -112,7 +105,7 @@ def without_script(url, log):
     with Browser(log) as browser:
         browser.order("Emulation.setScriptExecutionDisabled", value=True)
         browser.order("Page.navigate", url=url)
-        browser.until("the table", lambda: "redis" in browser.text("workloads"))
+        until("the table", lambda: "redis" in browser.text("workloads"), browser.process)
         assert browser.text("live") == "" and browser.text("phase") == "sync", browser.text("phase")
 
 
@@ -120,7 +113,7 @@ def picture(url, log, path):
     """For a human to look at; it has the window's size, and isn't of one colour."""
     with Browser(log) as browser:
         browser.order("Page.navigate", url=url)
-        browser.until("an event", lambda: rounds_of(browser))
+        until("an event", lambda: rounds_of(browser), browser.process)
         data = base64.b64decode(browser.order("Page.captureScreenshot")["data"])
     path.write_bytes(data)
     assert data[:8] == b"\x89PNG\r\n\x1a\n" and struct.unpack(">II", data[16:24]) == SIZE

@@ -16,7 +16,6 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 from html.parser import HTMLParser
@@ -28,11 +27,11 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "mk"))
 import browser  # noqa: E402
 from results import Results  # noqa: E402
+from waiting import LIMIT, until  # noqa: E402
 
 ALERTS, DASHBOARD = ROOT / "kho-agent/share/alerts.yml", ROOT / "kho-agent/share/dashboard.json"
 TARGET, SERVER = "127.0.0.1:9786", "127.0.0.1:9090"
 PAGE = f"http://{TARGET}/"
-LIMIT = 60
 CONFIG = f"""
 global:
   scrape_interval: 1s
@@ -133,19 +132,6 @@ def ask(path, **parameters):
     """The server's API."""
     query = urllib.parse.urlencode(parameters)
     return json.loads(fetch(f"http://{SERVER}/api/v1/{path}?{query}")[0])["data"]
-
-
-def until(what, condition, process):
-    """Waits for a condition, as long as the program lives."""
-    deadline = time.monotonic() + LIMIT
-    while time.monotonic() < deadline:
-        assert process.poll() is None, f"{what}: the program has ended"
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
-            if condition():
-                return
-        # the programs have no event to wait for
-        time.sleep(0.1)
-    raise AssertionError(f"{what}: not within {LIMIT} s")
 
 
 def samples():

@@ -31,7 +31,20 @@ def start_redis(shell, address="", options=""):
     shell.wait_until("redis-cli ping", 30)
 
 
-def serve_redis(shell, address, config):
+# a redis at an address that moves with it
+REDIS_CONFIG = """
+[Workload redis]
+Unit=redis-server.service
+Addresses=vip
+HealthCommand=/usr/bin/redis-cli -h {address} ping
+
+[Address vip]
+Address={address}/24
+Functions={functions}
+"""
+
+
+def serve_redis(shell, address, config=REDIS_CONFIG):
     """At an address of the first one of two NICs; the agent is told of all."""
     functions = nic_functions(shell)
     give_address(shell, functions[0], f"{address}/24")

@@ -3,6 +3,8 @@
 
 import json
 
+from .machine import CLOCKSOURCE
+
 IMAGES = "/var/lib/kho-agent/images"
 
 
@@ -43,7 +45,7 @@ def memory_kib(shell):
 
 def assert_clock(new):
     """A spawned kernel hasn't given up its only clock, and has timers that are finer than ticks."""
-    assert new.run("cat /sys/devices/system/clocksource/clocksource0/current_clocksource") == "tsc"
+    assert new.run(f"cat {CLOCKSOURCE}") == "tsc"
     assert new.run("grep -c 'hres_active *: 1' /proc/timer_list") != "0"
 
 
