@@ -3,6 +3,7 @@
 
 ZOO = "/usr/lib/kho-lab/zoo"
 ADDRESSES = ("10.99.0.10", "fd99::10")
+SCOPE = "lab-grove.scope"
 
 
 def give_loopback(shell):
@@ -24,6 +25,14 @@ def start(shell, unit, folder):
     """A unit of the zoo; waits until it can be asked."""
     shell.run(f"systemctl start {unit}")
     shell.wait_until(f"test -S /run/{folder}/control", 30)
+
+
+def start_scope(shell):
+    """No unit file: a tree that somebody has started, in a slice of its own."""
+    shell.run("mkdir -p /run/grove")
+    shell.run_bg(f"RUNTIME_DIRECTORY=/run/grove systemd-run --scope --unit={SCOPE} "
+                 f"--slice=lab-wood.slice setsid {ZOO} tree 7 </dev/null", "/run/grove.log")
+    shell.wait_until("test -S /run/grove/control", 30)
 
 
 def ask(shell, folder, words="how are you"):
