@@ -351,13 +351,27 @@ int kho_criu_answer(struct kho_criu *criu, bool go_on, struct kho_err *err)
 /* ---- events ---- */
 
 /*
- * The last error in CRIU's log that isn't just "FAILED": it says more than cr_errno.
+ * What a task met in the middle of its restore ("pie:"), or the last error that isn't just
+ * "FAILED": the one or the other says more than cr_errno, and than what followed from it.
  */
+static const char *find_error(const char *text)
+{
+	const char *at, *last = NULL;
+
+	at = strstr(text, "Error (criu/pie/");
+	if (at)
+		return at;
+	for (at = text; (at = strstr(at, "Error (")); at += strcspn(at, "\n"))
+		if (!memmem(at, strcspn(at, "\n"), "FAILED", 6))
+			last = at;
+	return last;
+}
+
 static void find_reason(struct kho_criu *criu, char *ret, size_t size)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[128];
-	const char *at, *last = NULL;
+	const char *error;
 	size_t length, i;
 
 	snprintf(path, sizeof(path), "/proc/self/fd/%d/%s", criu->images_fd, criu->log);
@@ -367,11 +381,9 @@ static void find_reason(struct kho_criu *criu, char *ret, size_t size)
 	/* names of abstract sockets are in it as they are */
 	for (i = 0; i < length; i++)
 		text[i] = text[i] ?: '@';
-	for (at = text; (at = strstr(at, "Error (")); at += strcspn(at, "\n"))
-		if (!memmem(at, strcspn(at, "\n"), "FAILED", 6))
-			last = at;
-	if (last)
-		snprintf(ret, size, "%.*s", (int)strcspn(last, "\n"), last);
+	error = find_error(text);
+	if (error)
+		snprintf(ret, size, "%.*s", (int)strcspn(error, "\n"), error);
 }
 
 static void fail_done(struct kho_criu *criu, const CriuResp *resp, struct kho_err *err)
