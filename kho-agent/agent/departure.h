@@ -76,6 +76,9 @@ struct kho_departure {
 /* move_workload.c: whatever is left of it is killed. -ETIMEDOUT: some of it lives. */
 int kho_departure_kill(struct kho_departure *departure, struct kho_err *err);
 
+/* move_dump.c: repair.h says of what; when CRIU has dumped all, and waits. */
+void kho_departure_leave_queues(struct kho_departure *departure);
+
 /*
  * move_rounds.c: CRIU begins, with the pages of this round going over. It's over by an
  * event; until then the state says what it's for.

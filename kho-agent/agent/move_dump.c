@@ -8,6 +8,7 @@
 #include "agent/parcel.h"
 #include "base/file.h"
 #include "base/cleanup.h"
+#include "migrate/criu/repair.h"
 #include "migrate/restore/restore.h"
 #include "migrate/workload/attributes.h"
 
@@ -128,6 +129,15 @@ static int send_files(struct kho_departure *d, struct kho_err *err)
 	return r < 0 ? r : send_archive(d, "files", &archive, err);
 }
 
+/* Without it, if all is put back, some of its connections wait for a timer: no more than that. */
+void kho_departure_leave_queues(struct kho_departure *d)
+{
+	struct kho_err err = {};
+
+	if (kho_criu_leave_queues(d->unit.cgroup, &err) < 0)
+		kho_agent_progress(d->mover->agent, "%s: %s", d->config->name, err.msg);
+}
+
 /* All is dumped, and CRIU waits. The cgroup holds the tasks now, should CRIU die. */
 static int on_post_dump(struct kho_departure *d, struct kho_err *err)
 {
@@ -141,6 +151,7 @@ static int on_post_dump(struct kho_departure *d, struct kho_err *err)
 	if (r >= 0)
 		r = send_files(d, err);
 	kho_session_pump(d->mover->agent->session);
+	kho_departure_leave_queues(d);
 	return r;
 }
 

@@ -156,6 +156,8 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 		.images_fd = d->dir,
 		.log = "dump.log",
 		.page_fd = page_fd,
+		/* or CRIU wouldn't put back what is unread in terminals, even if it's undone */
+		.leave_running = true,
 		.nr_external = d->nr_external,
 	};
 	int r;

@@ -50,6 +50,7 @@ int kho_sample_on_post_dump(struct kho_departure *d, struct kho_err *err)
 	d->state = DEPARTURE_SAMPLED;
 	if (write_stand_ins(d, &trouble) < 0)
 		d->sample_err = trouble;
+	kho_departure_leave_queues(d);
 	return kho_criu_answer(d->criu, false, err);
 }
 

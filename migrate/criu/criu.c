@@ -287,7 +287,7 @@ static void fill_opts(const struct kho_criu_request *request, CriuOpts *opts)
 		opts->parent_img = (char *)request->parent;
 		opts->freeze_cgroup = (char *)request->freeze_cgroup;
 		SET(opts, tcp_skip_in_flight, request->skip_in_flight);
-		SET(opts, leave_running, false);
+		SET(opts, leave_running, request->leave_running);
 	} else {
 		SET(opts, rst_sibling, true);
 		SET(opts, lazy_pages, request->lazy_pages);

@@ -78,6 +78,7 @@ struct kho_criu_request {
 	const char *log;		/* file in the folder */
 	const char *freeze_cgroup;	/* path; NULL: none */
 	int page_fd;			/* socket to a page server, or -1 */
+	bool leave_running;		/* dump: what isn't undone isn't killed, either */
 	bool skip_in_flight;		/* dump: connections that nobody has accepted don't count */
 	bool lazy_pages;		/* restore: serve memory later, by a socket in the folder */
 	struct kho_criu_external external[KHO_CRIU_EXTERNALS];	/* to leave out */

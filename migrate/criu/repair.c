@@ -44,33 +44,54 @@ static bool is_connection(int fd)
 	       info.tcpi_state != TCP_LISTEN && info.tcpi_state != TCP_CLOSE;
 }
 
-/*
- * 1: it was in the other mode. What isn't a TCP connection is none of ours. One whose
- * repair mode ends sends a window probe, by which its peer learns that it's there.
- */
-static int set_repair(int fd, int on)
+/* What isn't TCP is none of ours. -ENOTSOCK and others: it isn't, or can't be asked. */
+static int get_repair(int fd)
 {
 	int protocol, repair;
 	socklen_t size = sizeof(protocol);
 
 	if (getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 ||
 	    protocol != IPPROTO_TCP)
-		return 0;
+		return -ENOTSOCK;
 	size = sizeof(repair);
-	if (getsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repair, &size) < 0 || repair == on ||
-	    (on && !is_connection(fd)))
-		return 0;
-	return setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0 ? -errno : 1;
+	return getsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &repair, &size) < 0 ? -errno : repair;
 }
 
-static int set_repair_of(int pidfd, int number, int on)
+static int set(int fd, int option, int value)
+{
+	return setsockopt(fd, IPPROTO_TCP, option, &value, sizeof(value)) < 0 ? -errno : 1;
+}
+
+/*
+ * All return 1 if there was something to do. One whose repair mode ends sends a window
+ * probe, by which its peer learns that it's there.
+ */
+static int clear_repair(int fd)
+{
+	return get_repair(fd) == TCP_REPAIR_ON ? set(fd, TCP_REPAIR, TCP_REPAIR_OFF) : 0;
+}
+
+static int set_repair(int fd)
+{
+	return get_repair(fd) == TCP_REPAIR_OFF && is_connection(fd) ?
+	       set(fd, TCP_REPAIR, TCP_REPAIR_ON) : 0;
+}
+
+static int leave_queues(int fd)
+{
+	return get_repair(fd) == TCP_REPAIR_ON ? set(fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE) : 0;
+}
+
+typedef int (*socket_fn)(int fd);
+
+static int do_socket(int pidfd, int number, socket_fn act)
 {
 	_cleanup_close_ int fd = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
 
-	return fd < 0 ? -errno : set_repair(fd, on);
+	return fd < 0 ? -errno : act(fd);
 }
 
-static int do_task(pid_t pid, int on, struct kho_err *err)
+static int do_task(pid_t pid, socket_fn act, struct kho_err *err)
 {
 	_cleanup_close_ int pidfd = pidfd_open(pid);
 	_cleanup_closedir_ DIR *dir = NULL;
@@ -86,7 +107,7 @@ static int do_task(pid_t pid, int on, struct kho_err *err)
 	while ((entry = readdir(dir))) {
 		if (entry->d_name[0] == '.' || !is_socket(path, entry->d_name))
 			continue;
-		r = set_repair_of(pidfd, (int)strtol(entry->d_name, NULL, 10), on);
+		r = do_socket(pidfd, (int)strtol(entry->d_name, NULL, 10), act);
 		if (r < 0 && r != -EBADF && r != -ESRCH)
 			return kho_fail_errno(err, r, "socket %s of process %d", entry->d_name,
 					      pid);
@@ -95,7 +116,7 @@ static int do_task(pid_t pid, int on, struct kho_err *err)
 	return done;
 }
 
-static int do_cgroup(const char *cgroup, int on, struct kho_err *err)
+static int do_cgroup(const char *cgroup, socket_fn act, struct kho_err *err)
 {
 	struct kho_err one = {};
 	struct kho_pids pids;
@@ -104,7 +125,7 @@ static int do_cgroup(const char *cgroup, int on, struct kho_err *err)
 	if (r < 0)
 		return r;
 	for (size_t i = 0; i < pids.nr; i++) {
-		r = do_task(pids.pids[i], on, &one);
+		r = do_task(pids.pids[i], act, &one);
 		if (r > 0)
 			done += r;
 		if (r < 0 && first == 0)
@@ -116,7 +137,7 @@ static int do_cgroup(const char *cgroup, int on, struct kho_err *err)
 
 int kho_criu_clear_repair(const char *cgroup, struct kho_err *err)
 {
-	return do_cgroup(cgroup, 0, err);
+	return do_cgroup(cgroup, clear_repair, err);
 }
 
 int kho_criu_quiet(const char *cgroup, struct kho_err *err)
@@ -124,7 +145,12 @@ int kho_criu_quiet(const char *cgroup, struct kho_err *err)
 	char own[OWN_CGROUP_MAX];
 	int r = cgroup ? 0 : kho_cgroup_of(0, own, sizeof(own), err);
 
-	return r < 0 ? r : do_cgroup(cgroup ?: own, 1, err);
+	return r < 0 ? r : do_cgroup(cgroup ?: own, set_repair, err);
+}
+
+int kho_criu_leave_queues(const char *cgroup, struct kho_err *err)
+{
+	return do_cgroup(cgroup, leave_queues, err);
 }
 
 /* ---- CRIUs ---- */

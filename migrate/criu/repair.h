@@ -30,6 +30,14 @@ int kho_criu_clear_repair(const char *cgroup, struct kho_err *err);
  */
 int kho_criu_quiet(const char *cgroup, struct kho_err *err);
 
+/*
+ * Of what CRIU has dumped, and may have to put back: it leaves chosen the queue that it
+ * read last, the one to be sent. An ACK makes the kernel then take all of that queue for
+ * sent, which it wasn't, so that a full connection waits for a timer, and the longer the
+ * longer it stood still. Returns of how many sockets the queue was left.
+ */
+int kho_criu_leave_queues(const char *cgroup, struct kho_err *err);
+
 /* CRIUs that run in the caller's own cgroup, as pidfds. *@ret is to be freed. */
 struct kho_criu_left {
 	int *fds;

@@ -7,8 +7,9 @@ with a child and forks, remaps, splits and gives back what it has. They move the
 
 from lib.upgrade import move, report, rollback, spawn
 
-TIME_LIMIT = 2400
+TIME_LIMIT = 3600
 MOVES = 20
+MOVE_SECONDS = 360
 
 UNITS = {
     "threads": "[Service]\nExecStart=/usr/lib/kho-lab/abmem /run/threads 256 4 0 plain 8\n",
@@ -55,9 +56,9 @@ def test(lab):
         add_units(new)
         for number in range(MOVES):
             if number % 2 == 0:
-                move(lab, old, new)
+                move(lab, old, new, seconds=MOVE_SECONDS)
             else:
-                rollback(lab, old, new)
+                rollback(lab, old, new, seconds=MOVE_SECONDS)
             go_on(old if number % 2 else new)
             lab.step(f"move {number + 1}: " + ", ".join(
                 f"{w['name']} frozen {w['frozen_ms']} ms" for w in report(old)["workloads"]))

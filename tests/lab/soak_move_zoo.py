@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What a workload may consist of: a task with one of everything, a tree of 200 processes,
 a task that watches its clocks and a service that systemd watches move at once, and
-all of it is whole."""
+all of it is whole: after a move that was undone, and after one that wasn't."""
 
 import re
 
 from lib.upgrade import move, report, spawn
-from lib.zoo import ask, give_loopback, start, start_zoo
+from lib.zoo import SCOPE, ask, give_loopback, start, start_scope, start_zoo
 
-TIME_LIMIT = 600
-SCOPE = "lab-grove.scope"
+TIME_LIMIT = 900
+MOVE_SECONDS = 360 # of CRIU's time for 200 tasks, again in each round
 UNITS = {"zoo": "lab-zoo.service", "tree": "lab-zoo@tree-200.service",
          "clock": "lab-zoo@clock.service", "notify": "lab-zoo-notify.service", "grove": SCOPE}
 FOLDERS = {"zoo": "zoo", "tree": "zoo-tree-200", "clock": "zoo-clock", "notify": "zoo-notify",
@@ -24,14 +24,6 @@ def configure(shell):
     shell.write_file("/etc/kho-agent/kho-agent.conf", text.encode())
 
 
-def start_scope(shell):
-    """No unit file: a tree that somebody has started, in a slice of its own."""
-    shell.run_bg(f"RUNTIME_DIRECTORY=/run/grove systemd-run --scope --unit={SCOPE} "
-                 "--slice=lab-wood.slice setsid /usr/lib/kho-lab/zoo tree 7 </dev/null",
-                 "/run/grove.log")
-    shell.wait_until("test -S /run/grove/control", 30)
-
-
 def pids(shell, unit):
     """Of all processes of the unit."""
     group = shell.run(f"systemctl show -P ControlGroup {unit}")
@@ -41,6 +33,15 @@ def pids(shell, unit):
 def longest(text):
     """The longest steps that the clocks made: of real time, monotonic, since boot."""
     return [int(n) for n in re.search(r"real (\d+) mono (\d+) boot (\d+)", text).groups()]
+
+
+def undo_one(lab, old):
+    """A move that is undone when all was dumped leaves all as it was."""
+    old.write_file("/run/kho-agent/failpoints", b"restore before error\n")
+    undone = old.call("khoctl move", MOVE_SECONDS)
+    assert undone.rc == 1 and "the move was undone: restore" in undone.out, undone
+    for folder in FOLDERS.values():
+        lab.step(f"undone; {folder}: {ask(old, folder)}")
 
 
 def check_clocks(lab, new):
@@ -106,18 +107,18 @@ def test(lab):
         start_zoo(old)
         for name in ("tree", "clock", "notify"):
             start(old, UNITS[name], FOLDERS[name])
-        old.run("mkdir -p /run/grove")
         start_scope(old)
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")
         new.wait_until("systemctl is-active kho-new.target", 60)
         give_loopback(new)
         new.run("mkdir -p /run/grove")
         before = {unit: pids(old, unit) for unit in UNITS.values()}
+        undo_one(lab, old)
         for folder in FOLDERS.values():
             lab.step(f"{folder}: {ask(old, folder)}")
         ask(old, "zoo-clock", "again")
-        beats = int(ask(old, "zoo-notify").split()[1])
-        move(lab, old, new)
+        move(lab, old, new, seconds=MOVE_SECONDS)
+        beats = int(ask(new, "zoo-notify").split()[1])
         for seen in report(old)["workloads"]:
             lab.step(f"report: {seen}")
         check_clocks(lab, new)

@@ -62,9 +62,9 @@ def report(shell):
     return json.loads(shell.run("khoctl --json report"))
 
 
-def _command(lab, shell, command, arrivals, departures):
+def _command(lab, shell, command, arrivals, departures, seconds):
     """Runs it; what both sides know is shown if it fails."""
-    moved = shell.call(command, 180)
+    moved = shell.call(command, seconds)
     if moved.rc == 0:
         return moved.out
     for side, logs in ((arrivals, "move/*/images/restore.log"), (departures, "dump/*/*/dump.log")):
@@ -73,11 +73,11 @@ def _command(lab, shell, command, arrivals, departures):
     raise AssertionError(moved.out)
 
 
-def move(lab, old, new, to=""):
+def move(lab, old, new, to="", seconds=180):
     """Moves all workloads to the new kernel."""
-    return _command(lab, old, f"khoctl move {to}", new, old)
+    return _command(lab, old, f"khoctl move {to}", new, old, seconds)
 
 
-def rollback(lab, old, new, given_in=None):
+def rollback(lab, old, new, given_in=None, seconds=180):
     """Moves all workloads back."""
-    return _command(lab, given_in or old, "khoctl rollback", old, new)
+    return _command(lab, given_in or old, "khoctl rollback", old, new, seconds)
