@@ -18,6 +18,7 @@
 #include "migrate/criu/canary_tree.h"
 #include "migrate/criu/criu.h"
 #include "migrate/criu/repair.h"
+#include "migrate/criu/terminals.h"
 #include "migrate/net/hush.h"
 #include "migrate/pages/serve.h"
 #include "migrate/pages/store.h"
@@ -55,6 +56,7 @@ struct restore {
 	bool alone;			/* the agent is gone, and nothing has run */
 	bool fetching;			/* it's brought in, not just served */
 	bool held, go;			/* CRIU waits before it makes tasks; it needn't */
+	int terminals;			/* the lock; negative: it isn't ours */
 	uint64_t resumed_ns;
 	int status;			/* to exit with */
 };
@@ -145,6 +147,7 @@ static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 	/* a rehearsal's tasks have other PIDs, and never run */
 	int r = restore->rehearses ? 0 : kho_attributes_set_from(restore->fds[0], err);
 
+	kho_terminals_unlock(&restore->terminals);
 	if (r < 0)
 		return r;
 	restore->state = STATE_STOPPED;
@@ -216,14 +219,24 @@ static int on_pages(struct restore *restore, struct kho_err *err)
 	return 0;
 }
 
+static int make_tasks(struct restore *restore, struct kho_err *err)
+{
+	restore->terminals = kho_terminals_lock(restore->fds[0]);
+	if (restore->terminals < 0 && restore->terminals != -ENOENT)
+		fprintf(stderr, "terminals: %s\n", strerror(-restore->terminals));
+	return kho_criu_answer(restore->criu, true, err);
+}
+
 /* Two of its questions are the agent's to answer. */
 static int on_notify(struct restore *restore, const struct kho_criu_event *event,
 		     struct kho_err *err)
 {
 	if (strcmp(event->script, "pre-resume") == 0)
 		return on_stopped(restore, event->pid, err);
-	if (strcmp(event->script, "pre-restore") != 0 || restore->go)
+	if (strcmp(event->script, "pre-restore") != 0)
 		return kho_criu_answer(restore->criu, true, err);
+	if (restore->go)
+		return make_tasks(restore, err);
 	if (restore->alone)
 		return kho_fail(err, -ECONNRESET, "the agent has gone away");
 	restore->held = true;
@@ -236,7 +249,7 @@ static int go(struct restore *restore, struct kho_err *err)
 	if (!restore->held)
 		return 0;
 	restore->held = false;
-	return kho_criu_answer(restore->criu, true, err);
+	return make_tasks(restore, err);
 }
 
 static int on_criu(struct restore *restore, struct kho_err *err)
@@ -438,7 +451,7 @@ static int run(struct restore *restore, struct kho_err *err)
 
 int main(int argc, char **argv)
 {
-	struct restore restore = { .agent = -EBADF };
+	struct restore restore = { .agent = -EBADF, .terminals = -EBADF };
 	struct kho_err err = {};
 	int r;
 
