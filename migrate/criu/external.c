@@ -201,6 +201,12 @@ static int look_at(const struct look *look, const char *fd, struct kho_criu_exte
 	return add(ret, nr, dump, key, err);
 }
 
+/* A task that ends while it's looked at, or is a zombie, has no mounts and no descriptors. */
+static bool is_over(int r)
+{
+	return r == -ENOENT || r == -ESRCH || r == -EINVAL;
+}
+
 int kho_criu_find_externals(pid_t pid, struct kho_criu_external ret[KHO_CRIU_EXTERNALS],
 			    size_t *nr, struct kho_err *err)
 {
@@ -214,10 +220,14 @@ int kho_criu_find_externals(pid_t pid, struct kho_criu_external ret[KHO_CRIU_EXT
 
 	snprintf(path, sizeof(path), "/proc/%d/mountinfo", pid);
 	r = kho_file_read(path, MOUNTINFO_MAX, &mounts, NULL, err);
-	if (r < 0)
+	if (r < 0 && !is_over(r))
 		return r;
 	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
-	dir = opendir(path);
+	dir = r < 0 ? NULL : opendir(path);
+	if (r < 0 || (!dir && is_over(-errno))) {
+		*err = (struct kho_err){};
+		return 0;
+	}
 	if (diag < 0 || !dir)
 		return kho_fail_errno(err, -errno, "descriptors of process %d", pid);
 	look.dir = dirfd(dir);

@@ -144,7 +144,7 @@ static int begin(struct restore *restore, struct kho_err *err)
 
 static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 {
-	/* a rehearsal's tasks have other PIDs, and never run */
+	/* a rehearsal's tasks have other PIDs, and never run: our parent kills us all now */
 	int r = restore->rehearses ? 0 : kho_attributes_set_from(restore->fds[0], err);
 
 	kho_terminals_unlock(&restore->terminals);
@@ -154,7 +154,7 @@ static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 	if (restore->alone)
 		return kho_fail(err, -ECONNRESET, "the agent has gone away");
 	tell(restore, "stopped %d", pid);
-	return restore->rehearses ? kho_criu_answer(restore->criu, false, err) : 0;
+	return 0;
 }
 
 static uint64_t now_ns(void)
@@ -261,10 +261,6 @@ static int on_criu(struct restore *restore, struct kho_err *err)
 	case KHO_CRIU_NOTIFY:
 		return on_notify(restore, &event, err);
 	case KHO_CRIU_DONE:
-		if (restore->rehearses && restore->state == STATE_STOPPED) {
-			restore->state = STATE_OVER;
-			return 0;
-		}
 		if (event.err.code < 0)
 			break;
 		kho_hush_end(&restore->hush);
@@ -418,9 +414,7 @@ static int run(struct restore *restore, struct kho_err *err)
 	int r = 0;
 
 	while (r >= 0 && restore->state != STATE_OVER) {
-		/* a copy that's told "no" drops its memory, and the connection for it */
-		bool dropped = restore->rehearses && restore->state == STATE_STOPPED;
-		bool serving = restore->server && !restore->served && !dropped;
+		bool serving = restore->server && !restore->served;
 		bool busy = serving && kho_page_server_busy(restore->server);
 		/* CRIU's child is of no use any more once it has said that it's done */
 		struct pollfd fds[4] = {

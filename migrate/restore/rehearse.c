@@ -89,9 +89,11 @@ int kho_rehearsal_process(struct kho_rehearsal *rehearsal, uint64_t *ret_ns, str
 	if (n <= 0)
 		return end(rehearsal, ret_ns, err);
 	line[n] = '\0';
-	if (strncmp(line, "stopped ", 8) == 0)
+	if (strncmp(line, "stopped ", 8) == 0) {
 		rehearsal->stopped_ns = now_ns();
-	else if (strncmp(line, "failed ", 7) == 0)
+		return end(rehearsal, ret_ns, err);
+	}
+	if (strncmp(line, "failed ", 7) == 0)
 		kho_fail(&rehearsal->err, -EIO, "%.480s", line + 7);
 	return 1;
 }

@@ -11,8 +11,9 @@
  *             the volumes, which aren't here yet, stand-ins (migrate/workload/stand_in.h)
  *   network   loopback only, to which all addresses belong: sockets are bound to theirs,
  *             and what they send reaches nobody
- * In there it does just what it would do for the real one, but answers "no" when all is
- * restored and nothing has run. It talks to its parent as kho-restore does to the agent.
+ * In there it does just what it would do for the real one, and talks to its parent as kho-restore
+ * does to the agent. When all is restored and nothing has run the parent ends them all: a CRIU that
+ * is told "no" then lets the tasks run all the same, with what little of their memory is there.
  */
 #ifndef KHO_MIGRATE_REHEARSE_H
 #define KHO_MIGRATE_REHEARSE_H

@@ -62,4 +62,7 @@ def test(lab):
             go_on(old if number % 2 else new)
             lab.step(f"move {number + 1}: " + ", ".join(
                 f"{w['name']} frozen {w['frozen_ms']} ms" for w in report(old)["workloads"]))
+        # nor did a rehearsal's copy run, whose memory isn't there
+        for kernel in (old, new):
+            assert kernel.call("dmesg | grep -c segfault").out.strip() == "0"
         assert machine.resets() == 0

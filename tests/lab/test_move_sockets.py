@@ -69,4 +69,6 @@ def test(lab):
         assert seen["wrong"] == 0 and seen["why"] == [""], seen
         # what one side has sent, the other has read: to the byte
         assert f"{2 * EACH} clients, {2 * EACH} ended, {seen['sent']} in, {seen['read']} out" in text
+        # nor did a rehearsal's copy run, whose memory isn't there
+        assert new.call("dmesg | grep -c segfault").out.strip() == "0"
         assert machine.resets() == 0
