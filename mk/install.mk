@@ -36,6 +36,7 @@ install-built:
 		kho-agent/share/dashboard.json
 	$(Q)$(INSTALL) -D -t $(DESTDIR)$(SHAREDIR)/kubernetes kho-agent/share/kubernetes/cordon
 	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR)/kubernetes kho-agent/share/kubernetes/plan.yml
+	$(Q)$(INSTALL) -D -m 644 -t $(DESTDIR)$(SHAREDIR)/ansible kho-agent/share/ansible/upgrade.yml
 	$(Q)$(if $(UNITS),$(INSTALL) -m 644 $(UNITS) $(DESTDIR)$(UNITDIR)/)
 	$(Q)for folder in postinst.d header_postinst.d; do \
 		$(INSTALL) -D kho-agent/hooks/kernel-installed \

@@ -164,6 +164,48 @@ cordons() {
 		not env KHO_NODE=nowhere KHO_UPGRADE=three $hook pre-switch'
 }
 
+# a machine as the playbook sees it: /tmp/runs, /tmp/asked; it's in the middle of an upgrade twice
+fake_khoctl() {
+	cat >"$view/root/usr/local/bin/khoctl" <<'END'
+#!/bin/sh
+asked=$(cat /tmp/asked 2>/dev/null || echo 0)
+case "$*" in
+"--json upgrade --if-needed "*"/tmp/image")
+	if [ "$(cat /tmp/runs)" = new ]; then echo '{"needed":false,"release":"new"}'; exit; fi
+	case $* in *--no-wait*) echo 0 >/tmp/asked ;; esac
+	echo '{"id":"1"}' ;;
+"--json status")
+	echo $((asked + 1)) >/tmp/asked
+	[ "$asked" -ge 2 ] || { echo '{"phase":"soak"}'; exit; }
+	[ -e /tmp/undone ] || echo new >/tmp/runs
+	echo '{"phase":"idle"}' ;;
+*) exit 64 ;;
+esac
+END
+	chmod +x "$view/root/usr/local/bin/khoctl"
+}
+
+play() {
+	inside 'ANSIBLE_LOCALHOST_WARNING=false HOME=/tmp ansible-playbook --connection=local --inventory=localhost, \
+		--extra-vars="{kho_image: /tmp/image, kho_tries: 9, kho_pause: 0}" \
+		/usr/share/kho-agent/ansible/upgrade.yml'
+}
+
+# waits for the end of an upgrade; does nothing the second time; one that was undone is a failure
+plays() {
+	local first second verdict=0
+	fake_khoctl
+	inside 'echo old >/tmp/runs'
+	first=$(play) && second=$(play) || verdict=1
+	printf '%s\n' "$first" "$second"
+	grep -q 'changed=1 .*failed=0' <<<"$first" && grep -q 'changed=0 .*failed=0' <<<"$second" &&
+		inside 'test "$(cat /tmp/asked)" = 4' || verdict=1
+	inside 'echo old >/tmp/runs; touch /tmp/undone'
+	play && verdict=1
+	inside 'rm /usr/local/bin/khoctl /tmp/runs /tmp/asked /tmp/undone'
+	return "$verdict"
+}
+
 purges() {
 	inside 'touch /var/lib/kho-agent/images/something
 		dpkg --purge kho-agent kho-multikernel-dkms
@@ -201,5 +243,6 @@ check has-hooks has_hooks
 check stages stages
 check stays-in-upgrade stays_in_upgrade
 check cordons cordons
+check plays plays
 check purges purges
 exit "$failed"
