@@ -17,6 +17,7 @@
 
 static const char *const own_options[] = {
 	"no_ipi_broadcast", "pci", "tsc_early_khz", "tsc", "maxcpus",
+	"kho",				/* the last one: of kernels that have it */
 };
 
 static bool is_space(char c)
@@ -38,9 +39,9 @@ static char fold(char c)
 	return c == '-' ? '_' : c;
 }
 
-static const char *own_option(const char *name, size_t len)
+static const char *own_option(const char *name, size_t len, bool native)
 {
-	for (size_t i = 0; i < KHO_ARRAY_SIZE(own_options); i++) {
+	for (size_t i = 0; i < KHO_ARRAY_SIZE(own_options) - !native; i++) {
 		const char *own = own_options[i];
 		size_t n = 0;
 
@@ -65,7 +66,7 @@ static bool word_length(const char *text, size_t len, size_t *ret)
 	return !quoted;
 }
 
-static int check_word(const char *word, size_t len, struct kho_err *err)
+static int check_word(const char *word, size_t len, bool native, struct kho_err *err)
 {
 	const char *own;
 	size_t name = 0;
@@ -76,14 +77,14 @@ static int check_word(const char *word, size_t len, struct kho_err *err)
 	}
 	while (name < len && word[name] != '=' && word[name] != '"')
 		name++;
-	own = own_option(word, name);
+	own = own_option(word, name, native);
 	if (!own)
 		return 0;
 	return kho_fail(err, -EEXIST, "command line: \"%.*s\": a spawned kernel gets its own %s=; "
 			"remove it", (int)len, word, own);
 }
 
-static int check_words(const char *text, size_t len, struct kho_err *err)
+static int check_words(const char *text, size_t len, bool native, struct kho_err *err)
 {
 	size_t word;
 
@@ -99,14 +100,14 @@ static int check_words(const char *text, size_t len, struct kho_err *err)
 					"at \"%.40s\"; add the missing quote", text + at);
 		if (word == 2 && !memcmp(text + at, "--", 2))
 			return 0;
-		r = check_word(text + at, word, err);
+		r = check_word(text + at, word, native, err);
 		if (r < 0)
 			return r;
 	}
 	return 0;
 }
 
-static int check_text(const char *text, size_t len, struct kho_err *err)
+static int check_text(const char *text, size_t len, bool native, struct kho_err *err)
 {
 	for (size_t i = 0; i < len; i++) {
 		unsigned char c = (unsigned char)text[i];
@@ -115,7 +116,7 @@ static int check_text(const char *text, size_t len, struct kho_err *err)
 			return kho_fail(err, -EINVAL, "command line: control character 0x%02x after "
 					"%zu characters; write it on one line", c, i);
 	}
-	return check_words(text, len, err);
+	return check_words(text, len, native, err);
 }
 
 int kho_cmdline_build(const struct kho_cmdline_spec *spec, char *ret, size_t size,
@@ -130,15 +131,16 @@ int kho_cmdline_build(const struct kho_cmdline_spec *spec, char *ret, size_t siz
 	if (!spec->tsc_khz)
 		return kho_fail(err, -EINVAL, "command line: the TSC's frequency isn't known; "
 				"run the old kernel on a machine with an invariant TSC");
-	r = check_text(spec->extra, extra, err);
+	r = check_text(spec->extra, extra, spec->native, err);
 	if (r < 0)
 		return r;
-	r = check_text(spec->user, user, err);
+	r = check_text(spec->user, user, spec->native, err);
 	if (r < 0)
 		return r;
 	len = (size_t)snprintf(own, sizeof(own),
 			       "no_ipi_broadcast=1 pci=off tsc_early_khz=%" PRIu32 " tsc=nowatchdog "
-			       "maxcpus=%zu swiotlb=8192", spec->tsc_khz, spec->nr_cpus);
+			       "maxcpus=%zu swiotlb=8192%s", spec->tsc_khz, spec->nr_cpus,
+			       spec->native ? " kho=on" : "");
 	len += (extra ? extra + 1 : 0) + (user ? user + 1 : 0);
 	if (len > spec->limit || len >= size)
 		return kho_fail(err, -E2BIG,

@@ -13,10 +13,13 @@
  *	maxcpus=N            CPUs that come later stay offline until they come
  *	swiotlb=8192         16 MiB to bounce DMA in, not 64: a region is small, and what it
  *	                     absorbs later can't be used for that. The operator may ask for more
+ *	kho=on               the kernel has KHO, and memory that the tree is to keep: it would use
+ *	                     that memory for anything. Not for other kernels
  */
 #ifndef KHO_SPAWN_CMDLINE_H
 #define KHO_SPAWN_CMDLINE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +30,7 @@ struct kho_cmdline_spec {
 	const char *extra;		/* further options of the agent, may be NULL */
 	uint32_t tsc_khz;
 	size_t nr_cpus;			/* the new kernel's own */
+	bool native;			/* it takes the tree in by itself */
 	size_t limit;			/* longest text the kernel takes, without NUL */
 };
 

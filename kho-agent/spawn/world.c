@@ -104,6 +104,7 @@ static int plan_cmdline(const struct kho_world_spec *spec, struct plan *plan,
 		.extra = spec->extra_options,
 		.tsc_khz = spec->tsc_khz,
 		.nr_cpus = spec->nr_cpus,
+		.native = spec->native,
 		.limit = plan->image.cmdline_size,
 	};
 

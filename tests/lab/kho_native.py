@@ -38,7 +38,7 @@ def test(lab):
         manifest = old.run(f"cat {IMAGES}/kho-system/manifest")
         assert "\nkho = kho-v4\n" in manifest, manifest
         assert "\nkho = none\n" in old.run(f"cat {IMAGES}/new/manifest")
-        old.run(f"khoctl spawn {IMAGES}/kho-system --append='lab.port=ttyS1 kho=on' "
+        old.run(f"khoctl spawn {IMAGES}/kho-system --append=lab.port=ttyS1 "
                 "--cpus=2-3 --memory=1G", 240)
         new = machine.shell("ttyS1", "kho").wait_ready(90)
         log = new.run("dmesg")

@@ -186,7 +186,8 @@ END
 }
 
 play() {
-	inside 'ANSIBLE_LOCALHOST_WARNING=false HOME=/tmp ansible-playbook --connection=local --inventory=localhost, \
+	inside 'ANSIBLE_LOCALHOST_WARNING=false HOME=/tmp ansible-playbook \
+		--connection=local --inventory=localhost, \
 		--extra-vars="{kho_image: /tmp/image, kho_tries: 9, kho_pause: 0}" \
 		/usr/share/kho-agent/ansible/upgrade.yml'
 }

@@ -184,7 +184,7 @@ START_TEST(the_control_area_is_ram_from_the_tree_on)
 	ck_assert_ptr_nonnull(bytes);
 	fake_image_init(&kernel);
 	ranges[0].size = SMALL_SIZE;
-	const struct kho_world_spec spec = {
+	struct kho_world_spec spec = {
 		.region = region, .low_window = KHO_LOW_WINDOW_A, .phys_end = 6 * KHO_GIB,
 		.cpus = &cpu, .nr_cpus = 1, .kernel = kernel.data,
 		.kernel_size = sizeof(kernel.data), .initramfs = initrd,
@@ -208,6 +208,10 @@ START_TEST(the_control_area_is_ram_from_the_tree_on)
 	ck_assert_uint_eq(control.start, BASE);
 	ck_assert_uint_eq(control.keep, KHO_OFF_CONTROL);
 	ck_assert_uint_eq(control.size, KHO_CONTROL_AREA_SIZE);
+	/* or it would use what's kept for anything */
+	ck_assert_ptr_nonnull(strstr((const char *)bytes + KHO_OFF_CMDLINE, " kho=on quiet"));
+	spec.cmdline = "kho=off";
+	ck_assert_int_eq(kho_world_build(&spec, bytes, SMALL_SIZE, &world, &err), -EEXIST);
 	free(bytes);
 }
 END_TEST

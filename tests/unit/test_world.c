@@ -454,7 +454,7 @@ START_TEST(options_that_only_look_like_ours)
 {
 	static const char *const lines[] = {
 		"pcie_aspm=off", "xpci=off", "x=\"a pci=off b\"", "-- pci=off maxcpus=7",
-		"panic=pci", "pci.x=1", "", "   \n", "maxcpu=1",
+		"panic=pci", "pci.x=1", "", "   \n", "maxcpu=1", "kho=off",
 	};
 
 	spec.cmdline = lines[_i];
@@ -522,7 +522,7 @@ static TCase *refusals(void)
 	tcase_add_test(tc, bad_tree);
 	tcase_add_test(tc, bad_kernel);
 	tcase_add_loop_test(tc, options_that_are_ours, 0, 8);
-	tcase_add_loop_test(tc, options_that_only_look_like_ours, 0, 9);
+	tcase_add_loop_test(tc, options_that_only_look_like_ours, 0, 10);
 	tcase_add_test(tc, command_line_that_is_no_line);
 	tcase_add_test(tc, command_line_length);
 	tcase_add_test(tc, command_line_page);
