@@ -153,6 +153,8 @@ static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 	restore->state = STATE_STOPPED;
 	if (restore->alone)
 		return kho_fail(err, -ECONNRESET, "the agent has gone away");
+	if (restore->rehearses)
+		kho_rehearsal_kill_tasks(kho_criu_pid(restore->criu));
 	tell(restore, "stopped %d", pid);
 	return 0;
 }

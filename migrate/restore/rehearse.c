@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* The parent's side of a rehearsal; rehearse.h has the idea. */
+#include <dirent.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -30,6 +32,20 @@ int kho_rehearsal_isolate(int dir, struct kho_err *err)
 	if (r >= 0)
 		r = kho_stand_ins_make(text, err);
 	return r < 0 ? r : kho_isolate_network(err);
+}
+
+void kho_rehearsal_kill_tasks(pid_t criu)
+{
+	/* in other namespaces than its own it would end everything */
+	_cleanup_closedir_ DIR *dir = getpid() == 1 ? opendir("/proc") : NULL;
+	const struct dirent *entry;
+	pid_t pid;
+
+	while (dir && (entry = readdir(dir))) {
+		pid = (pid_t)strtol(entry->d_name, NULL, 10);
+		if (pid > 1 && pid != criu)
+			kill(pid, SIGKILL);
+	}
 }
 
 static uint64_t now_ns(void)

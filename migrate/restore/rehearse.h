@@ -51,6 +51,12 @@ int kho_rehearsal_begin(struct kho_rehearsal *rehearsal, const struct kho_rehear
  */
 int kho_rehearsal_process(struct kho_rehearsal *rehearsal, uint64_t *ret_ns, struct kho_err *err);
 
+/*
+ * In the child, when all is restored: the tasks end before CRIU does, which traces them. One that its
+ * tracer's death lets go of would run until it's killed itself.
+ */
+void kho_rehearsal_kill_tasks(pid_t criu);
+
 /* In the child, before all else: mounts, stand-ins and network as above. */
 int kho_rehearsal_isolate(int dir, struct kho_err *err);
 
