@@ -138,9 +138,9 @@ void kho_criu_process(struct kho_criu *criu, struct kho_criu_event *ret);
 int kho_criu_answer(struct kho_criu *criu, bool go_on, struct kho_err *err);
 
 /*
- * What's external of @pid, added to *@nr that are there. -E2BIG: more than
- * KHO_CRIU_EXTERNALS; -EOPNOTSUPP: a file from outside of its sandbox that can't be
- * replaced; the message says which.
+ * What's external of @pid, added to *@nr that are there; nothing of one that has ended.
+ * -E2BIG: more than KHO_CRIU_EXTERNALS; -EOPNOTSUPP: a file from outside of its sandbox
+ * that can't be replaced; the message says which.
  */
 int kho_criu_find_externals(pid_t pid, struct kho_criu_external ret[KHO_CRIU_EXTERNALS],
 			    size_t *nr, struct kho_err *err);

@@ -77,24 +77,13 @@ int kho_rehearsal_begin(struct kho_rehearsal *rehearsal, const struct kho_rehear
 	return kho_fail_errno(err, -errno, "a rehearsal needs namespaces");
 }
 
-static int end(struct kho_rehearsal *rehearsal, uint64_t *ret_ns, struct kho_err *err)
+/* The first process of its namespace: all others end with it. */
+static void end(struct kho_rehearsal *rehearsal)
 {
-	bool well = rehearsal->stopped_ns && !rehearsal->err.code;
-
-	/* the first process of its namespace: all others end with it */
 	kill(rehearsal->pid, SIGKILL);
 	waitpid(rehearsal->pid, NULL, 0);
 	close(rehearsal->fd);
 	rehearsal->pid = 0;
-	if (well) {
-		*ret_ns = rehearsal->stopped_ns - rehearsal->began_ns;
-		return 0;
-	}
-	if (rehearsal->err.code)
-		*err = rehearsal->err;
-	else
-		kho_fail(err, -ECHILD, "the rehearsal ended without a word");
-	return err->code;
 }
 
 int kho_rehearsal_process(struct kho_rehearsal *rehearsal, uint64_t *ret_ns, struct kho_err *err)
@@ -102,12 +91,18 @@ int kho_rehearsal_process(struct kho_rehearsal *rehearsal, uint64_t *ret_ns, str
 	char line[KHO_RESTORE_LINE + 1];
 	ssize_t n = recv(rehearsal->fd, line, sizeof(line) - 1, 0);
 
-	if (n <= 0)
-		return end(rehearsal, ret_ns, err);
+	if (n <= 0) {
+		end(rehearsal);
+		if (!rehearsal->err.code)
+			return kho_fail(err, -ECHILD, "the rehearsal ended without a word");
+		*err = rehearsal->err;
+		return err->code;
+	}
 	line[n] = '\0';
 	if (strncmp(line, "stopped ", 8) == 0) {
-		rehearsal->stopped_ns = now_ns();
-		return end(rehearsal, ret_ns, err);
+		*ret_ns = now_ns() - rehearsal->began_ns;
+		end(rehearsal);
+		return 0;
 	}
 	if (strncmp(line, "failed ", 7) == 0)
 		kho_fail(&rehearsal->err, -EIO, "%.480s", line + 7);

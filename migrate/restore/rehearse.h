@@ -28,8 +28,7 @@ struct kho_rehearsal {
 	pid_t pid;			/* 0: none is under way */
 	int fd;				/* what the child says */
 	uint64_t began_ns;
-	uint64_t stopped_ns;		/* all was restored; 0: not yet */
-	struct kho_err err;		/* why not, if it said so */
+	struct kho_err err;		/* what it said of why it fails */
 };
 
 /*
