@@ -3,9 +3,7 @@
 connections, as it does between stock kernels; then it moves there for good."""
 
 from lib.load import Load
-from lib.net import Network
-from lib.qemu import Nic
-from lib.service import serve_redis
+from lib.service import machine_and_client, serve_redis
 from lib.upgrade import move, report, retire, rollback, spawn
 
 TIME_LIMIT = 900
@@ -21,10 +19,7 @@ def is_there(shell, pid):
 
 def test(lab):
     """There, back, there, and the old kernel retires."""
-    network = Network()
-    client = network.client("outside", "10.77.0.2/24")
-    machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+    machine, client = machine_and_client(lab, "10.77.0.2/24")
     with machine.boot("old") as old:
         serve_redis(old, ADDRESS)
         old.run("redis-cli set key value-of-the-old-kernel")

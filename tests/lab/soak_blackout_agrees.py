@@ -8,10 +8,8 @@ known to a period of theirs."""
 import os
 
 from lib.load import Load
-from lib.net import Network
 from lib.probes import measured
-from lib.qemu import Nic
-from lib.service import serve_redis
+from lib.service import machine_and_client, serve_redis
 from lib.upgrade import move, report, rollback, spawn
 from test_move_net import ADDRESS
 
@@ -45,10 +43,7 @@ def one(lab, client, old, name, go):
 
 def test(lab):
     """There and back."""
-    network = Network()
-    client = network.client("outside", "10.77.0.2/24")
-    machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+    machine, client = machine_and_client(lab, "10.77.0.2/24")
     with machine.boot("old") as old:
         serve_redis(old, ADDRESS)
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")

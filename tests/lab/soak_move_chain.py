@@ -3,9 +3,7 @@
 everything was restored already and runs from memory, to the next one."""
 
 from lib.load import Load
-from lib.net import Network
-from lib.qemu import Nic
-from lib.service import give_address, nic_functions, start_redis
+from lib.service import give_address, machine_and_client, nic_functions, start_redis
 from lib.upgrade import IMAGES, move, retire, spawn, status
 
 TIME_LIMIT = 900
@@ -38,10 +36,7 @@ def images_at(shell, first):
 
 def test(lab):
     """Twice: spawn, move, retire."""
-    network = Network()
-    client = network.client("outside", "10.77.0.2/24")
-    machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+    machine, client = machine_and_client(lab, "10.77.0.2/24")
     with machine.boot("old") as shell:
         functions = nic_functions(shell)
         give_address(shell, functions[0], f"{ADDRESS}/24")

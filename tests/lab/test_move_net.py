@@ -4,11 +4,9 @@ and its data and is an ordinary unit in the new kernel; clients outside lose no 
 probes of both kernels saw is in the report, and agrees with the agent's clock and the clients'."""
 
 from lib.load import Load
-from lib.net import Network
 from lib.probes import check_gone, check_plausible
-from lib.qemu import Nic
 from lib.report import MOVE, check
-from lib.service import serve_redis
+from lib.service import machine_and_client, serve_redis
 from lib.upgrade import move, report, retire, spawn
 
 ADDRESS = "10.77.0.10"
@@ -29,10 +27,7 @@ def is_ordinary(old, new, pid):
 
 def test(lab):
     """Ten connections over one move."""
-    network = Network()
-    client = network.client("outside", "10.77.0.2/24")
-    machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+    machine, client = machine_and_client(lab, "10.77.0.2/24")
     with machine.boot("old") as old:
         serve_redis(old, ADDRESS)
         old.run("redis-cli set key value-of-the-old-kernel")

@@ -4,9 +4,7 @@ none is reset, no byte is lost or doubled. A scope, that nobody has written a un
 for, moves with them."""
 
 from lib.load import Streams
-from lib.net import Network
-from lib.qemu import Nic
-from lib.service import give_address, nic_functions
+from lib.service import give_address, machine_and_client, nic_functions
 from lib.upgrade import move, report, spawn
 from lib.zoo import SCOPE, ask, start, start_scope
 
@@ -32,10 +30,7 @@ Functions={functions}
 
 def test(lab):
     """Fill, move, count."""
-    network = Network()
-    client = network.client("outside", "10.77.0.2/24", "fd77::2/64")
-    machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+    machine, client = machine_and_client(lab, "10.77.0.2/24", "fd77::2/64")
     with machine.boot("old") as old:
         functions = nic_functions(old)
         give_address(old, functions[0], f"{ADDRESS}/24", f"{ADDRESS6}/64")

@@ -9,9 +9,7 @@ import json
 from xml.etree import ElementTree
 
 from lib.load import Load
-from lib.net import Network
-from lib.qemu import Nic
-from lib.service import serve_redis
+from lib.service import machine_and_client, serve_redis
 from lib.upgrade import IMAGES, memory_kib, status, wait_status
 
 TIME_LIMIT = 800
@@ -237,10 +235,7 @@ def to_the_end(lab, machine, old):
 
 def test(lab):
     """Both, with ten connections from the first to the last."""
-    network = Network()
-    client = network.client("outside", "10.77.0.2/24")
-    machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+    machine, client = machine_and_client(lab, "10.77.0.2/24")
     with machine.boot("old") as old:
         serve_redis(old, ADDRESS)
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", "10")

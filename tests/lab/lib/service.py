@@ -1,6 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Services of the guest that tests move."""
 
+from .net import Network
+from .qemu import Nic
+
+
+def machine_and_client(lab, *addresses):
+    """A machine with two NICs, and another host in their network that has these addresses."""
+    network = Network()
+    client = network.client("outside", *addresses)
+    return lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
+                             Nic(network.tap(), "52:54:00:00:00:02")]), client
+
 
 def nic_functions(shell):
     """PCI addresses of the NICs, in order."""
