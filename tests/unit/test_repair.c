@@ -148,14 +148,21 @@ START_TEST(as_criu_leaves_it)
 }
 END_TEST
 
+/*
+ * An answer may come between dump() and the cure, as in a real dump, and what it made of the
+ * queue stays until it's sent again: what is asked for is that no later one does.
+ */
 START_TEST(left_queues)
 {
 	struct kho_err err = {};
+	unsigned int before[2];
 
 	ck_assert_int_eq(kho_criu_leave_queues(cgroup, &err), 2);
+	before[0] = unacked(ends[0]);
+	before[1] = unacked(ends[1]);
 	wait_for_answers();
-	ck_assert_uint_eq(unacked(ends[0]), 0);
-	ck_assert_uint_eq(unacked(ends[1]), 0);
+	ck_assert_uint_eq(unacked(ends[0]), before[0]);
+	ck_assert_uint_eq(unacked(ends[1]), before[1]);
 }
 END_TEST
 
