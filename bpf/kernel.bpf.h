@@ -35,6 +35,7 @@ struct task_struct {
 	unsigned int __state;
 	unsigned int ptrace;
 	int pid;
+	int tgid;
 	struct css_set *cgroups;
 };
 

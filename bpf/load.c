@@ -161,12 +161,26 @@ static int host_get(void *ctx, void *object, const struct kho_bpf_cell *cell, st
 	return r < 0 ? kho_fail_errno(err, r, "map %s", cell->map) : 0;
 }
 
+static int host_erase(void *ctx, void *object, const struct kho_bpf_cell *cell,
+		      struct kho_err *err)
+{
+	struct bpf_map *map;
+	int r = find_map(object, cell->map, &map, err);
+
+	(void)ctx;
+	if (r < 0)
+		return r;
+	r = bpf_map__delete_elem(map, cell->key, cell->key_size, 0);
+	return r < 0 ? kho_fail_errno(err, r, "map %s", cell->map) : 0;
+}
+
 static const struct kho_bpf_ops host_ops = {
 	.load = host_load,
 	.attach = host_attach,
 	.attach_cgroup = host_attach_cgroup,
 	.put = host_put,
 	.get = host_get,
+	.erase = host_erase,
 	.drop = host_drop,
 };
 

@@ -42,6 +42,8 @@ struct kho_bpf_ops {
 			     struct kho_err *err);
 	int (*put)(void *ctx, void *object, const struct kho_bpf_cell *cell, struct kho_err *err);
 	int (*get)(void *ctx, void *object, const struct kho_bpf_cell *cell, struct kho_err *err);
+	/* -ENOENT: it isn't there. A value needn't be given. */
+	int (*erase)(void *ctx, void *object, const struct kho_bpf_cell *cell, struct kho_err *err);
 	void (*drop)(void *ctx, void *object);
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/time.h>
 #include <sys/utsname.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "agent/failpoint.h"
@@ -56,12 +57,24 @@ static void kill_program(const char *program)
 	globfree(&found);
 }
 
-static int kill_criu(struct kho_agent *agent, uint64_t number)
+static int end_criu(struct kho_agent *agent, uint64_t number)
 {
 	(void)agent;
 	(void)number;
 	kill_program("/usr/sbin/criu");
 	return 0;
+}
+
+/* By another process: what the agent may do nobody else may. */
+static int kill_criu(struct kho_agent *agent, uint64_t number)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		end_criu(agent, number);
+		_exit(0);
+	}
+	return pid < 0 || waitpid(pid, NULL, 0) != pid ? -errno : 0;
 }
 
 static int kill_restore(struct kho_agent *agent, uint64_t number)
@@ -154,7 +167,8 @@ static int criu_fault(struct kho_agent *agent, uint64_t number)
 }
 
 static const struct action actions[] = {
-	{ "kill", kill_self }, { "kill-criu", kill_criu }, { "kill-restore", kill_restore },
+	{ "kill", kill_self }, { "kill-criu", kill_criu }, { "end-criu", end_criu },
+	{ "kill-restore", kill_restore },
 	{ "error", fail }, { "late", be_late }, { "panic", panic }, { "hang", hang },
 	{ "garbage", garbage }, { "spoil", spoil }, { "criu-fault", criu_fault },
 	{ "kill-redis", kill_redis },

@@ -12,7 +12,9 @@
  *		after	it was begun: it's over, or under way
  *		answer	new side: it's over, and the answer isn't out
  *	ACTION	kill		this agent, by SIGKILL
- *		kill-criu	each CRIU of this kernel
+ *		kill-criu	each CRIU of this kernel, as anybody would: while it's at
+ *				the tasks it's shielded from that
+ *		end-criu	the same, by the agent, which it isn't shielded from
  *		kill-restore	each kho-restore of this kernel
  *		kill-redis	each redis-server of this kernel
  *		error		the step fails

@@ -15,6 +15,7 @@
 #include "agent/side.h"
 #include "agent/upgrade_run.h"
 #include "agent/upgrade_story.h"
+#include "bpf/shield.h"
 #include "migrate/criu/abilities.h"
 
 #define LINGER_MS	200
@@ -207,8 +208,10 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 			   info->name);
 	if (out.action == KHO_MOVE_BEGIN)
 		mover->times.begin_ns[out.step] = kho_now_ns();
-	if (out.action == KHO_MOVE_BEGIN && out.step == KHO_STEP_PREPARE)
+	if (out.action == KHO_MOVE_BEGIN && out.step == KHO_STEP_PREPARE) {
+		kho_mover_shield(mover);
 		kho_gauge_leaving(mover);
+	}
 	set_deadline(mover, info->deadline_ms);
 	kho_mover_watch_budget(mover);
 	return do_all(mover, out);
@@ -328,6 +331,7 @@ void kho_mover_free(struct kho_mover *mover)
 		kho_departure_free(mover->departures[i]);
 		kho_command_free(mover->syncs[i].command);
 	}
+	kho_shield_free(mover->shield);
 	kho_mover_free_net(mover);
 	kho_mover_free_restarts(mover);
 	kho_mover_tidy(mover->agent);

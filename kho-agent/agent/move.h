@@ -22,6 +22,7 @@ struct kho_mover;
 struct kho_departure;			/* a workload that leaves, move_workload.c */
 struct kho_holding;			/* packets that wait, move_net.c */
 struct kho_gauge;			/* probes, gauge.h */
+struct kho_shield;			/* of CRIUs, bpf/shield.h */
 
 /*
  * 0: done; 1: it will be told by kho_mover_done() (or _undone()); negative: it failed.
@@ -70,6 +71,7 @@ struct kho_mover {
 	struct kho_departure *departures[KHO_MOVE_ITEMS];
 	struct kho_holding *holding;
 	struct kho_gauge *gauge;		/* NULL: nothing is measured */
+	struct kho_shield *shield;		/* NULL: anybody may kill them */
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
 	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
 	bool unrehearsed;			/* none is rehearsed */
@@ -137,6 +139,9 @@ void kho_mover_peer_lost(struct kho_mover *mover, const struct kho_err *why);
 int kho_mover_fence(struct kho_mover *mover, struct kho_err *err);
 /* What the pure machine wants, from outside of an event of the steps. */
 void kho_mover_go_on(struct kho_mover *mover, struct kho_move_output out);
+
+/* move_rounds.c: before the first of them is asked for anything. */
+void kho_mover_shield(struct kho_mover *mover);
 
 /* move_budget.c: after each change of the machine. */
 void kho_mover_watch_budget(struct kho_mover *mover);

@@ -14,6 +14,7 @@
 #include "agent/slow.h"
 #include "base/cleanup.h"
 #include "base/folder.h"
+#include "bpf/shield.h"
 #include "migrate/pages/huge.h"
 #include "migrate/pages/split.h"
 #include "migrate/workload/cgroup.h"
@@ -37,7 +38,27 @@ void kho_mover_tidy(struct kho_agent *agent)
 void kho_departure_end_criu(struct kho_departure *d)
 {
 	d->source = sd_event_source_disable_unref(d->source);
+	if (d->criu)
+		kho_shield_uncover(d->mover->shield, kho_criu_pid(d->criu));
 	d->criu = kho_criu_free(d->criu);
+}
+
+/* ---- the shield of CRIUs ---- */
+
+/* Without it moves go as well, as long as nobody kills one. */
+static void unshielded(struct kho_mover *mover, const struct kho_err *why)
+{
+	kho_agent_progress(mover->agent, "don't kill a criu while it dumps: tasks may end with "
+			   "it. It isn't shielded: %s", why->msg);
+}
+
+void kho_mover_shield(struct kho_mover *mover)
+{
+	const struct kho_bpf host = kho_bpf_host();
+	struct kho_err err;
+
+	if (!mover->shield && kho_shield_new(&host, &mover->shield, &err) < 0)
+		unshielded(mover, &err);
 }
 
 /* ---- folders ---- */
@@ -184,10 +205,13 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 static int use_ready(struct kho_departure *d, enum kho_criu_kind kind, struct kho_err *err)
 {
 	struct kho_criu_ready ready = d->ready;
+	struct kho_err bare;
 	int r;
 
 	d->ready = (struct kho_criu_ready){};
 	d->criu = ready.criu;
+	if (kho_shield_cover(d->mover->shield, kho_criu_pid(d->criu), &bare) < 0)
+		unshielded(d->mover, &bare);
 	r = kho_page_stream_begin(d->memory, ready.pages, err);
 	return r < 0 ? r : ask_criu(d, kind, ready.page_fd, err);
 }

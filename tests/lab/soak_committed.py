@@ -17,7 +17,7 @@ FAULTS = (
     Fault(16, "the new agent is killed before it answers", new="keep answer kill"),
     Fault(16, "the new agent is killed before it announces", new="announce before kill"),
     Fault(16, "the new agent is killed before all has settled", new="settle before kill"),
-    Fault(18, "CRIU is killed after commit", old="commit after kill-criu"),
+    Fault(18, "CRIU ends after commit", old="commit after end-criu"),
 )
 
 

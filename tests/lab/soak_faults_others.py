@@ -14,8 +14,8 @@ def of_rehearsal():
                     old=f"sample {when} kill", says="killed")
     yield Fault(13, "the old agent is killed while a sample is dumped", rehearsal="yes",
                 old="sample after kill 200", says="killed")
-    yield Fault(18, "CRIU is killed while a sample is dumped", rehearsal="yes",
-                old="sample after kill-criu 250")
+    yield Fault(18, "CRIU can't be killed while a sample is dumped", rehearsal="yes",
+                old="sample after kill-criu 250", health="/usr/bin/false", says="health")
     for when in ("before", "after", "answer"):
         yield Fault(16, f"the new agent is killed {when} rehearse", rehearsal="yes",
                     new=f"rehearse {when} kill", says="started again")

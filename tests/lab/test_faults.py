@@ -10,8 +10,10 @@ FAULTS = (
           says="MiB available; spawn it with more"),
     Fault(14, "the old agent is killed while the volume is away", old="restore after kill 100",
           says="killed"),
-    Fault(18, "CRIU is killed with sockets in repair mode, and the health command says no",
-          old="release before kill-criu", health="/usr/bin/false"),
+    Fault(18, "CRIU ends with sockets in repair mode, and the health command says no",
+          old="release before end-criu", health="/usr/bin/false"),
+    Fault(18, "CRIU can't be killed in the dump, and the health command says no",
+          old="dump after kill-criu 100", health="/usr/bin/false", says="health"),
 )
 LAST = Fault(15, "both agents are killed after commit", old="commit after kill",
              new="announce before kill")
