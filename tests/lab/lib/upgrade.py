@@ -22,6 +22,9 @@ def spawn(machine, shell, image, port, options="", folder=IMAGES):
     return machine.shell(port, image).wait_ready(60)
 
 
+# by which an agent says that the kernel didn't take its BPF program; quiet otherwise
+UNSHIELDED = "journalctl --no-pager -q -b -u kho-agent -g 'It isn.t shielded'"
+
 NO_AGENT = 4  # khoctl's exit code: it's being started again
 
 
@@ -66,6 +69,7 @@ def _command(lab, shell, command, arrivals, departures, seconds):
     """Runs it; what both sides know is shown if it fails."""
     moved = shell.call(command, seconds)
     if moved.rc == 0:
+        assert not departures.call(UNSHIELDED).out, "its CRIUs could be killed"
         return moved.out
     for side, logs in ((arrivals, "move/*/images/restore.log"), (departures, "dump/*/*/dump.log")):
         lab.step(side.call("journalctl --no-pager -b -n 60; "
