@@ -40,7 +40,7 @@ endif
 ifneq ($(REDIRECTED),)
 .PHONY: $(REDIRECTED)
 $(REDIRECTED):
-	@exec mk/enter make --no-print-directory -j$(JOBS) $@
+	@$(if $(filter check check-all metrics,$@),mk/npm.sh &&) exec mk/enter make --no-print-directory -j$(JOBS) $@
 endif
 
 .PHONY: all programs modules tests

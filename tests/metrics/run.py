@@ -4,10 +4,12 @@
 
 promtool looks at the text, the alerts and their tests; a real Prometheus scrapes the real
 rendering over HTTP (tests/metrics/serve.c), and each query of the dashboard has to give data.
+The dashboard itself is what Grafana's schema wants (schema.py).
 Runs in the build root, in a network of its own.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -26,6 +28,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "mk"))
 import browser  # noqa: E402
+import schema  # noqa: E402
 from results import Results  # noqa: E402
 from waiting import LIMIT, until  # noqa: E402
 
@@ -43,6 +46,7 @@ scrape_configs:
     static_configs:
       - targets: ["{TARGET}"]
 """
+NPM_LIST, CACHE = ROOT / "mk/npm.packages", Path("/cache") # see mk/npm.sh
 VARIABLES = {"$job": "kho-agent", "$instance": ".*", "$__rate_interval": "1m"}
 
 
@@ -222,6 +226,18 @@ def dashboard():
     assert len(asked) > 25 and asked <= known.keys(), asked - known.keys()
 
 
+def schema_package():
+    """Where Grafana's schema is, if it is."""
+    name = hashlib.sha256(NPM_LIST.read_bytes()).hexdigest()[:12]
+    return CACHE / f"npm-{name}" / "schema"
+
+
+def dashboard_schema(_serve):
+    """It's one that Grafana would take."""
+    with tempfile.TemporaryDirectory() as folder:
+        schema.check(json.loads(DASHBOARD.read_text()), schema_package(), folder)
+
+
 def on_a_server(serve, results):
     """Those that need a Prometheus that has scraped."""
     logs = ROOT / "build/logs"
@@ -264,6 +280,11 @@ def main():
     serve, results = sys.argv[1], Results("metrics")
     for test in (text_format, alerts, alert_tests, picture):
         attempt(results, test.__name__.replace("_", "-"), test, serve)
+    if schema_package().is_dir():
+        attempt(results, "dashboard-schema", dashboard_schema, serve)
+    else:
+        results.add("skip", "dashboard-schema", detail="Grafana's schema isn't here: this machine has no "
+                    "npm, or its registry didn't give it (mk/npm.sh)")
     attempt(results, "server", on_a_server, serve, results)
     return results.finish()
 
