@@ -21,7 +21,7 @@ CONFIG = """
 Unit={unit}
 Addresses=vip
 Volumes=data
-HealthCommand={programs}/pg_isready -h {address} -U postgres -d postgres
+HealthCommand={programs}/pg_isready -t 0 -h {address} -U postgres -d postgres
 HealthTimeoutSec=30
 
 [Address vip]
