@@ -7,6 +7,7 @@
 #include "agent/bench.h"
 #include "agent/session.h"
 #include "base/bits.h"
+#include "base/now.h"
 #include "spawn/layout.h"
 
 /* Streams of measurements: numbers that nothing else uses */

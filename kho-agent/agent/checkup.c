@@ -9,6 +9,7 @@
 #include "agent/checkup.h"
 #include "agent/spawn.h"
 #include "base/cleanup.h"
+#include "base/now.h"
 
 #define CHILD_MS	60000
 #define PEER_MS		90000

@@ -17,6 +17,7 @@
 #include "agent/tally.h"
 #include "agent/upgrade_private.h"
 #include "base/cleanup.h"
+#include "base/now.h"
 #include "base/version.h"
 
 #define NS_PER_MS	1000000ull

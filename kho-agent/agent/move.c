@@ -15,6 +15,7 @@
 #include "agent/side.h"
 #include "agent/upgrade_run.h"
 #include "agent/upgrade_story.h"
+#include "base/now.h"
 #include "bpf/shield.h"
 #include "migrate/criu/abilities.h"
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "agent/move.h"
+#include "base/now.h"
 
 #define NS_PER_MS	1000000ull
 #define NS_PER_US	1000ull

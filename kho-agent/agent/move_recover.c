@@ -25,6 +25,7 @@
 #include "agent/rollback.h"
 #include "agent/side.h"
 #include "agent/upgrade_run.h"
+#include "base/now.h"
 #include "migrate/criu/repair.h"
 #include "migrate/net/clean.h"
 

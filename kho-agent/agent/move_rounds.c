@@ -14,6 +14,7 @@
 #include "agent/slow.h"
 #include "base/cleanup.h"
 #include "base/folder.h"
+#include "base/now.h"
 #include "bpf/shield.h"
 #include "migrate/pages/huge.h"
 #include "migrate/pages/split.h"

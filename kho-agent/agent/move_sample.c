@@ -17,6 +17,7 @@
 #include "agent/parcel.h"
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/now.h"
 #include "migrate/workload/stand_in.h"
 
 #define MS		1000000ull

@@ -9,6 +9,7 @@
 #include "agent/departure.h"
 #include "agent/gauge.h"
 #include "agent/slow.h"
+#include "base/now.h"
 #include "migrate/criu/repair.h"
 
 #define FREEZE_MS	2000

@@ -10,20 +10,12 @@
 #include <unistd.h>
 
 #include "agent/session.h"
+#include "base/now.h"
 #include "base/version.h"
 #include "migrate/criu/abilities.h"
 
 #define PUMP_ROUNDS	256
 #define NS_PER_US	1000ULL
-#define NS_PER_SEC	1000000000ULL
-
-uint64_t kho_now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NS_PER_SEC + ts.tv_nsec;
-}
 
 void *kho_session_arena(struct kho_session *session, const char *name, uint64_t *ret_size)
 {

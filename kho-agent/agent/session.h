@@ -95,8 +95,6 @@ int kho_session_send(struct kho_session *session, const Kho__Envelope *envelope,
 /* Does now what a doorbell would make it do. */
 void kho_session_pump(struct kho_session *session);
 
-uint64_t kho_now_ns(void);
-
 /* console.c */
 int kho_console_open(struct kho_session *session, struct kho_err *err);
 void kho_console_close(struct kho_session *session);

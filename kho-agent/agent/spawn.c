@@ -20,6 +20,7 @@
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
 #include "base/bits.h"
+#include "base/now.h"
 #include "spawn/layout.h"
 #include "spawn/park.h"
 #include "spawn/pgtable.h"

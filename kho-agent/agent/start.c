@@ -26,6 +26,7 @@
 #include "agent/spawn.h"
 #include "agent/upgrade_run.h"
 #include "agent/watch.h"
+#include "base/now.h"
 #include "migrate/criu/abilities.h"
 
 const char *kho_phase_name(enum kho_phase phase)

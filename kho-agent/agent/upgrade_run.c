@@ -14,6 +14,7 @@
 #include "agent/upgrade_disk.h"
 #include "agent/upgrade_private.h"
 #include "agent/upgrade_story.h"
+#include "base/now.h"
 
 #define LINK_MS		60000
 #define NS_PER_MS	1000000ull

@@ -20,22 +20,14 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/now.h"
 #include "migrate/pages/serve_private.h"
 
 #define FAULT_PAGES	16	/* brought for a fault, if they're wanted too */
 #define EVENTS_MAX	64	/* read before others have their turn */
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 void space_end(struct kho_page_server *server, struct space *space)
 {
@@ -212,7 +204,7 @@ static void count_fault(struct kho_page_server *server, struct space *space, uin
 static int on_fault(struct kho_page_server *server, struct space *space, uint64_t vaddr,
 		    struct kho_err *err)
 {
-	uint64_t began = now_ns();
+	uint64_t began = kho_now_ns();
 	int64_t n;
 
 	vaddr = kho_align_down(vaddr, KHO_PAGE_SIZE);
@@ -224,7 +216,7 @@ static int on_fault(struct kho_page_server *server, struct space *space, uint64_
 	if (n == 0)
 		n = remember_retry(server, space, vaddr);
 	else
-		count_fault(server, space, vaddr, now_ns() - began);
+		count_fault(server, space, vaddr, kho_now_ns() - began);
 	return n < 0 ? fail(err, space, n) : 0;
 }
 

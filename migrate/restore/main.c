@@ -9,12 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/now.h"
 #include "migrate/criu/canary_tree.h"
 #include "migrate/criu/criu.h"
 #include "migrate/criu/repair.h"
@@ -159,14 +159,6 @@ static int on_stopped(struct restore *restore, pid_t pid, struct kho_err *err)
 	return 0;
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 /* For an agent that was started again, and will find us gone. */
 static void leave_word(const struct restore *restore, const char *numbers)
 {
@@ -188,7 +180,7 @@ static void end_if_served(struct restore *restore)
 	sd_notify_barrier(0, BARRIER_USEC);
 	kho_page_server_stats(restore->server, &stats);
 	snprintf(numbers, sizeof(numbers), "%llu %llu", (unsigned long long)stats.done * PAGE,
-		 (unsigned long long)(now_ns() - restore->resumed_ns) / 1000000);
+		 (unsigned long long)(kho_now_ns() - restore->resumed_ns) / 1000000);
 	leave_word(restore, numbers);
 	tell(restore, "complete %s", numbers);
 	restore->state = STATE_OVER;
@@ -197,7 +189,7 @@ static void end_if_served(struct restore *restore)
 /* What doesn't have to be done before clients are answered waits for "fetch". */
 static void resumed(struct restore *restore, pid_t pid)
 {
-	restore->resumed_ns = now_ns();
+	restore->resumed_ns = kho_now_ns();
 	restore->state = STATE_SERVING;
 	sd_notifyf(0, "MAINPID=%d\nREADY=1", pid);
 	tell(restore, "resumed %d", pid);
@@ -407,7 +399,7 @@ static int patience_ms(const struct restore *restore)
 
 	if (restore->state != STATE_SERVING || restore->fetching)
 		return -1;
-	passed = (now_ns() - restore->resumed_ns) / NS_PER_MS;
+	passed = (kho_now_ns() - restore->resumed_ns) / NS_PER_MS;
 	return passed < FETCH_MS ? (int)(FETCH_MS - passed) : 0;
 }
 

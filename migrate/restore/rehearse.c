@@ -8,11 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
+#include "base/now.h"
 #include "migrate/restore/rehearse.h"
 #include "migrate/restore/restore.h"
 #include "migrate/workload/isolate.h"
@@ -48,14 +48,6 @@ void kho_rehearsal_kill_tasks(pid_t criu)
 	}
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
-
 int kho_rehearsal_begin(struct kho_rehearsal *rehearsal, const struct kho_rehearsal_body *body,
 			struct kho_err *err)
 {
@@ -63,7 +55,7 @@ int kho_rehearsal_begin(struct kho_rehearsal *rehearsal, const struct kho_rehear
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds) < 0)
 		return kho_fail_errno(err, -errno, "no socket for a rehearsal");
-	*rehearsal = (struct kho_rehearsal){ .fd = fds[0], .began_ns = now_ns() };
+	*rehearsal = (struct kho_rehearsal){ .fd = fds[0], .began_ns = kho_now_ns() };
 	rehearsal->pid = kho_isolate_fork();
 	if (rehearsal->pid == 0) {
 		close(fds[0]);
@@ -100,7 +92,7 @@ int kho_rehearsal_process(struct kho_rehearsal *rehearsal, uint64_t *ret_ns, str
 	}
 	line[n] = '\0';
 	if (strncmp(line, "stopped ", 8) == 0) {
-		*ret_ns = now_ns() - rehearsal->began_ns;
+		*ret_ns = kho_now_ns() - rehearsal->began_ns;
 		end(rehearsal);
 		return 0;
 	}
