@@ -16,10 +16,10 @@ import subprocess
 from pathlib import Path
 
 # what of a panel's is whose type
-OPTIONS = """import type {{Options as Options{n}}} from './types/raw/composable/{kind}/panelcfg/x/types.gen';
+OPTIONS = """import type {{Options as Options{n}}} from './types/{kind}/types.gen';
 export const options{n}: Partial<Options{n}> = {options};
 """
-FIELDS = """import type {{FieldConfig as Fields{n}}} from './types/raw/composable/{kind}/panelcfg/x/types.gen';
+FIELDS = """import type {{FieldConfig as Fields{n}}} from './types/{kind}/types.gen';
 export const fields{n}: Partial<Fields{n}> = {fields};
 """
 # what Prometheus' annotations have besides
@@ -59,7 +59,7 @@ def _copy(package, folder):
 def _source(board):
     parts = [HEAD, f"export const board: Board = {json.dumps(board, indent=1)};\n"]
     for n, panel in enumerate(board["panels"]):
-        kind = panel["type"].replace("-", "")
+        kind = f"raw/composable/{panel['type'].replace('-', '')}/panelcfg/x"
         if "options" in panel:
             parts.append(OPTIONS.format(n=n, kind=kind, options=json.dumps(panel["options"], indent=1)))
         fields = panel.get("fieldConfig", {}).get("defaults", {}).get("custom")
