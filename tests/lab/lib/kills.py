@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Upgrades in which one agent is killed at a chosen instant, one after the other on one machine:
+"""Upgrades in which agents are killed at chosen instants, one after the other on one machine:
 a redis with clients outside, and what has to hold when all is over."""
 
 import json
+import re
 from dataclasses import dataclass
 
 from lib.load import Load
@@ -14,7 +15,9 @@ from lib.upgrade import IMAGES, NO_AGENT, status, wait_status
 ADDRESS = "10.77.0.10"
 CLIENTS = 10
 KILLER = "/usr/lib/kho-lab/kill-agent.sh"
-KILLED = r"lab-killed: ([a-z -]+);"
+KILLED = r"lab-killed (\d+): ([a-z -]+);"
+# those that are still to come when all is over; the agent may just have been killed by one
+STOP = "systemctl stop lab-kill 2>/dev/null; pkill -f '[k]ill-agent.sh'"
 OVER_SECONDS = 420
 
 CONFIG = """
@@ -44,16 +47,20 @@ test "$(cat /sys/devices/system/cpu/online)" = 0-3
 
 @dataclass
 class Kill:
-    """Which agent, when, and what the operator wants meanwhile."""
+    """When which agent is killed, and what the operator wants meanwhile. It ends with the upgrade:
+    what's later isn't done."""
 
-    side: str = "" # "old", "new"; "": none is killed
-    ms: int = 0 # old: after the upgrade's beginning; new: after its kernel's
+    old: tuple = () # ms after the upgrade's beginning
+    new: tuple = () # and after that of its kernel
     back: bool = False # the upgrade is aborted in its soak
+
+    def __bool__(self):
+        return bool(self.old or self.new)
 
     def __str__(self):
         upgrade = "an upgrade and its abort" if self.back else "an upgrade"
-        return f"{upgrade}, the {self.side} agent is killed at {self.ms} ms" if self.side \
-            else f"{upgrade}, nobody is killed"
+        return upgrade + "".join(f", the {side} agent is killed at {ms} ms"
+                                 for side in ("old", "new") for ms in getattr(self, side))
 
 
 class Asked:
@@ -110,7 +117,9 @@ class Kills:
 
     def _command(self, kill, port):
         target = "old" if self.depth % 2 else "new"
-        append = f"lab.port={port}" + (f" lab.kill={kill.ms}" if kill.side == "new" else "")
+        append = f"lab.port={port}"
+        if kill.new:
+            append += f" lab.kill={','.join(map(str, kill.new))}"
         # by the numbers of the kernel that gives them, never the boot CPU's
         cpus = "" if self.depth else "--cpus=2-3"
         return (f"khoctl upgrade {self._images()}/{target}-system {cpus} --memory=1536M --no-wait "
@@ -123,7 +132,7 @@ class Kills:
         word = "abort" if kill.back else "commit"
         said = self.shell.call(f"khoctl {word}", 30)
         # the agent that's killed is the one that's asked
-        assert said.rc in (0, NO_AGENT) or kill.side, said
+        assert said.rc in (0, NO_AGENT) or kill, said
         if upgrade["message"]:
             self.lab.step(f"   {word}, since: {upgrade['message']}")
         return True
@@ -143,33 +152,32 @@ class Kills:
             return None
         return self.lab.reactor.wait(over, OVER_SECONDS, "end of the upgrade") == "new"
 
-    def _killed(self, kill, moved, port, start):
-        """What it was killed at; it may have been when all was over. "": it had gone before."""
-        console = self.machine.console(port)
-        if moved == (kill.side == "new"):
-            console.wait(KILLED, 180, start)
-            wait_status(self.lab, self.shell, 60, phase="idle")
-        seen = console.search(KILLED, start)
-        return seen.group(1).strip() if seen else ""
+    def _killed(self, starts):
+        """What agents were killed at, by all that was said since: [at]."""
+        wait_status(self.lab, self.shell, 60, phase="idle")
+        found = [dict(re.findall(KILLED, self.machine.console(port).text[start:]))
+                 for port, start in starts.items()]
+        return [f"{side}: {at.strip()}" for side, seen in zip(("old", "new"), found)
+                for at in seen.values() if at.strip() != "missed"]
 
     def upgrade(self, kill):
-        """One upgrade; whether it went through, and what the agent was killed at ("": it wasn't)."""
+        """One upgrade; whether it went through, and what agents were killed at."""
         self.lab.step(str(kill))
-        own, port = self.port, f"ttyS{self.depth % 3 + 1}"
-        watched = port if kill.side == "new" else own
-        start = len(self.machine.console(watched).text)
+        port = f"ttyS{self.depth % 3 + 1}"
+        starts = {name: len(self.machine.console(name).text) for name in (self.port, port)}
         command, new = self._command(kill, port), self.machine.shell(port)
-        if kill.side == "old":
-            self.shell.run_bg(f"{KILLER} {kill.ms}")
+        if kill.old:
+            self.shell.run_bg(f"{KILLER} {' '.join(map(str, kill.old))}")
         began = self.shell.call(command, 60)
-        assert began.rc == 0 or kill.side == "old", began
+        assert began.rc == 0 or kill.old, began
         moved = self._wait_over(kill, new)
         if moved:
             # which has the port by now that the first kernel had. On a serial one that's asked
             # all the time, the next kernel's look for serial ports would leave it deaf
             self.shell = self.machine.shell("lab0").renew().wait_ready(120)
             self.depth, self.port = self.depth + 1, port
-        at = self._killed(kill, moved, watched, start) if kill.side else ""
+        self.shell.call(STOP)
+        at = self._killed(starts)
         self.check(moved)
         return moved, at
 
