@@ -307,6 +307,25 @@ static int send_message(struct kho_criu *criu, const CriuReq *req, struct kho_er
 	return 0;
 }
 
+static bool has_ended(pid_t pid)
+{
+	siginfo_t info = {};
+
+	return waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       info.si_pid == pid;
+}
+
+static int arm_guard(const struct kho_criu *criu, struct kho_err *err)
+{
+	int r = kho_criu_guard_arm(criu->guard, err);
+
+	/* one that nobody waited for can't be traced, which would be taken for a lack of rights */
+	if (r < 0 && has_ended(criu->pid))
+		return kho_fail(err, -ESRCH, "CRIU ended, or was killed, before it was asked to "
+				"dump; try again");
+	return r;
+}
+
 int kho_criu_request(struct kho_criu *criu, const struct kho_criu_request *request,
 		     struct kho_err *err)
 {
@@ -330,7 +349,7 @@ int kho_criu_request(struct kho_criu *criu, const struct kho_criu_request *reque
 	snprintf(criu->log, sizeof(criu->log), "%s", request->log);
 	criu->images_fd = fcntl(request->images_fd, F_DUPFD_CLOEXEC, 3);
 	if (request->kind == KHO_CRIU_DUMP && criu->guard >= 0) {
-		int r = kho_criu_guard_arm(criu->guard, err);
+		int r = arm_guard(criu, err);
 
 		if (r < 0)
 			return r;
