@@ -125,6 +125,16 @@ bool kho_node_selected(const struct kho_rollout *rollout, const struct kho_node 
 int kho_fleet_tally(const struct kho_fleet_view *view, uint8_t *ret_waves, struct kho_tally *ret,
 		    struct kho_err *err);
 
+/* The failure domain of @node; those without the label are one, "". */
+const char *kho_fleet_domain_of(const struct kho_rollout *rollout, const struct kho_node *node);
+
+/*
+ * (*@ret)[i]: another slot in the domain of node i would be one too many. To be freed; @waves as
+ * kho_fleet_tally() has it. -ENOMEM
+ */
+int kho_fleet_full_domains(const struct kho_fleet_view *view, const uint8_t *waves, bool **ret,
+			   struct kho_err *err);
+
 /*
  * @me is one of the view's nodes. @semaphore: NULL as long as nobody has looked; TAKE is only
  * meant with one. -ENOMEM

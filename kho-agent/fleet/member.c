@@ -12,6 +12,7 @@
 #define ROUNDS		8u		/* of decisions in one step */
 #define SOON_MS		200u
 #define HELD_MS		1000u		/* as KHO_MEMBER_POLL_MS, with a slot */
+#define GATHER_MS	500u		/* what's told in that time is decided on together */
 #define VERDICT_MS	15000u		/* how long one holds */
 #define PATIENCE_MS	60000u		/* so long gates may fail after an upgrade */
 
@@ -324,11 +325,29 @@ int kho_member_step(struct kho_member *member, uint32_t *ret_wait_ms, struct kho
 	return r < 0 ? r : 0;
 }
 
-void kho_member_wait(struct kho_member *member, uint32_t wait_ms)
+/* 1: something was told. */
+static int take_news(struct kho_member *member, uint32_t wait_ms)
 {
 	_cleanup_(kho_etcd_kvs_done) struct kho_etcd_kvs kvs = {};
+	int r = member->etcd.ops->watch_next(member->etcd.ctx, wait_ms, &kvs, NULL);
 
-	if (!member->loaded || member->etcd.ops->watch_next(member->etcd.ctx, wait_ms, &kvs, NULL) < 0 ||
-	    kho_fleet_cache_change(&member->cache, &kvs, kho_member_mono(member), NULL) < 0)
+	if (r >= 0)
+		r = kho_fleet_cache_change(&member->cache, &kvs, kho_member_mono(member), NULL);
+	return r < 0 ? r : kvs.nr || kvs.revision;
+}
+
+void kho_member_wait(struct kho_member *member, uint32_t wait_ms)
+{
+	int r = member->loaded ? take_news(member, wait_ms) : -ESTALE;
+	uint64_t mono = kho_member_mono(member), end = mono + GATHER_MS;
+
+	/* in a large group something's told all the time, of which little is this machine's */
+	while (r > 0 && member->last.action == KHO_ACTION_WAIT && mono < end) {
+		r = take_news(member, (uint32_t)(end - mono));
+		if (!r)
+			break;
+		mono = kho_member_mono(member);
+	}
+	if (r < 0)
 		member->loaded = false;
 }
