@@ -399,6 +399,8 @@ static int decide_without_slot(struct question *q, struct kho_err *err)
 		    kho_rollout_state_name(q->rollout->state));
 	else if (q->facts->outdated)
 		say(q, KHO_ACTION_WAIT, "NotRegistered", "it isn't registered just now");
+	else if (must_halt(q))
+		say(q, KHO_ACTION_WAIT, "Halting", "too many failed; nothing begins any more");
 	else if (q->facts->machine == KHO_MACHINE_BUSY)
 		decide_blocked(q, "Busy", "the machine is busy with something else (khoctl status)");
 	else

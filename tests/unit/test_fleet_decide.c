@@ -346,6 +346,8 @@ START_TEST(halts)
 	expect(2, KHO_ACTION_TAKE, "SlotFree");
 	put(3, KHO_NODE_LOST, NOW);
 	expect(2, KHO_ACTION_HALT, "TooManyFailures");
+	/* whoever doesn't look after that begins nothing until it's written down */
+	expect(4, KHO_ACTION_WAIT, "Halting");
 	/* a wave in which nothing went well is no wave that's through */
 	setup();
 	canary_done();
