@@ -114,22 +114,48 @@ static void release(struct question *q, enum kho_node_state state, const char *r
 	q->ret->state = state;
 }
 
+static void decide_over_budget(struct question *q)
+{
+	say(q, KHO_ACTION_RELEASE, "OverBudget", "runs the target image, but workloads stood still for "
+	    "%llu ms, and the rollout allows %llu", (unsigned long long)q->facts->blackout_ms,
+	    (unsigned long long)q->rollout->spec.blackout_ms);
+	q->ret->state = KHO_NODE_FAILED;
+	q->ret->runs_target = true;
+}
+
+/* Not of one that took the group since, with an image and a budget of its own. */
+static bool is_of_this_rollout(const struct question *q)
+{
+	return strcmp(q->me->slot_rollout, q->rollout->spec.id) == 0;
+}
+
+static bool is_over_budget(const struct question *q)
+{
+	const struct kho_rollout_spec *spec = &q->rollout->spec;
+
+	return spec->blackout_ms && q->facts->blackout_ms > spec->blackout_ms && is_of_this_rollout(q);
+}
+
 static void decide_done(struct question *q)
 {
-	if (has_gates(q, true) && q->facts->after == KHO_VERDICT_UNKNOWN)
+	q->ret->blackout_ms = q->facts->blackout_ms;
+	if (is_over_budget(q)) {
+		decide_over_budget(q);
+	} else if (has_gates(q, true) && q->facts->after == KHO_VERDICT_UNKNOWN) {
 		look(q, KHO_ASK_AFTER);
-	else if (has_gates(q, true) && q->facts->after == KHO_VERDICT_BAD)
+	} else if (has_gates(q, true) && q->facts->after == KHO_VERDICT_BAD) {
 		release(q, KHO_NODE_FAILED, "GateFailed", q->facts->gate_message);
-	else
+	} else {
 		release(q, KHO_NODE_DONE, "Upgraded", "runs the target image");
+		q->ret->runs_target = is_of_this_rollout(q);
+	}
 }
 
 /* It has a slot, and nothing has begun. */
 static void decide_begin(struct question *q)
 {
 	if (q->facts->fresh && !q->facts->outdated && !is_late(q) &&
-	    q->rollout->state == KHO_ROLLOUT_RUNNING &&
-	    strcmp(q->me->slot_rollout, q->rollout->spec.id) == 0)
+	    q->rollout->state == KHO_ROLLOUT_RUNNING && is_of_this_rollout(q))
 		say(q, KHO_ACTION_START, "Starting", "the upgrade begins");
 	else if (q->me->status.attempts >= MAX_ATTEMPTS)
 		release(q, KHO_NODE_FAILED, "NeverBegan", "it had a slot three times and never began; its "
@@ -322,6 +348,12 @@ static bool decide_able(struct question *q)
 	}
 	if (facts->image == KHO_VERDICT_BAD)
 		return decide_blocked(q, "ImageMissing", facts->image_message);
+	if (q->rollout->spec.blackout_ms && facts->budget == KHO_VERDICT_UNKNOWN) {
+		look(q, KHO_ASK_BUDGET);
+		return true;
+	}
+	if (q->rollout->spec.blackout_ms && facts->budget == KHO_VERDICT_BAD)
+		return decide_blocked(q, "OverBudget", facts->budget_message);
 	if (has_gates(q, false) && facts->before == KHO_VERDICT_UNKNOWN) {
 		look(q, KHO_ASK_BEFORE);
 		return true;

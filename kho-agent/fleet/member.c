@@ -145,6 +145,7 @@ static int gather(struct kho_member *member, const struct kho_node *me, struct k
 		.mono_ms = mono,
 		.outdated = !member->registered,
 		.image = verdict(member, KHO_ASK_IMAGE, mono),
+		.budget = verdict(member, KHO_ASK_BUDGET, mono),
 		.before = verdict(member, KHO_ASK_BEFORE, mono),
 		.after = verdict(member, KHO_ASK_AFTER, mono),
 	};
@@ -157,6 +158,7 @@ static int gather(struct kho_member *member, const struct kho_node *me, struct k
 	facts->window_open = !spec->windows.nr ||
 		member->machine->is_open(member->ctx, &spec->windows, facts->now_ms);
 	memcpy(facts->image_message, member->messages[KHO_ASK_IMAGE], KHO_FLEET_MESSAGE);
+	memcpy(facts->budget_message, member->messages[KHO_ASK_BUDGET], KHO_FLEET_MESSAGE);
 	memcpy(facts->gate_message, member->messages[me->has_slot ? KHO_ASK_AFTER : KHO_ASK_BEFORE],
 	       KHO_FLEET_MESSAGE);
 	/* what this kernel is from was noted when it began */
@@ -219,7 +221,7 @@ static int release(struct kho_member *member, const struct kho_decision *decisio
 {
 	int r;
 
-	if (!decision->other && decision->state == KHO_NODE_DONE)
+	if (decision->runs_target)
 		memcpy(member->digest, member->cache.view.rollout.spec.digest, KHO_FLEET_DIGEST);
 	r = kho_member_release(member, decision, err);
 	if (r > 0 && !decision->other) {

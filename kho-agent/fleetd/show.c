@@ -127,6 +127,8 @@ static int machines_json(const struct picture *picture, sd_json_variant **ret)
 			SD_JSON_BUILD_PAIR_BOOLEAN("there", node->live),
 			SD_JSON_BUILD_PAIR_BOOLEAN("slot", node->has_slot),
 			SD_JSON_BUILD_PAIR_UNSIGNED("sinceMs", node->status.since_ms),
+			SD_JSON_BUILD_PAIR_CONDITION(!!node->status.blackout_ms, "blackoutMs",
+				SD_JSON_BUILD_UNSIGNED(node->status.blackout_ms)),
 			SD_JSON_BUILD_PAIR_CONDITION(selected, "wave", SD_JSON_BUILD_STRING(
 				selected ? view->rollout.spec.waves[picture->waves[i]].name : "")));
 		r = append(ret, v, r);
@@ -156,6 +158,8 @@ static int picture_json(const struct settings *settings, const struct picture *p
 			SD_JSON_BUILD_PAIR_UNSIGNED("sinceMs", rollout->since_ms),
 			SD_JSON_BUILD_PAIR_UNSIGNED("round", rollout->round),
 			SD_JSON_BUILD_PAIR_UNSIGNED("limit", picture->tally.limit),
+			SD_JSON_BUILD_PAIR_CONDITION(!!rollout->spec.blackout_ms, "blackoutBudgetMs",
+				SD_JSON_BUILD_UNSIGNED(rollout->spec.blackout_ms)),
 			SD_JSON_BUILD_PAIR_VARIANT("waves", waves));
 	return r < 0 ? r : sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("group", settings->group),
 					  SD_JSON_BUILD_PAIR_CONDITION(!!v, "rollout",
@@ -164,6 +168,23 @@ static int picture_json(const struct settings *settings, const struct picture *p
 }
 
 /* ---- as text ---- */
+
+/* What workloads may stand still for, and the longest that any did in this rollout. */
+static void print_budget(const struct kho_fleet_view *view)
+{
+	const struct kho_node *worst = NULL;
+
+	if (!view->rollout.spec.blackout_ms)
+		return;
+	for (size_t i = 0; i < view->nr; i++)
+		if (strcmp(view->nodes[i]->status.rollout, view->rollout.spec.id) == 0 &&
+		    view->nodes[i]->status.blackout_ms > (worst ? worst->status.blackout_ms : 0))
+			worst = view->nodes[i];
+	printf("  blackout budget %" PRIu64 " ms", view->rollout.spec.blackout_ms);
+	if (worst)
+		printf(", the longest so far %" PRIu64 " ms on %s", worst->status.blackout_ms, worst->id);
+	putchar('\n');
+}
 
 static void print_rollout(const struct picture *picture)
 {
@@ -178,8 +199,10 @@ static void print_rollout(const struct picture *picture)
 	       rollout->message, rollout->owner, began,
 	       now > rollout->began_ms ? (now - rollout->began_ms) / 60000 : 0, rollout->spec.image,
 	       rollout->spec.digest);
-	printf("  %zu of %zu done, %zu failed, %zu of %zu slots taken, %zu away\n\n",
+	printf("  %zu of %zu done, %zu failed, %zu of %zu slots taken, %zu away\n",
 	       t->states[KHO_NODE_DONE], t->total, t->failures, t->slots, t->limit, t->away);
+	print_budget(&picture->cache.view);
+	putchar('\n');
 }
 
 static void print_picture(const struct settings *settings, const struct picture *picture)
