@@ -336,6 +336,8 @@ START_TEST(one_machine)
 	wait_for("kho/fleet/v1/default/rollout", "\"state\":\"done\"");
 	wait_for("com.coreos.airlock/groups/default/v1/semaphore", "\"holders\":[]");
 	expect_shown("  blackout budget 1000 ms, the longest so far 250 ms on m1\n");
+	expect_shown("canary                      1      1      0      0  through\n"
+		     "all                         0      0      0      0  empty\n");
 	/* what the last one took is more than the next one allows */
 	begin_rollout("tight", "good", good, BLACKOUT_MS - 1);
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"reason\":\"OverBudget\"");
