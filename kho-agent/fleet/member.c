@@ -6,13 +6,14 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/crc32c.h"
 #include "fleet/keys.h"
 #include "fleet/member_private.h"
 
 #define ROUNDS		8u		/* of decisions in one step */
 #define SOON_MS		200u
 #define HELD_MS		1000u		/* as KHO_MEMBER_POLL_MS, with a slot */
-#define GATHER_MS	500u		/* what's told in that time is decided on together */
+#define GATHER_MS	500u		/* what's told in about that time is decided on together */
 #define VERDICT_MS	15000u		/* how long one holds */
 #define PATIENCE_MS	60000u		/* so long gates may fail after an upgrade */
 
@@ -338,13 +339,33 @@ static int take_news(struct kho_member *member, uint32_t wait_ms)
 	return r < 0 ? r : kvs.nr || kvs.revision;
 }
 
+/*
+ * In a large group something's told all the time, of which little is this machine's. And of
+ * those that try for a slot one gets it, whose change the others have to see before they try
+ * again: all at once they'd be in each other's way, so each waits for another time.
+ */
+static uint64_t gather_ms(const struct kho_member *member)
+{
+	uint64_t mono = kho_member_mono(member);
+	uint32_t lot = kho_crc32c_add(kho_crc32c(member->spec.id, strlen(member->spec.id)), &mono,
+				      sizeof(mono));
+
+	switch (member->last.action) {
+	case KHO_ACTION_WAIT:
+		return GATHER_MS / 2 + lot % GATHER_MS;
+	case KHO_ACTION_TAKE:
+		return lot % GATHER_MS;
+	default:
+		return 0;
+	}
+}
+
 void kho_member_wait(struct kho_member *member, uint32_t wait_ms)
 {
 	int r = member->loaded ? take_news(member, wait_ms) : -ESTALE;
-	uint64_t mono = kho_member_mono(member), end = mono + GATHER_MS;
+	uint64_t mono = kho_member_mono(member), end = mono + gather_ms(member);
 
-	/* in a large group something's told all the time, of which little is this machine's */
-	while (r > 0 && member->last.action == KHO_ACTION_WAIT && mono < end) {
+	while (r > 0 && mono < end) {
 		r = take_news(member, (uint32_t)(end - mono));
 		if (!r)
 			break;
