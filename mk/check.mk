@@ -8,7 +8,7 @@ TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" SIM_PROGS="$(SIM_PROGS)" FUZZ_P
 	FUZZ_SECONDS=$(FUZZ_SECONDS) \
 	METRICS_SERVE="$(METRICS_SERVE)"
 
-.PHONY: check check-all unit sim model metrics lint fuzz fuzzers
+.PHONY: check check-all unit sim model metrics lint fuzz fuzzers bench-fleet
 # Guests have no sanitizer runtime: SAN=1 is for the tiers on this machine
 # Two machines at a time keep two CPUs busy; one alone waits a good part of the time
 check: $(METRICS_SERVE)
@@ -25,6 +25,7 @@ check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, 
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
 	$(Q)$(MAKE) --no-print-directory bench-probes
+	$(Q)$(MAKE) --no-print-directory bench-fleet
 
 unit: tests ## unit tests (SAN=1: under ASan and UBSan)
 	$(Q)$(TIER_ENV) mk/check.sh unit
@@ -37,6 +38,9 @@ model: ## the two kernels as a Promela model, checked by spin; TESTS="a b" picks
 
 metrics: $(METRICS_SERVE) $(B)/bin/khoctl ## a real Prometheus on what agents show, alerts, dashboard
 	$(Q)$(TIER_ENV) mk/check.sh metrics
+
+bench-fleet: $(BENCH_FLEET) ## what a fleet asks of a real etcd; FLEET_MACHINES=, FLEET_ROLLED=
+	$(Q)$(BENCH_FLEET)
 
 lint: $(GENERATED_H) ## project rules, shellcheck, cppcheck, sizes, self-contained headers
 	$(Q)mk/check.sh lint

@@ -38,6 +38,14 @@ $(B)/tests/test_sim_%: $(B)/obj/tests/sim/test_%.c.o $(SIM_COMMON) $(B)/obj/test
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(BPF_LIBS) $(CURL_LIBS) $(CHECK_LIBS)
 
+# what a fleet costs etcd: make bench-fleet
+BENCH_FLEET := $(B)/tests/bench_fleet
+$(BENCH_FLEET): $(patsubst %,$(B)/obj/tests/%.c.o,bench/bench_fleet bench/fleet_agent bench/fleet_meter \
+		unit/real_etcd unit/run) $(B)/libkho.a
+	$(call msg,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS) $(CURL_LIBS) $(CHECK_LIBS)
+
 # what an agent shows, for a real Prometheus
 METRICS_SERVE := $(B)/tests/metrics-serve
 $(METRICS_SERVE): $(B)/obj/tests/metrics/serve.c.o $(B)/obj/tests/unit/fake_metrics.c.o $(B)/libkho.a
@@ -69,7 +77,7 @@ build/fuzz/obj/%.S.o: %.S
 	$(Q)$(CLANG) $(INCS) $(DEPFLAGS) -c -o $@ $<
 
 .SECONDARY:
--include $(B)/obj/tests/metrics/serve.c.d
+-include $(B)/obj/tests/metrics/serve.c.d $(wildcard $(B)/obj/tests/bench/*.d)
 -include $(SIM_SRC:%.c=$(B)/obj/%.c.d) $(SIM_COMMON:.o=.d)
 -include $(TEST_SRC:%.c=$(B)/obj/%.c.d) $(TEST_COMMON:.o=.d) $(FUZZ_SRC:%.c=build/fuzz/obj/%.c.d) \
 	$(FUZZ_OBJ:.o=.d)

@@ -19,7 +19,7 @@
 
 struct start_parameters {
 	const char *image, *cpus, *blocks, *cmdline;
-	uint64_t memory, timeout_sec, soak_sec;
+	uint64_t memory, timeout_sec, soak_sec, max_frozen_ms;
 	bool no_rehearsal, hold, keep, force, now;
 };
 
@@ -47,6 +47,7 @@ static const sd_json_dispatch_field spawn_fields[] = { SPAWN_FIELDS, {} };
 static const sd_json_dispatch_field start_fields[] = {
 	SPAWN_FIELDS,
 	NUMBER("soakSec", soak_sec),
+	NUMBER("maxFrozenMs", max_frozen_ms),
 	FLAG("noRehearsal", no_rehearsal),
 	FLAG("hold", hold),
 	FLAG("keepFailed", keep),
@@ -69,6 +70,7 @@ static int dispatch(sd_varlink *link, sd_json_variant *parameters,
 			.timeout_ms = p.timeout_sec * 1000,
 			.force = p.force,
 		},
+		.max_frozen_ms = p.max_frozen_ms,
 		.no_rehearsal = p.no_rehearsal,
 		.hold = p.hold,
 		.keep = p.keep,
@@ -125,6 +127,8 @@ static int make_plan(struct kho_agent *agent, const struct kho_upgrade_request *
 		r = kho_reserve_plan(agent, &spec, &plan->cpus, &plan->memory, err);
 	if (r >= 0)
 		r = kho_config_load(&plan->config, err);
+	if (r >= 0)
+		kho_config_limit_frozen(plan->config, request->max_frozen_ms);
 	return r;
 }
 

@@ -75,6 +75,7 @@ struct kho_mover {
 	struct kho_volume_sync syncs[KHO_MOVE_ITEMS];
 	struct kho_mover_restart restarts[KHO_MOVE_ITEMS];
 	bool unrehearsed;			/* none is rehearsed */
+	uint64_t limit_ms;			/* of the frozen time, beside the configuration's; 0: none */
 	char (*doomed)[KHO_FINDING_CAUSE];	/* why a workload's rehearsal failed, or NULL */
 	bool trial;				/* move_trial.h: of this workload; it went well */
 	uint32_t tried;
@@ -122,6 +123,9 @@ bool kho_mover_try_again(struct kho_mover *mover);
 
 /* To be said right after it began: no workload is rehearsed. */
 void kho_mover_no_rehearsal(struct kho_mover *mover);
+
+/* Likewise: as kho_config_limit_frozen(). */
+void kho_mover_limit_frozen(struct kho_mover *mover, uint64_t ms);
 
 void kho_mover_done(struct kho_mover *mover, enum kho_step step, uint32_t item,
 		    const struct kho_err *err);

@@ -16,8 +16,9 @@ static int on_spent(sd_event_source *source, uint64_t usec, void *userdata)
 	(void)source;
 	(void)usec;
 	mover->budget_timer = sd_event_source_disable_unref(mover->budget_timer);
-	kho_fail(&err, -ETIMEDOUT, "the workloads stood still for longer than MaxFrozenSec= (%u ms) "
-		 "allows, in %s; see the steps' durations in khoctl report",
+	kho_fail(&err, -ETIMEDOUT, "the workloads stood still for longer than %s (%u ms) allows, in %s; "
+		 "see the steps' durations in khoctl report",
+		 mover->config->max_frozen_ms == mover->limit_ms ? "whoever began it" : "MaxFrozenSec=",
 		 mover->config->max_frozen_ms, kho_step_info(mover->move.step)->name);
 	kho_mover_abort(mover, &err);
 	return 0;

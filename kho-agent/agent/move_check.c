@@ -70,6 +70,12 @@ void kho_mover_no_rehearsal(struct kho_mover *mover)
 	mover->unrehearsed = true;
 }
 
+void kho_mover_limit_frozen(struct kho_mover *mover, uint64_t ms)
+{
+	mover->limit_ms = ms;
+	kho_config_limit_frozen(mover->config, ms);
+}
+
 /* ---- what a rehearsal has shown ---- */
 
 void kho_mover_doom(struct kho_mover *mover, uint32_t item, const char *why)
@@ -96,6 +102,7 @@ static void pass_on(const struct kho_mover *from, struct kho_mover *to)
 				   to->config->workloads[n].name) == 0)
 				kho_mover_doom(to, n, from->doomed[i]);
 	to->unrehearsed = from->unrehearsed;
+	kho_mover_limit_frozen(to, from->limit_ms);
 }
 
 bool kho_mover_try_again(struct kho_mover *mover)

@@ -125,6 +125,7 @@ static struct kho_upgrade_run *new_run(struct kho_agent *agent,
 	run->spawn.cpus = copy(request->spawn.cpus);
 	run->spawn.blocks = copy(request->spawn.blocks);
 	run->spawn.cmdline = copy(request->spawn.cmdline);
+	run->max_frozen_ms = request->max_frozen_ms;
 	run->no_rehearsal = request->no_rehearsal;
 	run->client = agent->waiter;
 	if (fill(run, request, err) < 0) {

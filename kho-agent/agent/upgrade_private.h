@@ -11,6 +11,7 @@ struct kho_upgrade_run {
 	struct kho_agent *agent;
 	struct kho_journal journal;
 	struct kho_spawn_request spawn;	/* its texts are this one's */
+	uint64_t max_frozen_ms;
 	bool no_rehearsal;
 	struct kho_config *config;	/* while it's checked */
 	struct kho_preflight *preflight;	/* likewise */

@@ -103,6 +103,8 @@ static int do_move(struct kho_upgrade_run *run, struct kho_err *err)
 
 	if (r >= 0 && run->agent->mover && run->no_rehearsal)
 		kho_mover_no_rehearsal(run->agent->mover);
+	if (r >= 0 && run->agent->mover)
+		kho_mover_limit_frozen(run->agent->mover, run->max_frozen_ms);
 	return r;
 }
 

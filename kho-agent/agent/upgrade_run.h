@@ -22,6 +22,7 @@ struct kho_upgrade_run;
 struct kho_upgrade_request {
 	struct kho_spawn_request spawn;
 	const char *by;			/* who asked for it */
+	uint64_t max_frozen_ms;		/* as kho_config_limit_frozen() */
 	bool no_rehearsal;
 	bool now;			/* whatever the time windows say */
 	bool keep, hold;		/* as of struct kho_upgrade */

@@ -62,6 +62,9 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	SD_VARLINK_FIELD_COMMENT("How long the old kernel stands by after the move; by default as "
 				 "configured"),
 	IN_OPT(soakSec, INT),
+	SD_VARLINK_FIELD_COMMENT("Workloads may stand still for no longer than this, even if the "
+				 "configuration allows more: neither as predicted, nor as it is"),
+	IN_OPT(maxFrozenMs, INT),
 	SD_VARLINK_FIELD_COMMENT("Don't restore a copy of each workload there first"),
 	IN_OPT(noRehearsal, BOOL),
 	SD_VARLINK_FIELD_COMMENT("It stands by until Commit or Abort"),
@@ -84,6 +87,7 @@ static SD_VARLINK_DEFINE_METHOD(
 	IN_OPT(timeoutSec, INT),
 	IN_OPT(force, BOOL),
 	IN_OPT(soakSec, INT),
+	IN_OPT(maxFrozenMs, INT),
 	IN_OPT(noRehearsal, BOOL),
 	IN_OPT(hold, BOOL),
 	IN_OPT(keepFailed, BOOL),

@@ -20,7 +20,8 @@ struct question {
 	const struct kho_semaphore *semaphore;
 	struct kho_tally tally;
 	const uint8_t *waves;		/* of each node */
-	uint8_t wave;			/* of @me */
+	size_t index;			/* of @me */
+	uint8_t wave;
 	struct kho_decision *ret;
 };
 
@@ -113,22 +114,48 @@ static void release(struct question *q, enum kho_node_state state, const char *r
 	q->ret->state = state;
 }
 
+static void decide_over_budget(struct question *q)
+{
+	say(q, KHO_ACTION_RELEASE, "OverBudget", "runs the target image, but workloads stood still for "
+	    "%llu ms, and the rollout allows %llu", (unsigned long long)q->facts->blackout_ms,
+	    (unsigned long long)q->rollout->spec.blackout_ms);
+	q->ret->state = KHO_NODE_FAILED;
+	q->ret->runs_target = true;
+}
+
+/* Not of one that took the group since, with an image and a budget of its own. */
+static bool is_of_this_rollout(const struct question *q)
+{
+	return strcmp(q->me->slot_rollout, q->rollout->spec.id) == 0;
+}
+
+static bool is_over_budget(const struct question *q)
+{
+	const struct kho_rollout_spec *spec = &q->rollout->spec;
+
+	return spec->blackout_ms && q->facts->blackout_ms > spec->blackout_ms && is_of_this_rollout(q);
+}
+
 static void decide_done(struct question *q)
 {
-	if (has_gates(q, true) && q->facts->after == KHO_VERDICT_UNKNOWN)
+	q->ret->blackout_ms = q->facts->blackout_ms;
+	if (is_over_budget(q)) {
+		decide_over_budget(q);
+	} else if (has_gates(q, true) && q->facts->after == KHO_VERDICT_UNKNOWN) {
 		look(q, KHO_ASK_AFTER);
-	else if (has_gates(q, true) && q->facts->after == KHO_VERDICT_BAD)
+	} else if (has_gates(q, true) && q->facts->after == KHO_VERDICT_BAD) {
 		release(q, KHO_NODE_FAILED, "GateFailed", q->facts->gate_message);
-	else
+	} else {
 		release(q, KHO_NODE_DONE, "Upgraded", "runs the target image");
+		q->ret->runs_target = is_of_this_rollout(q);
+	}
 }
 
 /* It has a slot, and nothing has begun. */
 static void decide_begin(struct question *q)
 {
 	if (q->facts->fresh && !q->facts->outdated && !is_late(q) &&
-	    q->rollout->state == KHO_ROLLOUT_RUNNING &&
-	    strcmp(q->me->slot_rollout, q->rollout->spec.id) == 0)
+	    q->rollout->state == KHO_ROLLOUT_RUNNING && is_of_this_rollout(q))
 		say(q, KHO_ACTION_START, "Starting", "the upgrade begins");
 	else if (q->me->status.attempts >= MAX_ATTEMPTS)
 		release(q, KHO_NODE_FAILED, "NeverBegan", "it had a slot three times and never began; its "
@@ -247,28 +274,6 @@ static bool is_ready(const struct question *q, size_t i)
 	       kho_node_state_in(q->rollout, node) == KHO_NODE_PENDING;
 }
 
-static const char *domain_of(const struct question *q, const struct kho_node *node)
-{
-	return kho_labels_get(&node->labels, q->rollout->spec.domain) ?: "";
-}
-
-/* Whether another slot in @node's domain would be one too many. Those without the label are one. */
-static bool domain_is_full(const struct question *q, const struct kho_node *node)
-{
-	const char *domain = domain_of(q, node);
-	size_t total = 0, used = 0;
-
-	if (!*q->rollout->spec.domain)
-		return false;
-	for (size_t i = 0; i < q->view->nr; i++) {
-		if (strcmp(domain_of(q, q->view->nodes[i]), domain) != 0)
-			continue;
-		total += q->waves[i] < q->rollout->spec.nr_waves;
-		used += q->view->nodes[i]->has_slot;
-	}
-	return used >= kho_share_of(&q->rollout->spec.per_domain, total);
-}
-
 /* Slots that others than this fleet's machines have, by way of airlock. */
 static size_t foreign_slots(const struct question *q)
 {
@@ -291,14 +296,14 @@ static size_t free_slots(const struct question *q)
 	return used < limit ? limit - used : 0;
 }
 
-/* How many come before @me. */
-static size_t rank(const struct question *q)
+/* Whether @enough of those that could take a slot come before @me. */
+static bool others_first(const struct question *q, const bool *full, size_t enough)
 {
 	size_t before = 0;
 
-	for (size_t i = 0; i < q->view->nr && q->view->nodes[i] != q->me; i++)
-		before += is_ready(q, i) && !domain_is_full(q, q->view->nodes[i]);
-	return before;
+	for (size_t i = 0; i < q->view->nr && q->view->nodes[i] != q->me && before < enough; i++)
+		before += is_ready(q, i) && !full[i];
+	return before >= enough;
 }
 
 static bool decide_order(struct question *q)
@@ -343,6 +348,12 @@ static bool decide_able(struct question *q)
 	}
 	if (facts->image == KHO_VERDICT_BAD)
 		return decide_blocked(q, "ImageMissing", facts->image_message);
+	if (q->rollout->spec.blackout_ms && facts->budget == KHO_VERDICT_UNKNOWN) {
+		look(q, KHO_ASK_BUDGET);
+		return true;
+	}
+	if (q->rollout->spec.blackout_ms && facts->budget == KHO_VERDICT_BAD)
+		return decide_blocked(q, "OverBudget", facts->budget_message);
 	if (has_gates(q, false) && facts->before == KHO_VERDICT_UNKNOWN) {
 		look(q, KHO_ASK_BEFORE);
 		return true;
@@ -356,7 +367,7 @@ static bool decide_able(struct question *q)
 	return true;
 }
 
-static void decide_turn(struct question *q)
+static void decide_turn(struct question *q, const bool *full)
 {
 	size_t spare = free_slots(q);
 
@@ -368,13 +379,13 @@ static void decide_turn(struct question *q)
 		say(q, KHO_ACTION_WAIT, "NoSlot", "%zu of %zu slots are taken%s",
 		    q->tally.slots + foreign_slots(q), q->tally.limit,
 		    foreign_slots(q) ? ", some by machines of an airlock server" : "");
-	else if (domain_is_full(q, q->me))
+	else if (full[q->index])
 		say(q, KHO_ACTION_WAIT, "DomainFull", "as many as may be in %s \"%s\" are at it",
-		    q->rollout->spec.domain, domain_of(q, q->me));
+		    q->rollout->spec.domain, kho_fleet_domain_of(q->rollout, q->me));
 	else if (decide_able(q))
 		return;
-	else if (rank(q) >= spare)
-		say(q, KHO_ACTION_WAIT, "NotItsTurn", "%zu come before it", rank(q));
+	else if (others_first(q, full, spare))
+		say(q, KHO_ACTION_WAIT, "NotItsTurn", "the free slots are for machines before it");
 	else
 		say(q, KHO_ACTION_TAKE, "SlotFree", "takes one of %zu slots", q->tally.limit);
 }
@@ -397,25 +408,36 @@ static bool decide_ended(struct question *q)
 	return true;
 }
 
-static void decide_without_slot(struct question *q)
+static int decide_slot(struct question *q, struct kho_err *err)
+{
+	_cleanup_free_ bool *full = NULL;
+	int r = kho_fleet_full_domains(q->view, q->waves, &full, err);
+
+	if (r >= 0)
+		decide_turn(q, full);
+	return r;
+}
+
+static int decide_without_slot(struct question *q, struct kho_err *err)
 {
 	/* its slot was freed since: it's far beyond its deadline */
 	if (q->facts->machine == KHO_MACHINE_UPGRADING || q->facts->machine == KHO_MACHINE_SOAK)
 		say(q, KHO_ACTION_ABORT, "NoSlotAnyMore", "the slot of this upgrade was freed: the machine "
 		    "was missing for too long");
-	else if (look_after(q))
-		return;
-	else if (decide_ended(q))
-		return;
+	else if (look_after(q) || decide_ended(q))
+		return 0;
 	else if (q->rollout->state != KHO_ROLLOUT_RUNNING)
 		say(q, KHO_ACTION_WAIT, "NotRunning", "the rollout is %s",
 		    kho_rollout_state_name(q->rollout->state));
 	else if (q->facts->outdated)
 		say(q, KHO_ACTION_WAIT, "NotRegistered", "it isn't registered just now");
+	else if (must_halt(q))
+		say(q, KHO_ACTION_WAIT, "Halting", "too many failed; nothing begins any more");
 	else if (q->facts->machine == KHO_MACHINE_BUSY)
 		decide_blocked(q, "Busy", "the machine is busy with something else (khoctl status)");
 	else
-		decide_turn(q);
+		return decide_slot(q, err);
+	return 0;
 }
 
 int kho_fleet_decide(const struct kho_fleet_view *view, const struct kho_node *me,
@@ -433,9 +455,9 @@ int kho_fleet_decide(const struct kho_fleet_view *view, const struct kho_node *m
 	r = kho_fleet_tally(view, waves, &q.tally, err);
 	if (r < 0)
 		return r;
-	for (size_t i = 0; i < view->nr; i++)
-		if (view->nodes[i] == me)
-			q.wave = waves[i];
+	while (q.index < view->nr && view->nodes[q.index] != me)
+		q.index++;
+	q.wave = waves[q.index];
 	if (!view->has_rollout)
 		say(&q, KHO_ACTION_WAIT, "NoRollout", "no rollout is under way in its group");
 	else if (me->has_slot)
@@ -443,7 +465,8 @@ int kho_fleet_decide(const struct kho_fleet_view *view, const struct kho_node *m
 	else if (q.wave == view->rollout.spec.nr_waves && !look_after(&q))
 		say(&q, KHO_ACTION_WAIT, "NotSelected", "the rollout isn't for this machine");
 	else if (q.wave < view->rollout.spec.nr_waves)
-		decide_without_slot(&q);
-	*ret = decision;
-	return 0;
+		r = decide_without_slot(&q, err);
+	if (r >= 0)
+		*ret = decision;
+	return r;
 }

@@ -84,9 +84,11 @@ struct kho_fleet_facts {
 	enum kho_fleet_result result;		/* of an upgrade that began after it had its slot */
 	char message[KHO_FLEET_MESSAGE];	/* of the result, if it failed */
 	char digest[KHO_FLEET_DIGEST];	/* of the image that this kernel is from; "" unknown */
+	uint64_t blackout_ms;		/* that workloads stood still in the result's; 0: not known */
 	bool window_open;
-	enum kho_verdict image, before, after;
-	char image_message[KHO_FLEET_MESSAGE], gate_message[KHO_FLEET_MESSAGE];
+	enum kho_verdict image, budget, before, after;
+	char image_message[KHO_FLEET_MESSAGE], budget_message[KHO_FLEET_MESSAGE];
+	char gate_message[KHO_FLEET_MESSAGE];
 };
 
 enum kho_action {
@@ -106,6 +108,8 @@ enum kho_ask {
 	KHO_ASK_IMAGE = 0,
 	KHO_ASK_BEFORE,			/* gates */
 	KHO_ASK_AFTER,
+	KHO_ASK_BUDGET,			/* whether workloads are likely to stand still for too long */
+	_KHO_ASK_MAX,
 };
 
 struct kho_decision {
@@ -113,6 +117,8 @@ struct kho_decision {
 	enum kho_ask ask;
 	enum kho_node_state state;
 	const struct kho_node *other;
+	bool runs_target;		/* RELEASE: this kernel is of the target image */
+	uint64_t blackout_ms;		/* RELEASE: as in the facts */
 	const char *reason;		/* one word; of a state, or of what's waited for */
 	char message[KHO_FLEET_MESSAGE];
 };
@@ -124,6 +130,16 @@ bool kho_node_selected(const struct kho_rollout *rollout, const struct kho_node 
 /* The wave of each node in @ret_waves[nr] (nr_waves: not selected; may be NULL). -ENOMEM */
 int kho_fleet_tally(const struct kho_fleet_view *view, uint8_t *ret_waves, struct kho_tally *ret,
 		    struct kho_err *err);
+
+/* The failure domain of @node; those without the label are one, "". */
+const char *kho_fleet_domain_of(const struct kho_rollout *rollout, const struct kho_node *node);
+
+/*
+ * (*@ret)[i]: another slot in the domain of node i would be one too many. To be freed; @waves as
+ * kho_fleet_tally() has it. -ENOMEM
+ */
+int kho_fleet_full_domains(const struct kho_fleet_view *view, const uint8_t *waves, bool **ret,
+			   struct kho_err *err);
 
 /*
  * @me is one of the view's nodes. @semaphore: NULL as long as nobody has looked; TAKE is only

@@ -70,6 +70,8 @@ int kho_etcd_client_new(const struct kho_etcd_spec *spec, struct kho_etcd_client
 	}
 	r = add_endpoints(client, spec->endpoints, err);
 	if (r >= 0)
+		client->current = spec->first % client->nr;
+	if (r >= 0)
 		r = kho_web_new(&spec->tls, &client->http, err);
 	if (r < 0) {
 		kho_etcd_client_free(client);

@@ -21,6 +21,7 @@ struct kho_etcd_spec {
 	struct kho_web_tls tls;
 	const char *user, *password;	/* NULL or "": none */
 	uint32_t timeout_ms;		/* of a call, all endpoints together; 0: 8 s */
+	uint32_t first;			/* which endpoint is asked first, modulo how many there are */
 };
 
 struct kho_etcd_client;

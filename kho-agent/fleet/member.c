@@ -6,12 +6,14 @@
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "base/crc32c.h"
 #include "fleet/keys.h"
 #include "fleet/member_private.h"
 
 #define ROUNDS		8u		/* of decisions in one step */
 #define SOON_MS		200u
 #define HELD_MS		1000u		/* as KHO_MEMBER_POLL_MS, with a slot */
+#define GATHER_MS	500u		/* what's told in about that time is decided on together */
 #define VERDICT_MS	15000u		/* how long one holds */
 #define PATIENCE_MS	60000u		/* so long gates may fail after an upgrade */
 
@@ -144,6 +146,7 @@ static int gather(struct kho_member *member, const struct kho_node *me, struct k
 		.mono_ms = mono,
 		.outdated = !member->registered,
 		.image = verdict(member, KHO_ASK_IMAGE, mono),
+		.budget = verdict(member, KHO_ASK_BUDGET, mono),
 		.before = verdict(member, KHO_ASK_BEFORE, mono),
 		.after = verdict(member, KHO_ASK_AFTER, mono),
 	};
@@ -156,6 +159,7 @@ static int gather(struct kho_member *member, const struct kho_node *me, struct k
 	facts->window_open = !spec->windows.nr ||
 		member->machine->is_open(member->ctx, &spec->windows, facts->now_ms);
 	memcpy(facts->image_message, member->messages[KHO_ASK_IMAGE], KHO_FLEET_MESSAGE);
+	memcpy(facts->budget_message, member->messages[KHO_ASK_BUDGET], KHO_FLEET_MESSAGE);
 	memcpy(facts->gate_message, member->messages[me->has_slot ? KHO_ASK_AFTER : KHO_ASK_BEFORE],
 	       KHO_FLEET_MESSAGE);
 	/* what this kernel is from was noted when it began */
@@ -218,7 +222,7 @@ static int release(struct kho_member *member, const struct kho_decision *decisio
 {
 	int r;
 
-	if (!decision->other && decision->state == KHO_NODE_DONE)
+	if (decision->runs_target)
 		memcpy(member->digest, member->cache.view.rollout.spec.digest, KHO_FLEET_DIGEST);
 	r = kho_member_release(member, decision, err);
 	if (r > 0 && !decision->other) {
@@ -324,11 +328,49 @@ int kho_member_step(struct kho_member *member, uint32_t *ret_wait_ms, struct kho
 	return r < 0 ? r : 0;
 }
 
-void kho_member_wait(struct kho_member *member, uint32_t wait_ms)
+/* 1: something was told. */
+static int take_news(struct kho_member *member, uint32_t wait_ms)
 {
 	_cleanup_(kho_etcd_kvs_done) struct kho_etcd_kvs kvs = {};
+	int r = member->etcd.ops->watch_next(member->etcd.ctx, wait_ms, &kvs, NULL);
 
-	if (!member->loaded || member->etcd.ops->watch_next(member->etcd.ctx, wait_ms, &kvs, NULL) < 0 ||
-	    kho_fleet_cache_change(&member->cache, &kvs, kho_member_mono(member), NULL) < 0)
+	if (r >= 0)
+		r = kho_fleet_cache_change(&member->cache, &kvs, kho_member_mono(member), NULL);
+	return r < 0 ? r : kvs.nr || kvs.revision;
+}
+
+/*
+ * In a large group something's told all the time, of which little is this machine's. And of
+ * those that try for a slot one gets it, whose change the others have to see before they try
+ * again: all at once they'd be in each other's way, so each waits for another time.
+ */
+static uint64_t gather_ms(const struct kho_member *member)
+{
+	uint64_t mono = kho_member_mono(member);
+	uint32_t lot = kho_crc32c_add(kho_crc32c(member->spec.id, strlen(member->spec.id)), &mono,
+				      sizeof(mono));
+
+	switch (member->last.action) {
+	case KHO_ACTION_WAIT:
+		return GATHER_MS / 2 + lot % GATHER_MS;
+	case KHO_ACTION_TAKE:
+		return lot % GATHER_MS;
+	default:
+		return 0;
+	}
+}
+
+void kho_member_wait(struct kho_member *member, uint32_t wait_ms)
+{
+	int r = member->loaded ? take_news(member, wait_ms) : -ESTALE;
+	uint64_t mono = kho_member_mono(member), end = mono + gather_ms(member);
+
+	while (r > 0 && mono < end) {
+		r = take_news(member, (uint32_t)(end - mono));
+		if (!r)
+			break;
+		mono = kho_member_mono(member);
+	}
+	if (r < 0)
 		member->loaded = false;
 }

@@ -31,7 +31,7 @@
 struct kho_machine_ops {
 	uint64_t (*now_ms)(void *ctx);		/* since 1970 */
 	uint64_t (*mono_ms)(void *ctx);		/* never set, goes on in suspend */
-	/* machine, result, message, digest of @facts; upgrades from before @since_ms don't count. */
+	/* machine, result, message, blackout_ms of @facts; upgrades from before @since_ms don't count. */
 	int (*look)(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_ms,
 		    struct kho_fleet_facts *facts, struct kho_err *err);
 	/* -EAGAIN: it can't be said whether it has begun; looked at again. Others: it was refused. */
@@ -63,9 +63,9 @@ struct kho_member {
 	uint64_t asked_ms;		/* when the slot was asked for that it has; 0: not by this one */
 	uint64_t held_ms;		/* since when this daemon knows of its slot; 0: it has none */
 	char digest[KHO_FLEET_DIGEST];	/* of the image of this kernel, as far as it's known */
-	enum kho_verdict verdicts[3];	/* by enum kho_ask */
-	uint64_t asked[3], bad_since[3];	/* when; 0: never */
-	char messages[3][KHO_FLEET_MESSAGE];
+	enum kho_verdict verdicts[_KHO_ASK_MAX];
+	uint64_t asked[_KHO_ASK_MAX], bad_since[_KHO_ASK_MAX];	/* when; 0: never */
+	char messages[_KHO_ASK_MAX][KHO_FLEET_MESSAGE];
 	char refused[KHO_FLEET_MESSAGE];	/* what a start was refused with; "": it wasn't */
 	struct kho_semaphore *semaphore;	/* room for one */
 	struct kho_decision last;	/* what was done last; other isn't valid */

@@ -142,6 +142,7 @@ static void set_status(const struct kho_member *member, const struct kho_decisio
 	snprintf(status->reason, sizeof(status->reason), "%s", decision->reason);
 	snprintf(status->message, sizeof(status->message), "%s", decision->message);
 	status->since_ms = kho_member_now(member);
+	status->blackout_ms = decision->blackout_ms;
 }
 
 int kho_member_report(struct kho_member *member, const struct kho_decision *decision,
@@ -269,7 +270,7 @@ int kho_member_release(struct kho_member *member, const struct kho_decision *dec
 		return kho_fail(err, -ENOMEM, "no memory to release a slot");
 	*node = *of;
 	set_status(member, decision, &member->cache.view.rollout, node);
-	if (!decision->other && decision->state == KHO_NODE_DONE)
+	if (decision->runs_target)
 		memcpy(node->digest, member->digest, sizeof(node->digest));
 	r = kho_member_read_semaphore(member, err);
 	if (r >= 0)

@@ -66,6 +66,8 @@ static int parse_status(sd_json_variant *object, struct kho_node_status *ret, st
 		r = kho_json_number(object, KHO_MAY("taken_ms"), &ret->taken_ms, err);
 	if (r >= 0)
 		r = kho_json_number(object, KHO_MAY("attempts"), &ret->attempts, err);
+	if (r >= 0)
+		r = kho_json_number(object, KHO_MAY("blackout_ms"), &ret->blackout_ms, err);
 	return r;
 }
 
@@ -125,7 +127,9 @@ int kho_node_format(const struct kho_node *node, char **ret, struct kho_err *err
 		SD_JSON_BUILD_PAIR_STRING("message", status->message),
 		SD_JSON_BUILD_PAIR_UNSIGNED("since_ms", status->since_ms),
 		SD_JSON_BUILD_PAIR_UNSIGNED("taken_ms", status->taken_ms),
-		SD_JSON_BUILD_PAIR_UNSIGNED("attempts", status->attempts));
+		SD_JSON_BUILD_PAIR_UNSIGNED("attempts", status->attempts),
+		SD_JSON_BUILD_PAIR_CONDITION(!!status->blackout_ms, "blackout_ms",
+					     SD_JSON_BUILD_UNSIGNED(status->blackout_ms)));
 	if (r >= 0)
 		r = sd_json_buildo(
 			&v, SD_JSON_BUILD_PAIR_UNSIGNED("schema", NODE_SCHEMA),

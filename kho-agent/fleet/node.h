@@ -42,6 +42,7 @@ struct kho_node_status {
 	uint64_t since_ms;		/* of the state */
 	uint64_t taken_ms;		/* when it had its slot; 0: never */
 	uint64_t attempts;		/* slots taken in this round */
+	uint64_t blackout_ms;		/* that workloads stood still in it; 0: not known */
 };
 
 struct kho_node {

@@ -12,6 +12,7 @@
 #define DEFAULT_UNDO_SEC	600u
 #define MAX_SEC			604800u		/* a week */
 #define MAX_NUMBER		100000u
+#define MAX_BLACKOUT_MS		600000u
 #define MARGIN_MS		5000u
 #define WINDOWS_TEXT		512
 
@@ -216,6 +217,19 @@ static int parse_domain(sd_json_variant *object, struct kho_rollout_spec *spec, 
 	return r < 0 ? kho_wrap(err, r, "\"per_domain\"") : 0;
 }
 
+static int parse_blackout(sd_json_variant *object, uint64_t *ret, struct kho_err *err)
+{
+	uint64_t ms = 1;
+	int r = kho_json_number(object, KHO_MAY("blackout_ms"), &ms, err);
+
+	if (r >= 0 && (!ms || ms > MAX_BLACKOUT_MS))
+		return kho_fail(err, -EINVAL, "\"blackout_ms\" is to be 1 to %u; without it there's no "
+				"budget", MAX_BLACKOUT_MS);
+	if (r >= 0 && sd_json_variant_by_key(object, "blackout_ms"))
+		*ret = ms;
+	return r;
+}
+
 static int parse_limits(sd_json_variant *object, struct kho_rollout_spec *spec, struct kho_err *err)
 {
 	char rollback[16] = "abort";
@@ -227,6 +241,8 @@ static int parse_limits(sd_json_variant *object, struct kho_rollout_spec *spec, 
 		r = parse_seconds(object, "deadline_sec", &spec->deadline_sec, err);
 	if (r >= 0)
 		r = parse_seconds(object, "undo_sec", &spec->undo_sec, err);
+	if (r >= 0)
+		r = parse_blackout(object, &spec->blackout_ms, err);
 	spec->has_machine_soak = sd_json_variant_by_key(object, "machine_soak_sec");
 	if (r >= 0)
 		r = parse_seconds(object, "machine_soak_sec", &spec->machine_soak_sec, err);
@@ -272,7 +288,7 @@ static int parse_spec(sd_json_variant *object, struct kho_rollout_spec *ret, str
 	static const char *const names[] = {
 		"schema", "id", "group", "image", "digest", "selector", "waves", "concurrency",
 		"per_domain", "soak_sec", "halt_failures", "deadline_sec", "undo_sec",
-		"machine_soak_sec", "windows", "gates", "rollback", "share_slots", NULL
+		"machine_soak_sec", "blackout_ms", "windows", "gates", "rollback", "share_slots", NULL
 	};
 	struct kho_rollout_spec spec = {
 		.group = "default",

@@ -65,6 +65,7 @@ struct kho_rollout_spec {
 	uint64_t undo_sec;		/* which takes so long at most */
 	bool has_machine_soak;
 	uint64_t machine_soak_sec;	/* how long a machine's old kernel stands by */
+	uint64_t blackout_ms;		/* that workloads may stand still; 0: no budget */
 	struct kho_windows windows;	/* in which upgrades may begin */
 	struct kho_gate gates[KHO_GATES_MAX];
 	unsigned int nr_gates;

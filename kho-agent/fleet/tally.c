@@ -33,7 +33,7 @@ bool kho_node_selected(const struct kho_rollout *rollout, const struct kho_node 
 
 struct place {
 	uint64_t order;
-	const char *id;
+	const char *id;			/* or its domain's */
 	size_t index;
 };
 
@@ -148,5 +148,57 @@ int kho_fleet_tally(const struct kho_fleet_view *view, uint8_t *ret_waves, struc
 	}
 	settle(spec, &tally);
 	*ret = tally;
+	return 0;
+}
+
+/* ---- failure domains ---- */
+
+const char *kho_fleet_domain_of(const struct kho_rollout *rollout, const struct kho_node *node)
+{
+	return kho_labels_get(&node->labels, rollout->spec.domain) ?: "";
+}
+
+static int compare_domains(const void *a, const void *b)
+{
+	const struct place *x = a, *y = b;
+
+	return strcmp(x->id, y->id);
+}
+
+/* Those of one domain, next to each other. */
+static size_t fill_domain(const struct kho_fleet_view *view, const uint8_t *waves,
+			  const struct place *places, size_t nr, bool *full)
+{
+	const struct kho_rollout_spec *spec = &view->rollout.spec;
+	size_t end = 0, total = 0, used = 0;
+
+	for (; end < nr && strcmp(places[end].id, places[0].id) == 0; end++) {
+		total += waves[places[end].index] < spec->nr_waves;
+		used += view->nodes[places[end].index]->has_slot;
+	}
+	for (size_t i = 0; i < end; i++)
+		full[places[i].index] = used >= kho_share_of(&spec->per_domain, total);
+	return end;
+}
+
+int kho_fleet_full_domains(const struct kho_fleet_view *view, const uint8_t *waves, bool **ret,
+			   struct kho_err *err)
+{
+	_cleanup_free_ struct place *places = calloc(view->nr + 1, sizeof(*places));
+	bool *full = calloc(view->nr + 1, sizeof(*full));
+
+	if (!places || !full) {
+		free(full);
+		return kho_fail(err, -ENOMEM, "no memory for %zu machines", view->nr);
+	}
+	*ret = full;
+	if (!*view->rollout.spec.domain)
+		return 0;
+	for (size_t i = 0; i < view->nr; i++)
+		places[i] = (struct place){ .id = kho_fleet_domain_of(&view->rollout, view->nodes[i]),
+					    .index = i };
+	qsort(places, view->nr, sizeof(*places), compare_domains);
+	for (size_t i = 0; i < view->nr;)
+		i += fill_domain(view, waves, places + i, view->nr - i, full);
 	return 0;
 }

@@ -86,6 +86,7 @@ static int find_or_add(struct kho_fleet_cache *cache, const char *id, struct kho
 			(view->nr - place) * sizeof(struct kho_node *));
 		view->nodes[place] = node;
 		view->nr++;
+		cache->untidy = true;
 	}
 	*ret = view->nodes[place];
 	return 0;
@@ -158,6 +159,7 @@ static int take(struct kho_fleet_cache *cache, const struct kho_etcd_kv *kv, uin
 	r = find_or_add(cache, id, &node, err);
 	if (r < 0)
 		return r;
+	cache->untidy |= !kv->value;
 	if (strncmp(rest, "nodes/", 6) == 0)
 		take_node(node, kv);
 	else if (strncmp(rest, "live/", 5) == 0)
@@ -185,6 +187,7 @@ static void tidy(struct kho_fleet_cache *cache, uint64_t mono_ms)
 		view->nodes[kept++] = node;
 	}
 	view->nr = kept;
+	cache->untidy = false;
 }
 
 int kho_fleet_cache_fill(struct kho_fleet_cache *cache, const struct kho_etcd_kvs *kvs,
@@ -223,7 +226,9 @@ int kho_fleet_cache_apply(struct kho_fleet_cache *cache, const struct kho_etcd_k
 		if (r < 0)
 			return r;
 	}
-	tidy(cache, mono_ms);
+	/* most changes leave as many machines as there were */
+	if (cache->untidy)
+		tidy(cache, mono_ms);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct kho_fleet_cache {
 	struct kho_fleet_view view;
 	char group[KHO_FLEET_ID];
 	size_t room;			/* of view.nodes */
+	bool untidy;			/* a machine is new, or something of one is gone */
 	struct kho_err broken;		/* of the rollout; code 0: it's understood, or there's none */
 };
 

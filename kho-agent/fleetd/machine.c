@@ -59,6 +59,35 @@ static int call(const char *method, sd_json_variant *parameters, sd_json_variant
 	return 0;
 }
 
+/* Of the workload that stood still for longest. */
+struct blackout {
+	uint64_t ms;			/* 0: not known, or none was moved */
+	char workload[KHO_FLEET_ID];
+};
+
+/* By the probes where they measured it, and by the old kernel's clock otherwise. */
+static struct blackout longest_blackout(sd_json_variant *entry)
+{
+	sd_json_variant *move = sd_json_variant_by_key(entry, "move"), *list = NULL;
+	struct blackout longest = {};
+	size_t nr;
+
+	if (move && sd_json_variant_is_object(move))
+		(void)kho_json_array(move, KHO_MAY("workloads"), &list, NULL);
+	nr = list ? sd_json_variant_elements(list) : 0;
+	for (size_t i = 0; i < nr; i++) {
+		sd_json_variant *w = sd_json_variant_by_index(list, i);
+		uint64_t ms = kho_field_number(w, "frozen_probe_ms") ?: kho_field_number(w, "frozen_ms");
+
+		if (ms <= longest.ms)
+			continue;
+		longest.ms = ms;
+		snprintf(longest.workload, sizeof(longest.workload), "%s",
+			 kho_field_text(w, "name") ?: "a workload");
+	}
+	return longest;
+}
+
 static void take_upgrade(sd_json_variant *upgrade, uint64_t since_ms, struct kho_fleet_facts *facts)
 {
 	const char *state = kho_field_text(upgrade, "state") ?: "";
@@ -69,24 +98,59 @@ static void take_upgrade(sd_json_variant *upgrade, uint64_t since_ms, struct kho
 		facts->machine = strcmp(state, "soak") == 0 ? KHO_MACHINE_SOAK : KHO_MACHINE_UPGRADING;
 }
 
+static bool is_committed(sd_json_variant *entry)
+{
+	return strcmp(kho_field_text(entry, "result") ?: "", "committed") == 0;
+}
+
+/* Those that are over, the newest first. *@ret_list is a part of *@ret. */
+static int read_history(sd_json_variant **ret, sd_json_variant **ret_list, struct kho_err *err)
+{
+	int r = call(KHO_API_METHOD("History"), NULL, ret, err);
+
+	return r < 0 ? r : kho_json_array(*ret, KHO_MAY("upgrades"), ret_list, err);
+}
+
+/* For how long its workloads stood still. */
+static int read_blackout(sd_json_variant *entry, struct blackout *ret, struct kho_err *err)
+{
+	_cleanup_json_ sd_json_variant *parameters = NULL, *answer = NULL;
+	sd_json_variant *upgrade = NULL;
+	int r = sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_STRING(
+				       "id", kho_field_text(entry, "id") ?: ""));
+
+	if (r < 0)
+		return kho_fail_errno(err, r, "the call");
+	r = call(KHO_API_METHOD("Show"), parameters, &answer, err);
+	if (r >= 0)
+		r = kho_json_object(answer, KHO_NEED("upgrade"), &upgrade, err);
+	if (r >= 0)
+		*ret = longest_blackout(upgrade);
+	return r;
+}
+
 /* The newest one that is over. */
-static int take_result(uint64_t since_ms, struct kho_fleet_facts *facts, struct kho_err *err)
+static int take_result(const struct kho_rollout_spec *spec, uint64_t since_ms,
+		       struct kho_fleet_facts *facts, struct kho_err *err)
 {
 	_cleanup_json_ sd_json_variant *answer = NULL;
 	sd_json_variant *list = NULL, *last;
-	const char *result;
-	int r = call(KHO_API_METHOD("History"), NULL, &answer, err);
+	struct blackout blackout = {};
+	int r = read_history(&answer, &list, err);
 
-	if (r >= 0)
-		r = kho_json_array(answer, KHO_MAY("upgrades"), &list, err);
 	if (r < 0 || !list || !sd_json_variant_elements(list))
 		return r;
 	last = sd_json_variant_by_index(list, 0);
 	if (kho_field_number(last, "began_ms") < since_ms)
 		return 0;
-	result = kho_field_text(last, "result") ?: "";
-	facts->result = strcmp(result, "committed") == 0 ? KHO_FLEET_RESULT_DONE : KHO_FLEET_RESULT_FAILED;
-	snprintf(facts->message, sizeof(facts->message), "%s", result);
+	/* an entry without its move says nothing of it; that's no failure */
+	if (is_committed(last) && spec->blackout_ms)
+		r = read_blackout(last, &blackout, err);
+	if (r < 0)
+		return r;
+	facts->blackout_ms = blackout.ms;
+	facts->result = is_committed(last) ? KHO_FLEET_RESULT_DONE : KHO_FLEET_RESULT_FAILED;
+	snprintf(facts->message, sizeof(facts->message), "%s", kho_field_text(last, "result") ?: "");
 	return 0;
 }
 
@@ -99,7 +163,6 @@ static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_m
 	int r = call(KHO_API_METHOD("Status"), NULL, &status, err);
 
 	(void)ctx;
-	(void)spec;
 	if (r < 0)
 		return r;
 	upgrade = sd_json_variant_by_key(status, "upgrade");
@@ -109,7 +172,7 @@ static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_m
 	else if (strcmp(phase, "idle") != 0)
 		facts->machine = KHO_MACHINE_BUSY;
 	else if (since_ms)
-		r = take_result(since_ms, facts, err);
+		r = take_result(spec, since_ms, facts, err);
 	return r;
 }
 
@@ -118,6 +181,8 @@ static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err 
 	_cleanup_json_ sd_json_variant *parameters = NULL;
 	int r = sd_json_buildo(
 		&parameters, SD_JSON_BUILD_PAIR_STRING("image", spec->image),
+		SD_JSON_BUILD_PAIR_CONDITION(!!spec->blackout_ms, "maxFrozenMs",
+					     SD_JSON_BUILD_UNSIGNED(spec->blackout_ms)),
 		SD_JSON_BUILD_PAIR_CONDITION(spec->has_machine_soak, "soakSec",
 					     SD_JSON_BUILD_UNSIGNED(spec->machine_soak_sec)));
 
@@ -160,6 +225,29 @@ static int check_image(const struct kho_config *config, const struct kho_rollout
 	return 0;
 }
 
+/* What the newest upgrade that was kept took is what's known before memory is copied. */
+static int check_budget(const struct kho_rollout_spec *spec, struct kho_err *err)
+{
+	_cleanup_json_ sd_json_variant *answer = NULL;
+	sd_json_variant *list = NULL, *entry = NULL;
+	struct blackout last = {};
+	size_t nr;
+	int r = read_history(&answer, &list, err);
+
+	nr = r >= 0 && list ? sd_json_variant_elements(list) : 0;
+	for (size_t i = 0; i < nr && !entry; i++)
+		if (is_committed(sd_json_variant_by_index(list, i)))
+			entry = sd_json_variant_by_index(list, i);
+	if (entry)
+		r = read_blackout(entry, &last, err);
+	if (r >= 0 && last.ms > spec->blackout_ms)
+		return kho_fail(err, -ETIME, "in its last upgrade %s stood still for %llu ms, and the "
+				"rollout allows %llu; khoctl show %.8s says why. A larger blackout_ms lets "
+				"it begin", last.workload, (unsigned long long)last.ms,
+				(unsigned long long)spec->blackout_ms, kho_field_text(entry, "id") ?: "");
+	return r;
+}
+
 static int ask_gates(const struct kho_rollout_spec *spec, bool after, struct kho_err *err)
 {
 	int r = 0;
@@ -175,6 +263,7 @@ static enum kho_verdict check(void *ctx, const struct kho_rollout_spec *spec, en
 {
 	struct kho_err err = {};
 	int r = ask == KHO_ASK_IMAGE ? check_image(ctx, spec, &err) :
+		ask == KHO_ASK_BUDGET ? check_budget(spec, &err) :
 		ask_gates(spec, ask == KHO_ASK_AFTER, &err);
 
 	snprintf(message, KHO_FLEET_MESSAGE, "%.390s", r < 0 ? err.msg : "");

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/crc32c.h"
 #include "base/file.h"
 #include "base/now.h"
 #include "fleetd/fleetd.h"
@@ -63,6 +64,8 @@ static int connect_etcd(struct settings *settings, struct kho_err *err)
 		.endpoints = fleet->endpoints,
 		.tls = { fleet->ca, fleet->certificate, fleet->key },
 		.user = fleet->user,
+		/* all machines have the same list: they don't all ask its first */
+		.first = kho_crc32c(settings->name, strlen(settings->name)),
 	};
 	int r = 0;
 

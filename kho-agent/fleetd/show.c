@@ -127,6 +127,8 @@ static int machines_json(const struct picture *picture, sd_json_variant **ret)
 			SD_JSON_BUILD_PAIR_BOOLEAN("there", node->live),
 			SD_JSON_BUILD_PAIR_BOOLEAN("slot", node->has_slot),
 			SD_JSON_BUILD_PAIR_UNSIGNED("sinceMs", node->status.since_ms),
+			SD_JSON_BUILD_PAIR_CONDITION(!!node->status.blackout_ms, "blackoutMs",
+				SD_JSON_BUILD_UNSIGNED(node->status.blackout_ms)),
 			SD_JSON_BUILD_PAIR_CONDITION(selected, "wave", SD_JSON_BUILD_STRING(
 				selected ? view->rollout.spec.waves[picture->waves[i]].name : "")));
 		r = append(ret, v, r);
@@ -156,6 +158,8 @@ static int picture_json(const struct settings *settings, const struct picture *p
 			SD_JSON_BUILD_PAIR_UNSIGNED("sinceMs", rollout->since_ms),
 			SD_JSON_BUILD_PAIR_UNSIGNED("round", rollout->round),
 			SD_JSON_BUILD_PAIR_UNSIGNED("limit", picture->tally.limit),
+			SD_JSON_BUILD_PAIR_CONDITION(!!rollout->spec.blackout_ms, "blackoutBudgetMs",
+				SD_JSON_BUILD_UNSIGNED(rollout->spec.blackout_ms)),
 			SD_JSON_BUILD_PAIR_VARIANT("waves", waves));
 	return r < 0 ? r : sd_json_buildo(ret, SD_JSON_BUILD_PAIR_STRING("group", settings->group),
 					  SD_JSON_BUILD_PAIR_CONDITION(!!v, "rollout",
@@ -164,6 +168,48 @@ static int picture_json(const struct settings *settings, const struct picture *p
 }
 
 /* ---- as text ---- */
+
+/* What workloads may stand still for, and the longest that any did in this rollout. */
+static void print_budget(const struct kho_fleet_view *view)
+{
+	const struct kho_node *worst = NULL;
+
+	if (!view->rollout.spec.blackout_ms)
+		return;
+	for (size_t i = 0; i < view->nr; i++)
+		if (strcmp(view->nodes[i]->status.rollout, view->rollout.spec.id) == 0 &&
+		    view->nodes[i]->status.blackout_ms > (worst ? worst->status.blackout_ms : 0))
+			worst = view->nodes[i];
+	printf("  blackout budget %" PRIu64 " ms", view->rollout.spec.blackout_ms);
+	if (worst)
+		printf(", the longest so far %" PRIu64 " ms on %s", worst->status.blackout_ms, worst->id);
+	putchar('\n');
+}
+
+static const char *wave_state(const struct picture *picture, unsigned int i)
+{
+	const struct kho_wave_tally *wave = &picture->tally.waves[i];
+
+	if (!wave->nr)
+		return "empty";
+	if (!wave->through)
+		return i == picture->tally.wave ? "at work" : "waits";
+	return wave->soaked_ms > fleet_now_ms() ? "soaks" : "through";
+}
+
+static void print_waves(const struct picture *picture)
+{
+	const struct kho_rollout_spec *spec = &picture->cache.view.rollout.spec;
+
+	printf("%-20s %8s %6s %6s %6s  %s\n", "WAVE", "MACHINES", "DONE", "FAILED", "SLOTS", "STATE");
+	for (unsigned int i = 0; i < spec->nr_waves; i++) {
+		const struct kho_wave_tally *wave = &picture->tally.waves[i];
+
+		printf("%-20s %8zu %6zu %6zu %6zu  %s\n", spec->waves[i].name, wave->nr, wave->done,
+		       wave->ended - wave->done, wave->running, wave_state(picture, i));
+	}
+	putchar('\n');
+}
 
 static void print_rollout(const struct picture *picture)
 {
@@ -178,8 +224,22 @@ static void print_rollout(const struct picture *picture)
 	       rollout->message, rollout->owner, began,
 	       now > rollout->began_ms ? (now - rollout->began_ms) / 60000 : 0, rollout->spec.image,
 	       rollout->spec.digest);
-	printf("  %zu of %zu done, %zu failed, %zu of %zu slots taken, %zu away\n\n",
+	printf("  %zu of %zu done, %zu failed, %zu of %zu slots taken, %zu away\n",
 	       t->states[KHO_NODE_DONE], t->total, t->failures, t->slots, t->limit, t->away);
+	print_budget(&picture->cache.view);
+	putchar('\n');
+	print_waves(picture);
+}
+
+/* How long it has been so: of a slot, how long it has been taken. */
+static void format_age(const struct kho_node *node, bool current, char ret[TIME_TEXT])
+{
+	uint64_t since = node->has_slot ? node->slot_since_ms : current ? node->status.since_ms : 0;
+	uint64_t now = fleet_now_ms();
+
+	snprintf(ret, TIME_TEXT, "-");
+	if (since && now > since)
+		snprintf(ret, TIME_TEXT, "%" PRIu64 " min", (now - since) / 60000);
 }
 
 static void print_picture(const struct settings *settings, const struct picture *picture)
@@ -190,16 +250,18 @@ static void print_picture(const struct settings *settings, const struct picture 
 		printf("group %s has no rollout\n\n", settings->group);
 	else
 		print_rollout(picture);
-	printf("%-20s %-10s %-10s %-18s %-28s %s\n", "MACHINE", "WAVE", "STATE", "REASON", "KERNEL",
-	       "MESSAGE");
+	printf("%-20s %-10s %-10s %-8s %-18s %-28s %s\n", "MACHINE", "WAVE", "STATE", "FOR", "REASON",
+	       "KERNEL", "MESSAGE");
 	for (size_t i = 0; i < view->nr; i++) {
 		const struct kho_node *node = view->nodes[i];
 		bool selected = view->has_rollout && picture->waves[i] < view->rollout.spec.nr_waves;
 		bool current = selected && strcmp(node->status.rollout, view->rollout.spec.id) == 0;
+		char age[TIME_TEXT];
 
-		printf("%-20s %-10s %-10s %-18s %-28s %s\n", node->id,
+		format_age(node, current, age);
+		printf("%-20s %-10s %-10s %-8s %-18s %-28s %s\n", node->id,
 		       selected ? view->rollout.spec.waves[picture->waves[i]].name : "-",
-		       state_of(view, node), current && *node->status.reason ? node->status.reason : "-",
+		       state_of(view, node), age, current && *node->status.reason ? node->status.reason : "-",
 		       *node->release ? node->release : "-", current ? node->status.message : "");
 	}
 }

@@ -147,6 +147,12 @@ int kho_config_parse(const char *name, char *text, struct kho_config *config,
 /* Once all is read: references, and what's missing. */
 int kho_config_finish(struct kho_config *config, struct kho_err *err);
 
+/*
+ * Workloads may stand still for @ms at most, as predicted and as it is, whatever @config allows
+ * beyond that; 0: as it says.
+ */
+void kho_config_limit_frozen(struct kho_config *config, uint64_t ms);
+
 /* Reads the system's files. *@ret is to be freed by free(). */
 int kho_config_load(struct kho_config **ret, struct kho_err *err);
 

@@ -42,6 +42,7 @@
 #define DEADLINE_SEC	100u
 #define UNDO_SEC	20u
 #define SOAK_SEC	30u
+#define BUDGET_MS	1000u
 
 enum kind { BEGIN, END, STOP, GO };	/* STOP, GO: the rollout isn't running, or is */
 
@@ -62,6 +63,7 @@ struct machine {
 	int64_t skew_ms;		/* of its clock */
 	bool upgrading, well, done;
 	uint64_t began_ms, ends_ms;	/* done: the last one's */
+	uint64_t blackout_ms;		/* likewise */
 	uint64_t boots;
 };
 
@@ -83,7 +85,7 @@ struct world {
 static struct world *world;
 static struct etcd_model *etcd;
 static struct {
-	uint64_t begun, failed, lost, halted, finished, aborted, deaths, most;
+	uint64_t begun, failed, over, lost, halted, finished, aborted, deaths, most;
 } count;
 
 static uint64_t draw(uint64_t below)
@@ -138,6 +140,7 @@ static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_m
 	facts->machine = machine->upgrading ? KHO_MACHINE_UPGRADING : KHO_MACHINE_IDLE;
 	if (machine->done && began >= since_ms)
 		facts->result = machine->well ? KHO_FLEET_RESULT_DONE : KHO_FLEET_RESULT_FAILED;
+	facts->blackout_ms = facts->result == KHO_FLEET_RESULT_DONE ? machine->blackout_ms : 0;
 	snprintf(facts->message, sizeof(facts->message), "simulated");
 	return 0;
 }
@@ -156,6 +159,8 @@ static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err 
 	machine->began_ms = etcd->now_ms;
 	machine->well = draw(1000) >= world->fail;
 	machine->ends_ms = etcd->now_ms + 5000 + draw(60000);
+	/* some are over the budget */
+	machine->blackout_ms = 1 + draw(BUDGET_MS + BUDGET_MS / 20);
 	if (draw(1000) < world->hang) {
 		machine->well = false;
 		machine->ends_ms = etcd->now_ms + (DEADLINE_SEC + UNDO_SEC) * 1000;
@@ -180,14 +185,19 @@ static int abort_it(void *ctx, const char *why, struct kho_err *err)
 	return 0;
 }
 
+static bool is_over_budget(const struct machine *machine)
+{
+	return machine->done && machine->well && machine->blackout_ms > BUDGET_MS;
+}
+
 static enum kho_verdict check(void *ctx, const struct kho_rollout_spec *spec, enum kho_ask ask,
 			      char message[KHO_FLEET_MESSAGE])
 {
-	(void)ctx;
+	const struct machine *machine = ctx;
+
 	(void)spec;
-	(void)ask;
 	(void)message;
-	return KHO_VERDICT_GOOD;
+	return ask == KHO_ASK_BUDGET && is_over_budget(machine) ? KHO_VERDICT_BAD : KHO_VERDICT_GOOD;
 }
 
 static const struct kho_machine_ops machine_ops = {
@@ -327,9 +337,10 @@ static void set_up(uint64_t seed)
 	world->fail = (unsigned int)draw(100);
 	snprintf(spec, sizeof(spec), "{\"schema\":1,\"id\":\"k\",\"image\":\"/i\",\"digest\":\"" DIGEST
 		 "\",\"concurrency\":\"%u%%\",\"per_domain\":{\"label\":\"rack\",\"max\":%u},"
-		 "\"soak_sec\":%u,\"halt_failures\":%u,\"deadline_sec\":%u,\"undo_sec\":%u}", percent,
+		 "\"soak_sec\":%u,\"halt_failures\":%u,\"deadline_sec\":%u,\"undo_sec\":%u,"
+		 "\"blackout_ms\":%u}", percent,
 		 (unsigned int)world->per_domain, SOAK_SEC, 1 + (unsigned int)draw(4), DEADLINE_SEC,
-		 UNDO_SEC);
+		 UNDO_SEC, BUDGET_MS);
 	ck_assert_int_eq(kho_rollout_format(&rollout, spec, &text, NULL), 0);
 	snprintf(key, sizeof(key), KHO_KEY_ROLLOUT, "default");
 	for (unsigned int i = 0; i < world->nr; i++) {
@@ -436,14 +447,15 @@ static void read_node(const struct machine *machine, struct kho_node *ret)
 	ck_assert_int_eq(kho_node_parse(kv->value, kv->size, ret, NULL), 0);
 }
 
-/* But for those that are dead, which keep a rollout open. */
+/* But for those that are dead, or don't begin again for their budget: they keep a rollout open. */
 static bool all_have_ended(void)
 {
 	for (unsigned int i = 0; i < world->nr; i++) {
 		struct kho_node node = {};
 
 		read_node(&world->machines[i], &node);
-		if (!world->machines[i].dead && node.status.state < KHO_NODE_DONE)
+		if (!world->machines[i].dead && node.status.state < KHO_NODE_DONE &&
+		    !is_over_budget(&world->machines[i]))
 			return false;
 	}
 	return true;
@@ -542,6 +554,24 @@ static void check_history(void)
 	}
 }
 
+/* Who was over the budget has failed by that, and nobody who wasn't. */
+static void check_budget(void)
+{
+	for (unsigned int i = 0; i < world->nr && !*world->bad; i++) {
+		struct kho_node node = {};
+		bool over, upgraded;
+
+		read_node(&world->machines[i], &node);
+		over = strcmp(node.status.reason, "OverBudget") == 0;
+		upgraded = strcmp(node.status.reason, "Upgraded") == 0;
+		if ((over && node.status.blackout_ms <= BUDGET_MS && node.status.state == KHO_NODE_FAILED) ||
+		    (upgraded && (node.status.blackout_ms > BUDGET_MS || !node.status.blackout_ms)))
+			snprintf(world->bad, sizeof(world->bad), "machine %u stood still for %llu ms and is "
+				 "%s", i, (unsigned long long)node.status.blackout_ms, node.status.reason);
+		count.over += over && node.status.state == KHO_NODE_FAILED;
+	}
+}
+
 /* Where everything is, when something's wrong. */
 static void tell(void)
 {
@@ -582,19 +612,23 @@ START_TEST(rollouts)
 		set_up((first + i) * SPREAD);
 		run();
 		check_history();
+		check_budget();
 		if (*world->bad)
 			tell();
 		ck_assert_msg(!*world->bad, "SIM_SEED=%llu: %s", (unsigned long long)(first + i),
 			      world->bad);
 		tear_down();
 	}
-	printf("%u rollouts: %llu upgrades begun, %llu failed, %llu machines lost for good, %llu died, "
+	printf("%u rollouts: %llu upgrades begun, %llu failed, %llu machines over the budget at the end, "
+	       "%llu lost for good, %llu died, "
 	       "%llu stops, %llu aborted, %llu finished; at most %llu at a time\n", RUNS,
 	       (unsigned long long)count.begun, (unsigned long long)count.failed,
+	       (unsigned long long)count.over,
 	       (unsigned long long)count.lost, (unsigned long long)count.deaths,
 	       (unsigned long long)count.halted, (unsigned long long)count.aborted,
 	       (unsigned long long)count.finished, (unsigned long long)count.most);
 	ck_assert_uint_gt(count.lost, 0);
+	ck_assert_uint_gt(count.over, 0);
 	ck_assert_uint_gt(count.finished, 0);
 	ck_assert_uint_gt(count.most, 1);
 }

@@ -90,8 +90,8 @@ static void start_member(struct real_etcd *etcd, int i)
 	const char *args[32] = { "etcd", "--name", name, "--data-dir", data,
 		"--listen-client-urls", client, "--advertise-client-urls", client,
 		"--listen-peer-urls", peer, "--initial-advertise-peer-urls", peer,
-		"--initial-cluster", cluster, "--unsafe-no-fsync", "--log-level", "error",
-		"--heartbeat-interval", "50", "--election-timeout", "500" };
+		"--initial-cluster", cluster, "--unsafe-no-fsync", "--log-level", "error" };
+	static const char *const quick[] = { "--heartbeat-interval", "50", "--election-timeout", "500" };
 	static const char *const tls[] = { "--cert-file", "node.pem", "--key-file", "node.key",
 		"--client-cert-auth", "--trusted-ca-file", "ca.pem" };
 	size_t nr = 0;
@@ -109,14 +109,17 @@ static void start_member(struct real_etcd *etcd, int i)
 		nr++;
 	for (size_t j = 0; etcd->tls && j < sizeof(tls) / sizeof(tls[0]); j++)
 		args[nr++] = tls[j];
+	for (size_t j = 0; !etcd->patient && j < sizeof(quick) / sizeof(quick[0]); j++)
+		args[nr++] = quick[j];
 	run(etcd, args, false, &etcd->pids[i]);
 }
 
-void real_etcd_start(struct real_etcd *etcd, int nr, bool tls)
+static void start(struct real_etcd *etcd)
 {
+	int nr = etcd->nr;
+	bool tls = etcd->tls;
 	size_t used = 0;
 
-	*etcd = (struct real_etcd){ .nr = nr, .tls = tls };
 	snprintf(etcd->folder, sizeof(etcd->folder), "/tmp/kho-etcd.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(etcd->folder));
 	if (tls)
@@ -130,6 +133,18 @@ void real_etcd_start(struct real_etcd *etcd, int nr, bool tls)
 	}
 	for (int i = 0; i < nr; i++)
 		start_member(etcd, i);
+}
+
+void real_etcd_start(struct real_etcd *etcd, int nr, bool tls)
+{
+	*etcd = (struct real_etcd){ .nr = nr, .tls = tls };
+	start(etcd);
+}
+
+void real_etcd_start_patient(struct real_etcd *etcd, int nr)
+{
+	*etcd = (struct real_etcd){ .nr = nr, .patient = true };
+	start(etcd);
 }
 
 void real_etcd_kill(struct real_etcd *etcd, int member)

@@ -16,6 +16,7 @@
 struct real_etcd {
 	char folder[64];
 	int nr;
+	bool patient;			/* elections as by etcd's defaults, not as quick as can be */
 	bool tls;			/* certificates in folder: ca.pem, node.pem, client.pem, ... */
 	pid_t pids[REAL_ETCD_MEMBERS];	/* 0: isn't running */
 	int client_ports[REAL_ETCD_MEMBERS], peer_ports[REAL_ETCD_MEMBERS];
@@ -24,6 +25,8 @@ struct real_etcd {
 
 /* All fail the test if they can't. */
 void real_etcd_start(struct real_etcd *etcd, int nr, bool tls);
+/* For loads that keep a member from answering at once. */
+void real_etcd_start_patient(struct real_etcd *etcd, int nr);
 void real_etcd_stop(struct real_etcd *etcd);
 void real_etcd_kill(struct real_etcd *etcd, int member);
 void real_etcd_restart(struct real_etcd *etcd, int member);

@@ -219,6 +219,27 @@ START_TEST(blackout_of_all)
 }
 END_TEST
 
+/* A limit for one upgrade only makes budgets smaller. */
+START_TEST(limit_of_one_upgrade)
+{
+	ck_assert_int_eq(parse("[Upgrade]\nMaxFrozenSec=0\n[Workload a]\nUnit=a.service\n"
+			       "MaxBlackoutSec=0.3\nNoConvergence=go-on\n"
+			       "[Workload b]\nUnit=b.service\nMaxBlackoutSec=5\n"), 0);
+	ck_assert_int_eq(kho_config_finish(&config, &err), 0);
+	kho_config_limit_frozen(&config, 0);
+	ck_assert_uint_eq(config.max_frozen_ms, 0);
+	ck_assert(config.workloads[0].go_on);
+	kho_config_limit_frozen(&config, 500);
+	ck_assert_uint_eq(config.max_frozen_ms, 500);
+	ck_assert_uint_eq(config.workloads[0].max_blackout_ms, 300);
+	ck_assert(!config.workloads[0].go_on);
+	ck_assert_uint_eq(config.workloads[1].max_blackout_ms, 500);
+	kho_config_limit_frozen(&config, 800);
+	ck_assert_uint_eq(config.max_frozen_ms, 500);
+	ck_assert_uint_eq(config.workloads[1].max_blackout_ms, 500);
+}
+END_TEST
+
 START_TEST(of_images)
 {
 	good("");
@@ -436,6 +457,7 @@ static Suite *config_suite(void)
 	tcase_add_test(keys, what_is_not_said);
 	tcase_add_test(keys, of_the_move);
 	tcase_add_test(keys, blackout_of_all);
+	tcase_add_test(keys, limit_of_one_upgrade);
 	tcase_add_test(keys, of_images);
 	tcase_add_test(keys, api);
 	tcase_add_test(keys, metrics);

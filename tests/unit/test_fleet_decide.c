@@ -309,6 +309,55 @@ START_TEST(gates_after)
 }
 END_TEST
 
+/* Before: what's likely to be too long doesn't begin. */
+START_TEST(budget_before)
+{
+	view.rollout.spec.blackout_ms = 500;
+	expect(0, KHO_ACTION_LOOK, "Looking");
+	ck_assert_int_eq(decision.ask, KHO_ASK_BUDGET);
+	facts.budget = KHO_VERDICT_BAD;
+	snprintf(facts.budget_message, sizeof(facts.budget_message), "501 ms");
+	expect(0, KHO_ACTION_REPORT, "OverBudget");
+	ck_assert_int_eq(decision.state, KHO_NODE_BLOCKED);
+	ck_assert_str_eq(decision.message, "501 ms");
+	facts.budget = KHO_VERDICT_GOOD;
+	expect(0, KHO_ACTION_TAKE, "SlotFree");
+}
+END_TEST
+
+/* After: what was too long is a failure, though the image runs; it isn't done again. */
+START_TEST(budget_after)
+{
+	view.rollout.spec.blackout_ms = 500;
+	put(0, KHO_NODE_UPGRADING, NOW);
+	facts.result = KHO_FLEET_RESULT_DONE;
+	facts.blackout_ms = 500;
+	expect(0, KHO_ACTION_RELEASE, "Upgraded");
+	ck_assert(decision.runs_target);
+	ck_assert_uint_eq(decision.blackout_ms, 500);
+	facts.blackout_ms = 501;
+	expect(0, KHO_ACTION_RELEASE, "OverBudget");
+	ck_assert_int_eq(decision.state, KHO_NODE_FAILED);
+	ck_assert(decision.runs_target);
+	ck_assert_uint_eq(decision.blackout_ms, 501);
+	/* the slot is of another rollout, which had a budget of its own, or none */
+	snprintf(nodes[0].slot_rollout, sizeof(nodes[0].slot_rollout), "other");
+	expect(0, KHO_ACTION_RELEASE, "Upgraded");
+	/* nor is it of this one's image */
+	ck_assert(!decision.runs_target);
+	/* the canary stood still for too long: nobody else begins */
+	put(0, KHO_NODE_FAILED, NOW);
+	snprintf(nodes[0].status.reason, sizeof(nodes[0].status.reason), "OverBudget");
+	expect(1, KHO_ACTION_HALT, "TooManyFailures");
+	ck_assert_str_eq(decision.message, "1 failed: a (OverBudget)");
+	/* resumed: it's there, and forgiven */
+	view.rollout.round = 1;
+	facts = (struct kho_fleet_facts){ .now_ms = NOW, .mono_ms = MONO, .window_open = true,
+					  .digest = DIGEST, .budget = KHO_VERDICT_BAD };
+	expect(0, KHO_ACTION_REPORT, "AlreadyThere");
+}
+END_TEST
+
 START_TEST(lost)
 {
 	uint64_t lost_ms = kho_rollout_lost_ms(&view.rollout.spec);
@@ -346,6 +395,8 @@ START_TEST(halts)
 	expect(2, KHO_ACTION_TAKE, "SlotFree");
 	put(3, KHO_NODE_LOST, NOW);
 	expect(2, KHO_ACTION_HALT, "TooManyFailures");
+	/* whoever doesn't look after that begins nothing until it's written down */
+	expect(4, KHO_ACTION_WAIT, "Halting");
 	/* a wave in which nothing went well is no wave that's through */
 	setup();
 	canary_done();
@@ -378,7 +429,7 @@ int main(void)
 	const TTest *const tests[] = {
 		nothing_to_do, canary_first, canary_soaks, canary_stays, canary_fails, slots,
 		slots_of_others, percent, domains, blocked_and_back, gates_before, not_now, begins,
-		upgrades, gates_after, lost, halts, ends,
+		upgrades, gates_after, budget_before, budget_after, lost, halts, ends,
 	};
 	Suite *suite = suite_create("decisions of a machine");
 	TCase *tc = tcase_create("rules");

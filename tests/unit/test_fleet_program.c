@@ -25,6 +25,7 @@
 #include "fleet/node.h"
 #include "image/dir.h"
 #include "image/store.h"
+#include "system/proc.h"
 #include "tests/unit/fake_tree.h"
 #include "tests/unit/real_etcd.h"
 #include "tests/unit/run.h"
@@ -55,6 +56,9 @@ static struct {
 	uint64_t began_ms;		/* 0: none yet */
 	char image[256];
 } agent;
+
+#define BUDGET_MS	1000u
+#define BLACKOUT_MS	250u		/* of its first upgrade */
 
 static bool is_upgrading(void)
 {
@@ -88,16 +92,47 @@ static int on_history(sd_varlink *link, sd_json_variant *parameters, sd_varlink_
 		return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_EMPTY_ARRAY("upgrades"));
 	return sd_varlink_replybo(
 		link, SD_JSON_BUILD_PAIR("upgrades", SD_JSON_BUILD_ARRAY(SD_JSON_BUILD_OBJECT(
+			SD_JSON_BUILD_PAIR_STRING("id", "1b4e28ba"),
 			SD_JSON_BUILD_PAIR_STRING("result", agent.begun == 1 ? "committed" :
 						  "the new kernel panicked: really"),
 			SD_JSON_BUILD_PAIR_UNSIGNED("began_ms", agent.began_ms)))));
 }
 
+static int on_show(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+		   void *userdata)
+{
+	char id[32] = "";
+
+	(void)flags;
+	(void)userdata;
+	kho_json_text(parameters, KHO_NEED("id"), id, sizeof(id), NULL);
+	if (strcmp(id, "1b4e28ba") != 0)
+		return sd_varlink_error_invalid_parameter_name(link, "id");
+	return sd_varlink_replybo(
+		link, SD_JSON_BUILD_PAIR("upgrade", SD_JSON_BUILD_OBJECT(
+			SD_JSON_BUILD_PAIR("move", SD_JSON_BUILD_OBJECT(
+				SD_JSON_BUILD_PAIR("workloads", SD_JSON_BUILD_ARRAY(
+					SD_JSON_BUILD_OBJECT(
+						SD_JSON_BUILD_PAIR_STRING("name", "db"),
+						SD_JSON_BUILD_PAIR_UNSIGNED("frozen_ms", 90)),
+					SD_JSON_BUILD_OBJECT(
+						SD_JSON_BUILD_PAIR_STRING("name", "web"),
+						SD_JSON_BUILD_PAIR_UNSIGNED("frozen_ms", 240),
+						SD_JSON_BUILD_PAIR_UNSIGNED("frozen_probe_ms",
+									    BLACKOUT_MS)))))))));
+}
+
 static int on_start(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
 		    void *userdata)
 {
+	uint64_t limit = 0;
+
 	(void)flags;
 	(void)userdata;
+	kho_json_number(parameters, KHO_MAY("maxFrozenMs"), &limit, NULL);
+	/* the first rollout has a budget, which the agent is to keep */
+	if (limit != (agent.begun ? 0 : BUDGET_MS))
+		return sd_varlink_error_invalid_parameter_name(link, "maxFrozenMs");
 	if (is_upgrading())
 		return sd_varlink_errorbo(link, KHO_API_ERROR, SD_JSON_BUILD_PAIR_UNSIGNED("code", 16),
 					  SD_JSON_BUILD_PAIR_STRING("message", "one is under way"));
@@ -116,6 +151,7 @@ static void serve(void)
 	if (sd_event_default(&event) < 0 || sd_varlink_server_new(&server, 0) < 0 ||
 	    sd_varlink_server_bind_method_many(server, KHO_API_METHOD("Status"), on_status,
 					       KHO_API_METHOD("History"), on_history,
+					       KHO_API_METHOD("Show"), on_show,
 					       KHO_API_METHOD("Start"), on_start) < 0 ||
 	    sd_varlink_server_listen_address(server, KHO_API_SOCKET, 0600) < 0 ||
 	    sd_varlink_server_attach_event(server, event, 0) < 0)
@@ -135,18 +171,27 @@ static pid_t start_agent(void)
 
 /* ---- kho-fleet ---- */
 
-static pid_t start_daemon(void)
+#define PATH	256
+
+static void find_program(char path[PATH])
 {
-	char path[256] = "";
-	ssize_t size = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	ssize_t size = readlink("/proc/self/exe", path, PATH - 1);
 	char *folder;
-	pid_t pid;
 
 	ck_assert_int_gt(size, 0);
+	path[size] = '\0';
 	/* build/tests/test_... */
 	folder = strstr(path, "/tests/test_");
 	ck_assert_ptr_nonnull(folder);
-	snprintf(folder, sizeof(path) - (size_t)(folder - path), "/bin/kho-fleet");
+	snprintf(folder, (size_t)(path + PATH - folder), "/bin/kho-fleet");
+}
+
+static pid_t start_daemon(void)
+{
+	char path[PATH];
+	pid_t pid;
+
+	find_program(path);
 	pid = fork();
 	if (!pid) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -154,6 +199,21 @@ static pid_t start_daemon(void)
 		_exit(127);
 	}
 	return pid;
+}
+
+/* What an operator is shown. */
+static void expect_shown(const char *text)
+{
+	char path[PATH];
+	const char *const argv[] = { path, "status", NULL };
+	const struct kho_proc_spec proc = { .argv = argv, .timeout_ms = WAIT_SEC * 1000 };
+	struct kho_proc_result result = {};
+
+	find_program(path);
+	ck_assert_msg(kho_proc_run(&proc, &result, &err) == 0, "%s", err.msg);
+	ck_assert_int_eq(result.exit_code, 0);
+	ck_assert_msg(strstr(result.out, text), "\"%s\" isn't in: %s", text, result.out);
+	kho_proc_result_done(&result);
 }
 
 static void end(pid_t pid, int signal)
@@ -190,14 +250,17 @@ static void make_image(const char *name, char digest[KHO_SHA256_TEXT])
 	kho_image_dir_done(&dir);
 }
 
-static void begin_rollout(const char *id, const char *digest)
+/* @budget_ms: 0: none */
+static void begin_rollout(const char *id, const char *image, const char *digest, unsigned int budget_ms)
 {
 	struct kho_control control = { etcd, "default", "test", NULL, now_ms() };
-	char document[1024];
+	char document[1024], budget[64] = "";
 	bool begun = false;
 
+	if (budget_ms)
+		snprintf(budget, sizeof(budget), ",\"blackout_ms\":%u", budget_ms);
 	snprintf(document, sizeof(document), "{\"schema\":1,\"id\":\"%s\",\"image\":\"%s/images/%s\","
-		 "\"digest\":\"%s\"}", id, tree.dir, id, digest);
+		 "\"digest\":\"%s\"%s}", id, tree.dir, image, digest, budget);
 	ck_assert_msg(kho_control_start(&control, document, false, &begun, &err) >= 0, "%s", err.msg);
 	ck_assert(begun);
 }
@@ -220,6 +283,13 @@ static void wait_for(const char *key, const char *text)
 			return;
 		poll(NULL, 0, 50);
 	}
+}
+
+static void abort_rollout(void)
+{
+	struct kho_control control = { etcd, "default", "test", "wrong", now_ms() };
+
+	ck_assert_int_eq(kho_control_set(&control, KHO_ROLLOUT_ABORTED, &err), 0);
 }
 
 static void configure(void)
@@ -251,11 +321,10 @@ START_TEST(one_machine)
 	daemon = start_daemon();
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"role\":\"web\"");
 	/* its digest is another one's: nothing begins, and it says why */
-	begin_rollout("good", bad);
+	begin_rollout("good", "good", bad, 0);
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"reason\":\"ImageMissing\"");
-	ck_assert_int_eq(kho_control_set(&(struct kho_control){ etcd, "default", "test", "wrong", now_ms() },
-					 KHO_ROLLOUT_ABORTED, &err), 0);
-	begin_rollout("bad", bad);
+	abort_rollout();
+	begin_rollout("bad", "bad", bad, BUDGET_MS);
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"state\":\"upgrading\"");
 	wait_for("com.coreos.airlock/groups/default/v1/semaphore",
 		 "{\"total_slots\":1,\"holders\":[\"m1\"]}");
@@ -263,10 +332,19 @@ START_TEST(one_machine)
 	end(daemon, SIGKILL);
 	daemon = start_daemon();
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"reason\":\"Upgraded\"");
+	wait_for("kho/fleet/v1/default/nodes/m1", "\"blackout_ms\":250");
 	wait_for("kho/fleet/v1/default/rollout", "\"state\":\"done\"");
 	wait_for("com.coreos.airlock/groups/default/v1/semaphore", "\"holders\":[]");
+	expect_shown("  blackout budget 1000 ms, the longest so far 250 ms on m1\n");
+	expect_shown("canary                      1      1      0      0  through\n"
+		     "all                         0      0      0      0  empty\n");
+	/* what the last one took is more than the next one allows */
+	begin_rollout("tight", "good", good, BLACKOUT_MS - 1);
+	wait_for("kho/fleet/v1/default/nodes/m1", "\"reason\":\"OverBudget\"");
+	wait_for("kho/fleet/v1/default/nodes/m1", "web stood still for 250 ms, and the rollout allows 249");
+	abort_rollout();
 	/* the next one fails */
-	begin_rollout("good", good);
+	begin_rollout("good-again", "good", good, 0);
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"message\":\"the new kernel panicked: really\"");
 	wait_for("kho/fleet/v1/default/rollout", "\"message\":\"1 failed: m1 (UpgradeFailed)\"");
 	wait_for("com.coreos.airlock/groups/default/v1/semaphore", "\"holders\":[]");

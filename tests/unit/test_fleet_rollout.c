@@ -34,6 +34,7 @@ START_TEST(defaults)
 	ck_assert_uint_eq(spec.halt_failures, 2);
 	ck_assert_uint_eq(spec.deadline_sec, 3600);
 	ck_assert(!spec.stay);
+	ck_assert_uint_eq(spec.blackout_ms, 0);
 	ck_assert_uint_eq(kho_rollout_lost_ms(&spec), (3600 + 600) * 1000 + 20000);
 }
 END_TEST
@@ -44,7 +45,7 @@ START_TEST(everything)
 		"\"waves\":[{\"name\":\"first\",\"selector\":{\"canary\":\"yes\"},\"soak_sec\":5},"
 		"{\"name\":\"tenth\",\"size\":\"10%\"}],\"concurrency\":\"25%\",\"soak_sec\":60,"
 		"\"per_domain\":{\"label\":\"rack\",\"max\":2},\"halt_failures\":3,"
-		"\"deadline_sec\":100,\"undo_sec\":20,\"machine_soak_sec\":30,"
+		"\"deadline_sec\":100,\"undo_sec\":20,\"machine_soak_sec\":30,\"blackout_ms\":500,"
 		"\"windows\":\"Mon,Fri 22:00-04:00 Europe/Berlin; 12:00-13:00\","
 		"\"rollback\":\"stay\",\"share_slots\":true,"
 		"\"gates\":[{\"type\":\"command\",\"name\":\"db\"},{\"type\":\"http\",\"when\":\"after\","
@@ -60,6 +61,7 @@ START_TEST(everything)
 	ck_assert_uint_eq(kho_share_of(&spec.concurrency, 10), 2);
 	ck_assert_str_eq(spec.domain, "rack");
 	ck_assert_uint_eq(spec.per_domain.number, 2);
+	ck_assert_uint_eq(spec.blackout_ms, 500);
 	ck_assert_uint_eq(spec.windows.nr, 2);
 	ck_assert_uint_eq(spec.windows.list[0].days, 1u << 0 | 1u << 4);
 	ck_assert_uint_eq(spec.windows.list[0].begin, 22 * 60);
@@ -96,6 +98,9 @@ static const struct {
 	{ HEAD ",\"undo_sec\":0}", -EINVAL, "1 or more" },
 	{ HEAD ",\"deadline_sec\":999999999}", -EINVAL, "a week" },
 	{ HEAD ",\"deadline_sec\":60,\"machine_soak_sec\":60}", -EINVAL, "a part of" },
+	{ HEAD ",\"blackout_ms\":0}", -EINVAL, "1 to 600000" },
+	{ HEAD ",\"blackout_ms\":600001}", -EINVAL, "1 to 600000" },
+	{ HEAD ",\"blackout_ms\":\"1\"}", -EINVAL, "0 or more" },
 	{ HEAD ",\"rollback\":\"maybe\"}", -EINVAL, "abort or stay" },
 	{ HEAD ",\"share_slots\":1}", -EINVAL, "true or false" },
 	{ HEAD ",\"selector\":{\"a\":1}}", -EINVAL, "a text" },
