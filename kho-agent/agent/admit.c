@@ -135,15 +135,20 @@ static int note_attempt(const struct kho_build *build, struct kho_err *err)
 	return kho_refused_write(NOTE, &note, err);
 }
 
-int kho_admit(struct kho_agent *agent, const struct kho_build *build, struct kho_err *err)
+int kho_admit_check(struct kho_agent *agent, const struct kho_build *build, struct kho_err *err)
 {
 	_cleanup_free_ struct kho_config *config = NULL;
 	int r = kho_config_load(&config, err);
 
 	if (r >= 0)
 		r = check_refused(agent, build, err);
-	if (r >= 0)
-		r = check_signature(agent, build, config, err);
+	return r < 0 ? r : check_signature(agent, build, config, err);
+}
+
+int kho_admit(struct kho_agent *agent, const struct kho_build *build, struct kho_err *err)
+{
+	int r = kho_admit_check(agent, build, err);
+
 	return r < 0 ? r : note_attempt(build, err);
 }
 

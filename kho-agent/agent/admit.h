@@ -32,6 +32,9 @@
  */
 int kho_admit(struct kho_agent *agent, const struct kho_build *build, struct kho_err *err);
 
+/* The same without a note: for a kexec, after which nobody is here to be told of a failure. */
+int kho_admit_check(struct kho_agent *agent, const struct kho_build *build, struct kho_err *err);
+
 /* The new kernel's agent said hello. */
 void kho_admit_up(struct kho_agent *agent);
 

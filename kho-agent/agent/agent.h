@@ -54,6 +54,7 @@ struct kho_mover;
 struct kho_receiver;
 struct kho_checkup;
 struct kho_upgrade_run;
+struct kho_heir;
 struct kho_watch;
 struct kho_publisher;
 
@@ -82,6 +83,7 @@ struct kho_agent {
 	struct kho_mover *mover;	/* old side: a move is under way, or NULL */
 	struct kho_checkup *checkup;	/* old side: looks for what can't move, or NULL */
 	struct kho_receiver *receiver;	/* new side: what has come, or NULL */
+	struct kho_heir *heir;		/* after a kexec: workloads are being restored, or NULL */
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
 	bool waiter_more;		/* and wants to hear how it goes */

@@ -33,6 +33,9 @@ int kho_api_begin_wait(struct kho_agent *agent, sd_varlink *link,
 	if (kho_upgrade_is_busy(agent))
 		return kho_fail(err, -EBUSY, "an upgrade is under way; wait for it, or undo it "
 				"with khoctl abort");
+	if (agent->heir)
+		return kho_fail(err, -EBUSY, "workloads are being restored after a kexec; wait until "
+				"khoctl report has what came of it");
 	if (agent->waiter)
 		return kho_fail(err, -EBUSY, "another command is under way; wait for it");
 	agent->waiter = sd_varlink_ref(link);

@@ -11,6 +11,7 @@
 #include "agent/check_machine.h"
 #include "agent/history.h"
 #include "agent/side.h"
+#include "agent/upgrade_kexec.h"
 #include "agent/upgrade_story.h"
 #include "base/cleanup.h"
 #include "migrate/workload/config.h"
@@ -18,7 +19,7 @@
 #define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 
 struct start_parameters {
-	const char *image, *cpus, *blocks, *cmdline;
+	const char *image, *cpus, *blocks, *cmdline, *method;
 	uint64_t memory, timeout_sec, soak_sec, max_frozen_ms;
 	bool no_rehearsal, hold, keep, force, now;
 };
@@ -52,6 +53,7 @@ static const sd_json_dispatch_field start_fields[] = {
 	FLAG("hold", hold),
 	FLAG("keepFailed", keep),
 	FLAG("now", now),
+	TEXT("method", method, 0),
 	{}
 };
 
@@ -63,6 +65,8 @@ static int dispatch(sd_varlink *link, sd_json_variant *parameters,
 
 	if (r != 0)
 		return r;
+	if (p.method && strcmp(p.method, "kexec") != 0 && strcmp(p.method, "spawn") != 0)
+		return sd_varlink_error_invalid_parameter_name(link, "method");
 	*ret = (struct kho_upgrade_request){
 		.spawn = {
 			.image = p.image, .cpus = p.cpus, .blocks = p.blocks,
@@ -75,6 +79,7 @@ static int dispatch(sd_varlink *link, sd_json_variant *parameters,
 		.hold = p.hold,
 		.keep = p.keep,
 		.now = p.now,
+		.kexec = p.method && strcmp(p.method, "kexec") == 0,
 		.has_soak = p.soak_sec != UINT64_MAX,
 		.soak_sec = p.soak_sec != UINT64_MAX ? p.soak_sec : 0,
 	};
@@ -103,7 +108,19 @@ struct plan {
 	struct kho_cpus cpus;
 	uint64_t memory;
 	struct kho_config *config;
+	uint64_t blackout_ms;		/* by kexec */
 };
+
+static int plan_kexec(struct kho_agent *agent, const struct kho_upgrade_request *request,
+		      struct plan *plan, struct kho_err *err)
+{
+	int r = kho_config_load(&plan->config, err);
+
+	if (r >= 0)
+		r = kho_upgrade_kexec_check(agent, request->spawn.image, plan->config,
+					    &plan->blackout_ms, err);
+	return r < 0 ? r : kho_build_load(&plan->build, err);
+}
 
 static int make_plan(struct kho_agent *agent, const struct kho_upgrade_request *request,
 		     struct plan *plan, struct kho_err *err)
@@ -119,6 +136,8 @@ static int make_plan(struct kho_agent *agent, const struct kho_upgrade_request *
 		return kho_fail(err, -EBUSY, "an upgrade is under way (%s); see khoctl status",
 				kho_agent_phase_name(agent));
 	plan->build.request = &request->spawn;
+	if (request->kexec)
+		return plan_kexec(agent, request, plan, err);
 	r = kho_refuse_machine(agent, err);
 	if (r >= 0)
 		r = kho_build_load(&plan->build, err);
@@ -173,7 +192,9 @@ static int reply_plan(sd_varlink *link, const struct kho_upgrade_request *reques
 				  SD_JSON_BUILD_PAIR_UNSIGNED("maxFrozenMs",
 							      plan->config->max_frozen_ms),
 				  SD_JSON_BUILD_PAIR_CONDITION(window.code < 0, "outsideWindow",
-							       SD_JSON_BUILD_STRING(window.msg)));
+							       SD_JSON_BUILD_STRING(window.msg)),
+				  SD_JSON_BUILD_PAIR_CONDITION(request->kexec, "blackoutMs",
+					SD_JSON_BUILD_UNSIGNED(plan->blackout_ms)));
 }
 
 int kho_method_plan(sd_varlink *link, sd_json_variant *parameters,

@@ -292,8 +292,7 @@ static void on_up(struct kho_session *session)
 		kho_mover_peer_up(session->agent->mover);
 }
 
-/* With the old kernel its services have ended; where systemd runs, they're started here. */
-static void start_services(struct kho_agent *agent)
+void kho_start_services(struct kho_agent *agent)
 {
 	static const char *const argv[] = {
 		"systemctl", "--no-block", "start", "default.target", NULL
@@ -360,7 +359,7 @@ static void take_over(struct kho_session *session)
 		give_back_lanes(agent);
 	keep_left(agent, NULL);
 	unlink(LEFT_FILE);
-	start_services(agent);
+	kho_start_services(agent);
 }
 
 /*

@@ -19,6 +19,9 @@ int kho_join(struct kho_agent *agent, struct kho_err *err);
 /* The old kernel has retired: takes CPUs, memory and functions. May be repeated. */
 int kho_absorb_all(struct kho_session *session, struct kho_err *err);
 
+/* With the old kernel its services have ended; where systemd runs, they're started here. */
+void kho_start_services(struct kho_agent *agent);
+
 extern const struct kho_session_role kho_new_role;
 
 #endif

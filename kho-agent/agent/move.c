@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/random.h>
 
+#include "agent/bequeath.h"
 #include "agent/failpoint.h"
 #include "agent/gauge.h"
 #include "agent/move.h"
@@ -27,6 +28,8 @@ static void carry_out(struct kho_mover *mover, struct kho_move_output out);
 static int commit(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	(void)item;
+	if (mover->bequeathal)
+		return kho_bequeath(mover, err);
 	return kho_side_commit(mover->agent, mover->id, err);
 }
 
@@ -201,8 +204,9 @@ static struct kho_move_output begin_step(struct kho_mover *mover, struct kho_mov
 	const struct kho_step_info *info = kho_step_info(out.step);
 	struct kho_err err = {};
 
-	/* what isn't noted can't be undone by the next agent */
-	if (kho_mover_note(mover, &err) < 0 && mover->move.state == KHO_MOVE_RUNNING)
+	/* what isn't noted can't be undone by the next agent; after a kexec none will read it */
+	if (!(mover->bequeathal && out.step == KHO_STEP_COMMIT) &&
+	    kho_mover_note(mover, &err) < 0 && mover->move.state == KHO_MOVE_RUNNING)
 		return kho_move_abort(&mover->move, &err);
 	kho_upgrade_story_step(mover->agent, out.step, out.action == KHO_MOVE_UNDO);
 	kho_agent_progress(mover->agent, "%s%s", out.action == KHO_MOVE_UNDO ? "undoing " : "",
@@ -339,6 +343,7 @@ void kho_mover_free(struct kho_mover *mover)
 	free(mover->config);
 	free(mover->config_text);
 	free(mover->doomed);
+	kho_bequeathal_free(mover->bequeathal);
 	free(mover);
 }
 
@@ -401,6 +406,34 @@ static int prepare(struct kho_mover *mover, struct kho_err *err)
 	return kho_move_init(&mover->move, nr, err);
 }
 
+static struct kho_mover *new_mover(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
+				   struct kho_err *err)
+{
+	struct kho_mover *mover = calloc(1, sizeof(*mover));
+
+	if (!mover) {
+		kho_fail(err, -ENOMEM, "no memory for a move");
+		return NULL;
+	}
+	mover->agent = agent;
+	mover->over = over;
+	if (getrandom(&mover->id, sizeof(mover->id), 0) != sizeof(mover->id))
+		mover->id = kho_now_ns();
+	if (prepare(mover, err) < 0) {
+		kho_mover_free(mover);
+		return NULL;
+	}
+	return mover;
+}
+
+static void begin(struct kho_mover *mover)
+{
+	mover->agent->mover = mover;
+	mover->began_ns = kho_now_ns();
+	mover->began_ms = kho_upgrade_now_ms();
+	carry_out(mover, kho_move_begin(&mover->move));
+}
+
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
 		    struct kho_err *err)
 {
@@ -412,24 +445,33 @@ int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *move
 		r = check_abilities(agent, err);
 	if (r < 0)
 		return r;
-	mover = calloc(1, sizeof(*mover));
+	mover = new_mover(agent, over, err);
 	if (!mover)
-		return kho_fail(err, -ENOMEM, "no memory for a move");
-	mover->agent = agent;
-	mover->over = over;
-	if (getrandom(&mover->id, sizeof(mover->id), 0) != sizeof(mover->id))
-		mover->id = kho_now_ns();
-	r = prepare(mover, err);
-	if (r >= 0)
-		r = kho_side_owner(agent, &owner, err);
+		return err->code;
+	r = kho_side_owner(agent, &owner, err);
 	if (r < 0) {
 		kho_mover_free(mover);
 		return r;
 	}
-	agent->mover = mover;
 	mover->epoch = owner.epoch;
-	mover->began_ns = kho_now_ns();
-	mover->began_ms = kho_upgrade_now_ms();
-	carry_out(mover, kho_move_begin(&mover->move));
+	begin(mover);
+	return 0;
+}
+
+int kho_mover_begin_kexec(struct kho_agent *agent, struct kho_bequeathal *bequeathal,
+			  void (*over)(struct kho_mover *mover), struct kho_err *err)
+{
+	struct kho_mover *mover = NULL;
+
+	if (kho_receive_let_go(agent, err) >= 0)
+		mover = new_mover(agent, over, err);
+	if (!mover) {
+		kho_bequeathal_free(bequeathal);
+		return err->code;
+	}
+	mover->bequeathal = bequeathal;
+	kho_bequeath_narrow(mover);
+	kho_mover_shield(mover);
+	begin(mover);
 	return 0;
 }

@@ -23,6 +23,7 @@ struct kho_departure;			/* a workload that leaves, move_workload.c */
 struct kho_holding;			/* packets that wait, move_net.c */
 struct kho_gauge;			/* probes, gauge.h */
 struct kho_shield;			/* of CRIUs, bpf/shield.h */
+struct kho_bequeathal;			/* what goes by kexec, bequeath.h */
 
 /*
  * 0: done; 1: it will be told by kho_mover_done() (or _undone()); negative: it failed.
@@ -85,6 +86,7 @@ struct kho_mover {
 	uint32_t nics_given;			/* addresses whose NIC we gave away, bit for bit */
 	struct kho_left *left;			/* CRIUs of an agent that was killed, or NULL */
 	bool recovered;				/* it was begun by that agent */
+	struct kho_bequeathal *bequeathal;	/* NULL: the other kernel runs beside this one */
 	void (*over)(struct kho_mover *mover);
 };
 
@@ -111,6 +113,13 @@ void kho_departure_describe(const struct kho_departure *departure, Kho__MoveWork
  */
 int kho_mover_begin(struct kho_agent *agent, void (*over)(struct kho_mover *mover),
 		    struct kho_err *err);
+
+/*
+ * The same by kexec, which a kernel is loaded for: steps of this side alone, and the commit
+ * doesn't return (bequeath.h). Takes over @bequeathal in any case.
+ */
+int kho_mover_begin_kexec(struct kho_agent *agent, struct kho_bequeathal *bequeathal,
+			  void (*over)(struct kho_mover *mover), struct kho_err *err);
 
 /*
  * The rehearsal of @item has failed, for a reason of its own. If it's one to be restarted,

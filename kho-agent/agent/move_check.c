@@ -129,8 +129,8 @@ static void decide(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	const char *verdict = kho_checkup_verdict(config, findings);
 
 	tell_findings(mover, config->name, findings);
-	/* in a trial it's to be known, not to be restarted */
-	if (*verdict == 'b' || (*verdict == 'r' && mover->trial))
+	/* in a trial it's to be known, not to be restarted; a kexec would start it anew unasked */
+	if (*verdict == 'b' || (*verdict == 'r' && (mover->trial || mover->bequeathal)))
 		refuse(config->name, findings, err);
 	else if (*verdict == 'r' || is_doomed(mover, item))
 		restart(mover, item, err);

@@ -150,7 +150,8 @@ static int on_post_dump(struct kho_departure *d, struct kho_err *err)
 		r = send_images(d, err);
 	if (r >= 0)
 		r = send_files(d, err);
-	kho_session_pump(d->mover->agent->session);
+	if (d->mover->agent->session)
+		kho_session_pump(d->mover->agent->session);
 	kho_departure_leave_queues(d);
 	return r;
 }

@@ -131,7 +131,9 @@ static int start(struct kho_mover *mover, struct kho_holding *holding, struct kh
 {
 	int r = kho_net_clean(KHO_CLEAN_HOLD, err);
 
-	if (r >= 0)
+	if (r >= 0 && mover->bequeathal)
+		r = kho_hold_prepare_here(holding->services, holding->count, &holding->hold, err);
+	else if (r >= 0)
 		r = kho_hold_prepare(holding->services, holding->count, &holding->hold, err);
 	if (r >= 0)
 		r = sd_event_add_io(mover->agent->event, &holding->source,

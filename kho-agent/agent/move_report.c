@@ -243,6 +243,8 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 		return -ENOMEM;
 	return sd_json_buildo(
 		ret, SD_JSON_BUILD_PAIR_UNSIGNED("schema", KHO_MOVE_REPORT_SCHEMA),
+		SD_JSON_BUILD_PAIR_CONDITION(!!mover->bequeathal, "method",
+					     SD_JSON_BUILD_STRING("kexec")),
 		SD_JSON_BUILD_PAIR_STRING("result", kho_move_committed(&mover->move) ?
 					  "committed" : mover->move.err.msg),
 		SD_JSON_BUILD_PAIR_CONDITION(mover->move.undo_err.code, "trouble",

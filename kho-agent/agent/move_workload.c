@@ -69,6 +69,16 @@ static int look(struct kho_departure *d, struct kho_err *err)
 	return find_externals(d, err);
 }
 
+/* In a move by kexec its memory stays here, for the next kernel. */
+static int new_stream(struct kho_departure *d, struct kho_err *err)
+{
+	struct kho_agent *agent = d->mover->agent;
+
+	if (d->mover->bequeathal)
+		return kho_page_stream_new_kept(agent, &d->memory, err);
+	return kho_page_stream_new(agent->session, d->config->name, &d->memory, err);
+}
+
 struct kho_departure *kho_departure_new(struct kho_mover *mover, uint32_t item,
 					struct kho_err *err)
 {
@@ -82,8 +92,7 @@ struct kho_departure *kho_departure_new(struct kho_mover *mover, uint32_t item,
 	d->item = item;
 	d->config = &mover->config->workloads[item];
 	d->dir = -EBADF;
-	if (look(d, err) < 0 ||
-	    kho_page_stream_new(mover->agent->session, d->config->name, &d->memory, err) < 0) {
+	if (look(d, err) < 0 || new_stream(d, err) < 0) {
 		kho_departure_free(d);
 		return NULL;
 	}

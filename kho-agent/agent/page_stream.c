@@ -12,7 +12,9 @@
 #define SOCKET_BYTES	(4 << 20)	/* so that CRIU and the agent take turns seldom */
 
 struct kho_page_stream {
-	struct kho_session *session;
+	struct kho_agent *agent;
+	struct kho_session *session;	/* NULL: it's kept here */
+	struct kho_page_keep *keep;
 	struct kho_page_relay *relay;
 	sd_event_source *source;	/* CRIU's socket, while a round is under way */
 	char kind[KHO_STREAM_KIND];
@@ -25,6 +27,7 @@ struct kho_page_stream {
 static void dispose(struct kho_page_stream *stream)
 {
 	kho_page_relay_free(stream->relay);
+	kho_page_keep_free(stream->keep);
 	free(stream);
 }
 
@@ -36,6 +39,7 @@ int kho_page_stream_new(struct kho_session *session, const char *name,
 
 	if (!stream)
 		return kho_fail(err, -ENOMEM, "no memory for a stream of pages");
+	stream->agent = session->agent;
 	stream->session = session;
 	snprintf(stream->kind, sizeof(stream->kind), "pages:%s", name);
 	r = kho_page_relay_new(&stream->relay, err);
@@ -46,10 +50,36 @@ int kho_page_stream_new(struct kho_session *session, const char *name,
 	return r;
 }
 
+int kho_page_stream_new_kept(struct kho_agent *agent, struct kho_page_stream **ret,
+			     struct kho_err *err)
+{
+	struct kho_page_stream *stream = calloc(1, sizeof(*stream));
+	int r;
+
+	if (!stream)
+		return kho_fail(err, -ENOMEM, "no memory for a stream of pages");
+	stream->agent = agent;
+	r = kho_page_relay_new(&stream->relay, err);
+	if (r >= 0)
+		r = kho_page_keep_new(&stream->keep, err);
+	if (r < 0)
+		dispose(stream);
+	else
+		*ret = stream;
+	return r;
+}
+
+struct kho_page_keep *kho_page_stream_keep(const struct kho_page_stream *stream)
+{
+	return stream->keep;
+}
+
 /* The socket is closed by it: CRIU reads the end, and fails. */
 static void end_round(struct kho_page_stream *stream)
 {
 	stream->source = sd_event_source_disable_unref(stream->source);
+	if (stream->keep)
+		kho_page_keep_abandon(stream->keep);
 	kho_page_relay_abandon(stream->relay);
 }
 
@@ -151,6 +181,29 @@ static int on_pages(sd_event_source *source, int fd, uint32_t revents, void *use
 	return 0;
 }
 
+/* ---- kept here ---- */
+
+static int on_kept(sd_event_source *source, int fd, uint32_t revents, void *userdata)
+{
+	struct kho_page_stream *stream = userdata;
+	struct kho_err err = {};
+	int r = kho_page_keep_take(stream->keep, stream->relay, &err);
+
+	(void)source;
+	(void)fd;
+	(void)revents;
+	if (r > 0 || r == -EAGAIN)
+		return 0;
+	if (r == 0) {
+		stream->source = sd_event_source_disable_unref(stream->source);
+		kho_page_relay_answer(stream->relay, 0, &stream->err);
+		return 0;
+	}
+	stream->err = err;
+	end_round(stream);
+	return 0;
+}
+
 /* ---- a round ---- */
 
 int kho_page_stream_sockets(int ret_fds[2], struct kho_err *err)
@@ -168,13 +221,19 @@ static int open_round(struct kho_page_stream *stream, int fd, struct kho_err *er
 {
 	int r = kho_page_relay_begin(stream->relay, fd, err);
 
+	if (r >= 0 && stream->keep)
+		r = kho_page_keep_begin(stream->keep, err);
 	if (r < 0)
 		return r;
 	/* edges: while the lane is full, pages that wait are nothing new */
-	r = sd_event_add_io(stream->session->agent->event, &stream->source,
-			    kho_page_relay_fd(stream->relay), EPOLLIN | EPOLLET, on_pages, stream);
+	r = sd_event_add_io(stream->agent->event, &stream->source,
+			    kho_page_relay_fd(stream->relay),
+			    stream->keep ? EPOLLIN : EPOLLIN | EPOLLET,
+			    stream->keep ? on_kept : on_pages, stream);
 	if (r < 0)
 		return kho_fail_errno(err, r, "event loop");
+	if (stream->keep)
+		return 0;
 	return kho_transfer_send(stream->session, stream->kind, &source_ops, stream, err);
 }
 
@@ -192,7 +251,7 @@ int kho_page_stream_begin(struct kho_page_stream *stream, int fd, struct kho_err
 	if (r < 0)
 		end_round(stream);
 	else
-		stream->sending = true;
+		stream->sending = !stream->keep;
 	return r;
 }
 

@@ -11,11 +11,15 @@
  * A round is one call of criu and one stream. CRIU ends well only if the new side has
  * all: so a criu that went on is all the caller has to wait for. If the stream fails,
  * CRIU does, and kho_page_stream_error() knows better than CRIU why.
+ *
+ * For a kexec there's nobody to send it to: then it's kept here (migrate/pages/keep.h), and
+ * all else is the same.
  */
 #ifndef KHO_AGENT_PAGE_STREAM_H
 #define KHO_AGENT_PAGE_STREAM_H
 
 #include "agent/session.h"
+#include "migrate/pages/keep.h"
 #include "migrate/pages/relay.h"
 
 struct kho_page_stream;
@@ -23,6 +27,13 @@ struct kho_page_stream;
 /* For all rounds of one workload. -ENOMEM. */
 int kho_page_stream_new(struct kho_session *session, const char *name,
 			struct kho_page_stream **ret, struct kho_err *err);
+
+/* The same, to be kept in this kernel. */
+int kho_page_stream_new_kept(struct kho_agent *agent, struct kho_page_stream **ret,
+			     struct kho_err *err);
+
+/* Where it's kept; NULL: it isn't. */
+struct kho_page_keep *kho_page_stream_keep(const struct kho_page_stream *stream);
 
 /* Ends what is under way. Takes NULL; returns NULL. */
 struct kho_page_stream *kho_page_stream_free(struct kho_page_stream *stream);

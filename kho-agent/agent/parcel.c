@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "agent/bequeath.h"
 #include "agent/parcel.h"
 
 struct parcel {
@@ -27,17 +28,21 @@ static void on_done(void *ctx, uint64_t bytes, const struct kho_err *err)
 int kho_parcel_send(struct kho_mover *mover, uint32_t item, const char *sort,
 		    struct kho_archive *archive, kho_parcel_fn arrived, struct kho_err *err)
 {
-	struct parcel *parcel = calloc(1, sizeof(*parcel));
+	struct parcel *parcel;
 	struct kho_block block = {
-		.data = archive->data, .size = archive->size, .done = on_done, .ctx = parcel,
+		.data = archive->data, .size = archive->size, .done = on_done,
 	};
 	char kind[KHO_STREAM_KIND];
 	int r;
 
+	if (mover->bequeathal)
+		return kho_bequeath_archive(mover, item, sort, archive, arrived, err);
+	parcel = calloc(1, sizeof(*parcel));
 	if (!parcel) {
 		kho_archive_done(archive);
 		return kho_fail(err, -ENOMEM, "no memory to send files");
 	}
+	block.ctx = parcel;
 	*archive = (struct kho_archive){};
 	*parcel = (struct parcel){ mover->agent, mover->id, item, arrived };
 	snprintf(kind, sizeof(kind), "%s:%s", sort, mover->config->workloads[item].name);

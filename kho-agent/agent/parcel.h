@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * An archive on its way to the new side, for a step of a move. A stream may outlive the
- * move that it's of: then nobody is told.
+ * move that it's of: then nobody is told. In a move by kexec it's kept for the next kernel
+ * (bequeath.h), and @arrived is told from within.
  */
 #ifndef KHO_AGENT_PARCEL_H
 #define KHO_AGENT_PARCEL_H

@@ -39,16 +39,21 @@ static const struct kho_receive_ops *ops_of(enum kho_step step)
 	return step < _KHO_STEP_MAX ? ops[step] : NULL;
 }
 
-static void answer(struct kho_session *session, const Kho__MoveResult *result)
+static void answer(struct kho_receiver *receiver, const Kho__MoveResult *result)
 {
+	struct kho_session *session = receiver->agent->session;
 	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
 	const struct kho_failpoint point = {
 		.step = result->step, .undo = result->undo, .when = KHO_FAIL_ANSWER,
 	};
 	struct kho_err err;
 
-	if (session && kho_failpoint(session->agent, &point, &err) != 0)
+	if (kho_failpoint(receiver->agent, &point, &err) != 0)
 		return;
+	if (receiver->answered) {
+		receiver->answered(receiver->ctx, result);
+		return;
+	}
 	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_RESULT;
 	envelope.move_result = (Kho__MoveResult *)result;
 	/* unheard, the other side's deadline passes */
@@ -80,7 +85,7 @@ void kho_receive_answer_mac(struct kho_receiver *receiver, enum kho_step step, u
 	result.has_mac = true;
 	result.mac.data = (uint8_t *)mac;
 	result.mac.len = 6;
-	answer(receiver->agent->session, &result);
+	answer(receiver, &result);
 }
 
 void kho_receive_answer_took(struct kho_receiver *receiver, enum kho_step step, uint32_t item,
@@ -91,7 +96,7 @@ void kho_receive_answer_took(struct kho_receiver *receiver, enum kho_step step, 
 	fill(receiver, step, item, err, &result);
 	result.has_duration_ns = true;
 	result.duration_ns = ns;
-	answer(receiver->agent->session, &result);
+	answer(receiver, &result);
 }
 
 void kho_receive_answer_settled(struct kho_arrival *a, const struct kho_err *err)
@@ -103,7 +108,7 @@ void kho_receive_answer_settled(struct kho_arrival *a, const struct kho_err *err
 	result.lazy_bytes = a->lazy_bytes;
 	result.lazy_ns = a->lazy_ms * NS_PER_MS;
 	result.seen = kho_gauge_seen(a);
-	answer(a->receiver->agent->session, &result);
+	answer(a->receiver, &result);
 }
 
 void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool undo,
@@ -113,7 +118,7 @@ void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool 
 
 	fill(receiver, step, item, err, &result);
 	result.undo = undo;
-	answer(receiver->agent->session, &result);
+	answer(receiver, &result);
 }
 
 static void drop_all(struct kho_receiver *receiver)
@@ -149,8 +154,7 @@ int kho_receive_let_go(struct kho_agent *agent, struct kho_err *err)
 	return 0;
 }
 
-/* The receiver of this move; what another one left is dropped. */
-static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
+struct kho_receiver *kho_receive_open(struct kho_agent *agent, uint64_t id)
 {
 	struct kho_receiver *receiver = agent->receiver;
 
@@ -164,6 +168,7 @@ static struct kho_receiver *receiver_of(struct kho_agent *agent, uint64_t id)
 	memset(receiver->undone, 0, sizeof(receiver->undone));
 	receiver->agent = agent;
 	receiver->id = id;
+	receiver->answered = NULL;
 	agent->receiver = receiver;
 	return receiver;
 }
@@ -198,7 +203,7 @@ static int do_step(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	return step->undo ? ops->undo(receiver, step, err) : ops->begin(receiver, step, err);
 }
 
-static int do_one(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
+int kho_receive_do(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	struct kho_failpoint point = {
 		.step = step->step, .undo = step->undo, .when = KHO_FAIL_BEFORE,
@@ -222,14 +227,14 @@ void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step)
 	if (!step->has_move || !step->has_item || step->item >= KHO_MOVE_ITEMS || !step->has_step ||
 	    step->step >= _KHO_STEP_MAX)
 		return;
-	receiver = receiver_of(session->agent, step->move);
+	receiver = kho_receive_open(session->agent, step->move);
 	if (!receiver)
 		return;
 	kho_agent_progress(session->agent, "%s%s of %.64s", step->undo ? "undoing " : "",
 			   kho_step_info(step->step)->name, step->name ?: "?");
 	r = check_owner(session->agent, step, &err);
 	if (r >= 0)
-		r = do_one(receiver, step, &err);
+		r = kho_receive_do(receiver, step, &err);
 	if (r <= 0)
 		kho_receive_answer(receiver, step->step, step->undo, step->item, &err);
 }

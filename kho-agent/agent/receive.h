@@ -30,6 +30,9 @@ struct kho_receiver {
 	struct kho_taken *volumes[KHO_MOVE_ITEMS];
 	struct kho_newcomer *newcomers[KHO_MOVE_ITEMS];
 	struct kho_gauge *gauge;	/* NULL: nothing is measured */
+	/* whoever asked, if that's in this kernel (inherit.h); NULL: the other side is told */
+	void (*answered)(void *ctx, const Kho__MoveResult *result);
+	void *ctx;
 };
 
 /* What a step here is done by. Return as of struct kho_step_ops (move.h). */
@@ -48,6 +51,12 @@ int kho_receive_let_go(struct kho_agent *agent, struct kho_err *err);
 void kho_receive_drop(struct kho_agent *agent);
 
 void kho_receive_on_step(struct kho_session *session, const Kho__MoveStep *step);
+
+/* The receiver of move @id; what another one left is dropped. NULL: no memory. */
+struct kho_receiver *kho_receive_open(struct kho_agent *agent, uint64_t id);
+
+/* Does a step. As of struct kho_receive_ops. */
+int kho_receive_do(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err);
 
 /* Answers a step. */
 void kho_receive_answer(struct kho_receiver *receiver, enum kho_step step, bool undo,
@@ -88,12 +97,22 @@ void kho_arrival_got(struct kho_arrival *arrival, unsigned int part);
 /* Whether it runs and its memory isn't all there. */
 bool kho_arrival_is_busy(const struct kho_arrival *arrival);
 
+/* receive_archive.c: an archive that's here already, whole: its images (ARRIVAL_IMAGES), or files. */
+int kho_arrival_take_archive(struct kho_arrival *arrival, unsigned int part, int fd,
+			     struct kho_err *err);
+
 /* Its memory, receive_pages.c. */
 struct kho_arrival_pages *kho_arrival_pages(const struct kho_arrival *arrival);
 
 extern const struct kho_sink_ops kho_sink_pages;
 
 int kho_arrival_pages_new(struct kho_arrival_pages **ret, struct kho_err *err);
+/*
+ * That of a kernel which has ended, whole; both are taken over in any case, and the new one
+ * is in the place of @pages.
+ */
+int kho_arrival_pages_take(struct kho_arrival_pages **pages, int data, int index,
+			   struct kho_err *err);
 struct kho_arrival_pages *kho_arrival_pages_free(struct kho_arrival_pages *pages);
 
 /*

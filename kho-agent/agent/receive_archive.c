@@ -9,10 +9,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "agent/arrival.h"
+#include "base/cleanup.h"
 #include "migrate/workload/archive.h"
 
 /* A stream that's kept in memory until it's whole. */
@@ -120,6 +122,34 @@ static ssize_t take(void *ctx, struct kho_bulk_reader *reader, size_t size, stru
 		in->size += n;
 	return n;
 }
+
+/* ---- from a kernel that has ended ---- */
+
+int kho_arrival_take_archive(struct kho_arrival *a, unsigned int part, int fd,
+			     struct kho_err *err)
+{
+	const char *path = part == ARRIVAL_IMAGES ? kho_arrival_dir(a) : "/";
+	_cleanup_close_ int dir = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct stat st;
+	void *data;
+	int r;
+
+	if (dir < 0)
+		return kho_fail_errno(err, -errno, "%s", path);
+	if (fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > KHO_ARCHIVE_MAX)
+		return kho_fail(err, -EBADMSG, "an archive of %s is of no size that it can have",
+				a->name);
+	data = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	if (data == MAP_FAILED)
+		return kho_fail_errno(err, -errno, "an archive of %s", a->name);
+	r = kho_archive_unpack(data, (size_t)st.st_size, dir, err);
+	munmap(data, (size_t)st.st_size);
+	if (r >= 0)
+		kho_arrival_got(a, part);
+	return r;
+}
+
+/* ---- streams ---- */
 
 static void drop(void *ctx)
 {

@@ -6,6 +6,7 @@
  * stream outlives the arrival that it's for by a moment: so it's counted.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@ struct kho_arrival_pages {
 	struct kho_page_store *store;
 	struct kho_page_feed feed;
 	int data;
+	int index;			/* of one that's whole already; or else it's made */
 	bool streaming;			/* a round is under way */
 	bool orphan;			/* and nobody wants it */
 };
@@ -34,6 +36,8 @@ static void dispose(struct kho_arrival_pages *pages)
 	kho_page_store_free(pages->store);
 	if (pages->data >= 0)
 		close(pages->data);
+	if (pages->index >= 0)
+		close(pages->index);
 	free(pages);
 }
 
@@ -44,6 +48,7 @@ int kho_arrival_pages_new(struct kho_arrival_pages **ret, struct kho_err *err)
 
 	if (!pages)
 		return kho_fail(err, -ENOMEM, "no memory for a store of pages");
+	pages->index = -EBADF;
 	pages->data = memfd_create("kho-pages", MFD_CLOEXEC);
 	if (pages->data < 0)
 		r = kho_fail_errno(err, -errno, "no file for pages");
@@ -55,6 +60,29 @@ int kho_arrival_pages_new(struct kho_arrival_pages **ret, struct kho_err *err)
 	}
 	kho_page_feed_init(&pages->feed, pages->store);
 	*ret = pages;
+	return 0;
+}
+
+int kho_arrival_pages_take(struct kho_arrival_pages **pages, int data, int index,
+			   struct kho_err *err)
+{
+	struct kho_arrival_pages *whole = calloc(1, sizeof(*whole));
+	int r;
+
+	if (!whole) {
+		close(data);
+		close(index);
+		return kho_fail(err, -ENOMEM, "no memory for a store of pages");
+	}
+	whole->data = data;
+	whole->index = index;
+	r = kho_page_store_load(data, index, &whole->store, err);
+	if (r < 0) {
+		dispose(whole);
+		return r;
+	}
+	kho_arrival_pages_free(*pages);
+	*pages = whole;
 	return 0;
 }
 
@@ -140,14 +168,16 @@ int kho_arrival_pages_compose(struct kho_arrival_pages *pages, int dir, int *ret
 			      int *ret_index, struct kho_err *err)
 {
 	struct kho_compose compose = { .store = pages->store, .dir_fd = dir };
-	_cleanup_close_ int index = memfd_create("kho-index", MFD_CLOEXEC);
+	bool whole = pages->index >= 0;
+	_cleanup_close_ int index = whole ? fcntl(pages->index, F_DUPFD_CLOEXEC, 0) :
+					    memfd_create("kho-index", MFD_CLOEXEC);
 	struct kho_compose_stats stats;
 	int r;
 
 	if (index < 0)
 		return kho_fail_errno(err, -errno, "no file for an index of pages");
 	r = kho_compose(&compose, &stats, err);
-	if (r >= 0)
+	if (r >= 0 && !whole)
 		r = kho_page_store_save(pages->store, index, err);
 	if (r < 0)
 		return r;

@@ -93,6 +93,14 @@ int kho_build_is_native(const struct kho_manifest *manifest, bool *ret, struct k
 /* Bytes that the first range of the region must have for such a kernel. */
 uint64_t kho_build_contiguous(uint64_t alignment, uint64_t init_size);
 
+/*
+ * Processes that come from another kernel keep their PIDs: a kernel's own begin elsewhere,
+ * by its number in a chain (from 1 on). And the number that such a beginning is of; 0: none.
+ */
+#define KHO_PID_BASE	"kho.pid_base"	/* on its command line; image/init.sh */
+uint32_t kho_build_pid_base(uint32_t instance);
+uint32_t kho_build_pid_base_number(uint32_t base);
+
 /* Fills the mapped region: world, tree, lanes, console. */
 int kho_build_region(struct kho_agent *agent, struct kho_build *build,
 		     const struct kho_mapping *map, struct kho_err *err);

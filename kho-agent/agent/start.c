@@ -16,6 +16,7 @@
 #include "agent/api_guard.h"
 #include "agent/criu_known.h"
 #include "agent/failover.h"
+#include "agent/inherit.h"
 #include "agent/join.h"
 #include "agent/move.h"
 #include "agent/publish.h"
@@ -173,6 +174,8 @@ static int run(struct kho_agent *agent, const struct kho_agent_host *host, struc
 		return r;
 	take_up_move(agent);
 	kho_upgrade_recover(agent);
+	if (!agent->spawned)
+		kho_inherit(agent);
 	return serve(agent, err);
 }
 

@@ -98,6 +98,7 @@ static int fill(struct kho_upgrade_run *run, const struct kho_upgrade_request *r
 		return r;
 	journal->upgrade.hold = request->hold;
 	journal->upgrade.keep = request->keep;
+	journal->upgrade.kexec = request->kexec;
 	uname(&name);
 	snprintf(journal->source, sizeof(journal->source), "%s", name.release);
 	snprintf(journal->by, sizeof(journal->by), "%s", request->by);

@@ -13,6 +13,7 @@ struct kho_upgrade_run {
 	struct kho_spawn_request spawn;	/* its texts are this one's */
 	uint64_t max_frozen_ms;
 	bool no_rehearsal;
+	uint64_t predicted_ms;		/* of a kexec: how long workloads stand still */
 	struct kho_config *config;	/* while it's checked */
 	struct kho_preflight *preflight;	/* likewise */
 	struct kho_hooks *hooks;	/* that are waited for */

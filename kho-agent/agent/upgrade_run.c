@@ -12,9 +12,11 @@
 #include "agent/rollback.h"
 #include "agent/side.h"
 #include "agent/upgrade_disk.h"
+#include "agent/upgrade_kexec.h"
 #include "agent/upgrade_private.h"
 #include "agent/upgrade_story.h"
 #include "base/now.h"
+#include "system/kexec.h"
 
 #define LINK_MS		60000
 #define NS_PER_MS	1000000ull
@@ -59,6 +61,12 @@ static void refuse(const struct kho_upgrade_run *run, const struct kho_finding *
 		 kho_finding_name(first->kind), line, run->spawn.image);
 }
 
+static int check_workloads(struct kho_upgrade_run *run, struct kho_err *err)
+{
+	kho_agent_progress(run->agent, "looking for what keeps workloads from moving");
+	return kho_checkup_begin(run->agent, run->config, on_checked, run, err);
+}
+
 static void on_preflight(void *ctx, const struct kho_err *failed)
 {
 	struct kho_upgrade_run *run = ctx;
@@ -70,12 +78,23 @@ static void on_preflight(void *ctx, const struct kho_err *failed)
 	if (err.code >= 0 && first)
 		refuse(run, first, &err);
 	run->preflight = kho_preflight_free(run->preflight);
-	if (err.code >= 0 && run->config->nr_workloads) {
-		kho_agent_progress(run->agent, "looking for what keeps workloads from moving");
-		if (kho_checkup_begin(run->agent, run->config, on_checked, run, &err) >= 0)
-			return;
-	}
+	if (err.code >= 0 && run->config->nr_workloads && check_workloads(run, &err) >= 0)
+		return;
 	end_check(run, &err);
+}
+
+/* CPUs and memory aren't lent: other things are looked at. */
+static int check_kexec(struct kho_upgrade_run *run, struct kho_err *err)
+{
+	int r = kho_upgrade_kexec_check(run->agent, run->spawn.image, run->config, &run->predicted_ms,
+					err);
+
+	if (r < 0)
+		return r;
+	kho_agent_progress(run->agent, "by kexec: the workloads will stand still for about %llu s, and "
+			   "all else that runs here ends without being asked",
+			   (unsigned long long)(run->predicted_ms + 999) / 1000);
+	return check_workloads(run, err);
 }
 
 static int do_check(struct kho_upgrade_run *run, struct kho_err *err)
@@ -94,12 +113,21 @@ static int do_check(struct kho_upgrade_run *run, struct kho_err *err)
 	if (r < 0)
 		return r;
 	kho_agent_progress(run->agent, "looking at this machine and the target image");
+	if (run->journal.upgrade.kexec)
+		return check_kexec(run, err);
 	return kho_preflight_begin(run->agent, &spec, &run->preflight, err);
+}
+
+static int do_spawn(struct kho_upgrade_run *run, struct kho_err *err)
+{
+	return run->journal.upgrade.kexec ? kho_upgrade_kexec_load(run, err) :
+					    kho_spawn(run->agent, &run->spawn, err);
 }
 
 static int do_move(struct kho_upgrade_run *run, struct kho_err *err)
 {
-	int r = kho_move_there(run->agent, err);
+	int r = run->journal.upgrade.kexec ? kho_upgrade_kexec_move(run, err) :
+					     kho_move_there(run->agent, err);
 
 	if (r >= 0 && run->agent->mover && run->no_rehearsal)
 		kho_mover_no_rehearsal(run->agent->mover);
@@ -182,6 +210,8 @@ static int do_reclaim(struct kho_upgrade_run *run, struct kho_err *err)
 	bool any = run->agent->phase != KHO_PHASE_IDLE || kho_spawn_has_lent(run->agent);
 	int r = any ? kho_reclaim(run->agent, err) : 0;
 
+	if (run->journal.upgrade.kexec)
+		kho_kexec_unload();
 	if (r >= 0)
 		done(run, &(struct kho_err){});
 	return r;
@@ -205,7 +235,7 @@ static void act(struct kho_upgrade_run *run)
 		r = do_check(run, &err);
 		break;
 	case KHO_UPGRADE_DO_SPAWN:
-		r = kho_spawn(run->agent, &run->spawn, &err);
+		r = do_spawn(run, &err);
 		break;
 	case KHO_UPGRADE_DO_MOVE:
 		r = do_move(run, &err);

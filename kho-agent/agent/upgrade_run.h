@@ -26,6 +26,7 @@ struct kho_upgrade_request {
 	bool no_rehearsal;
 	bool now;			/* whatever the time windows say */
 	bool keep, hold;		/* as of struct kho_upgrade */
+	bool kexec;			/* never without being asked for */
 	bool has_soak;
 	uint64_t soak_sec;		/* otherwise that of the configuration */
 };

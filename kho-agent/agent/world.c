@@ -344,9 +344,14 @@ static uint64_t end_of_memory(const struct kho_handover *h)
  * Processes that move keep their PIDs, so each kernel of a chain numbers its own from
  * another base: 1, 2 or 3 million, which leaves the first kernel's alone.
  */
-static uint32_t pid_base(const struct kho_handover *h)
+uint32_t kho_build_pid_base(uint32_t instance)
 {
-	return PID_BASE_STEP * (1 + (h->instance - 1) % PID_BASES);
+	return PID_BASE_STEP * (1 + (instance - 1) % PID_BASES);
+}
+
+uint32_t kho_build_pid_base_number(uint32_t base)
+{
+	return base / PID_BASE_STEP;
 }
 
 /* All but the tree, which depends on where the kernel goes. */
@@ -388,7 +393,8 @@ static int build_world(struct kho_agent *agent, struct kho_build *build,
 	char options[32];
 	int r = 0;
 
-	snprintf(options, sizeof(options), "kho.pid_base=%u", pid_base(&build->handover));
+	snprintf(options, sizeof(options), KHO_PID_BASE "=%u",
+		 kho_build_pid_base(build->handover.instance));
 	spec.extra_options = options;
 	if (build->native) {
 		r = kho_world_plan(&spec, map->size, &build->world, err);

@@ -73,6 +73,9 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	IN_OPT(keepFailed, BOOL),
 	SD_VARLINK_FIELD_COMMENT("Whatever the time windows of the configuration say"),
 	IN_OPT(now, BOOL),
+	SD_VARLINK_FIELD_COMMENT("\"spawn\", the default, or \"kexec\": without a second kernel; then "
+				 "workloads stand still for a whole boot"),
+	IN_OPT(method, STRING),
 	OUT_OPT(message, STRING),
 	OUT_OPT(helloMs, INT));
 
@@ -92,6 +95,7 @@ static SD_VARLINK_DEFINE_METHOD(
 	IN_OPT(hold, BOOL),
 	IN_OPT(keepFailed, BOOL),
 	IN_OPT(now, BOOL),
+	IN_OPT(method, STRING),
 	OUT(image, STRING),
 	OUT(oldRelease, STRING),
 	OUT(newRelease, STRING),
@@ -102,7 +106,10 @@ static SD_VARLINK_DEFINE_METHOD(
 	SD_VARLINK_DEFINE_OUTPUT(workloads, SD_VARLINK_STRING, SD_VARLINK_ARRAY),
 	OUT(maxFrozenMs, INT),
 	SD_VARLINK_FIELD_COMMENT("It would be refused now: when it may begin"),
-	OUT_OPT(outsideWindow, STRING));
+	OUT_OPT(outsideWindow, STRING),
+	SD_VARLINK_FIELD_COMMENT("By kexec: for how long workloads would stand still; nothing is given "
+				 "then"),
+	OUT_OPT(blackoutMs, INT));
 
 static SD_VARLINK_DEFINE_METHOD(Commit, OUT_OPT(message, STRING));
 

@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -238,4 +239,20 @@ int kho_file_write_atomic(const char *path, const struct kho_file_content *conte
 	if (r < 0)
 		return kho_fail_errno(err, r, "can't replace %s", path);
 	return 0;
+}
+
+int kho_file_in_memory(const char *name, const void *data, size_t size, struct kho_err *err)
+{
+	_cleanup_close_ int fd = memfd_create(name, MFD_CLOEXEC);
+	const char *from = data;
+	ssize_t n;
+
+	if (fd < 0)
+		return kho_fail_errno(err, -errno, "no file in memory for %s", name);
+	for (size_t done = 0; done < size; done += (size_t)n) {
+		n = write(fd, from + done, size - done);
+		if (n <= 0)
+			return kho_fail_errno(err, n ? -errno : -EIO, "no room in memory for %s", name);
+	}
+	return TAKE_FD(fd);
 }

@@ -62,4 +62,7 @@ struct kho_file_content {
 int kho_file_write_atomic(const char *path, const struct kho_file_content *content,
 			  struct kho_err *err);
 
+/* A new file in memory (memfd) with that content: its descriptor, the caller's to close. */
+int kho_file_in_memory(const char *name, const void *data, size_t size, struct kho_err *err);
+
 #endif

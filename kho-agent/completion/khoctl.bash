@@ -15,7 +15,7 @@ _khoctl() {
 	case $verb in
 	"") words="$words --json --socket= --help --version" ;;
 	spawn) words=$spawn ;;
-	plan | upgrade) words="$spawn --soak= --hold --now --if-needed --no-rehearsal --keep-failed --wait --no-wait --dry-run" ;;
+	plan | upgrade) words="$spawn --soak= --hold --now --if-needed --no-rehearsal --keep-failed --method= --wait --no-wait --dry-run" ;;
 	watch) words="--until-over --json" ;;
 	check) words="--cpus= --memory= --blocks= --json" ;;
 	move) words="--no-rehearsal --json" ;;

@@ -35,7 +35,7 @@
  * Manifests made before these were known have neither key nor section.
  *
  * kho is what kho_version.h found in the kernel; manifests made before it was looked for
- * don't have it.
+ * don't have it. "system = yes" is in those of images with the whole system.
  *
  * Keys and sections that aren't known are passed over, so that a later version
  * can add some; one that would mislead a reader counts format up.
@@ -82,6 +82,7 @@ struct kho_manifest {
 	char created_by[KHO_IMAGE_NAME_MAX];
 	char compression[16];
 	char kho[KHO_VERSION_TEXT];		/* "": not known */
+	char system[4];				/* "yes": the whole system is in it; or "" */
 	struct kho_image_digest files[KHO_IMAGE_NR_FILES];
 	struct kho_strset modules;		/* paths below /usr/lib/modules/<release> */
 	bool has_devices;			/* else the next two aren't known */

@@ -17,6 +17,7 @@ struct spawn_options {
 	const char *cpus;
 	const char *blocks;
 	const char *append;
+	const char *method;
 	uint64_t memory;
 	uint64_t timeout;
 	uint64_t soak;			/* UINT64_MAX: as configured */
@@ -37,6 +38,7 @@ static const struct option spawn_long_options[] = { SPAWN_OPTIONS, {} };
 static const struct option upgrade_long_options[] = {
 	SPAWN_OPTIONS,
 	{ "soak", required_argument, NULL, 's' },
+	{ "method", required_argument, NULL, 'M' },
 	{ "hold", no_argument, NULL, 'h' },
 	{ "now", no_argument, NULL, 'n' },
 	{ "if-needed", no_argument, NULL, 'i' },
@@ -100,6 +102,11 @@ static int parse_option(int option, struct spawn_options *opts)
 	case 'a':
 		opts->append = optarg;
 		return 0;
+	case 'M':
+		if (strcmp(optarg, "spawn") != 0 && strcmp(optarg, "kexec") != 0)
+			return kho_usage_error("--method: it's spawn or kexec, not '%s'", optarg);
+		opts->method = optarg;
+		return 0;
 	case 's':
 		if (kho_parse_u64(optarg, &opts->soak, &err) < 0)
 			return kho_usage_error("--soak: %s", err.msg);
@@ -156,6 +163,8 @@ static sd_json_variant *spawn_parameters(const struct spawn_options *opts)
 					     SD_JSON_BUILD_UNSIGNED(opts->soak)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->no_rehearsal, "noRehearsal",
 					     SD_JSON_BUILD_BOOLEAN(true)),
+		SD_JSON_BUILD_PAIR_CONDITION(!!opts->method, "method",
+					     SD_JSON_BUILD_STRING(opts->method)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->hold, "hold", SD_JSON_BUILD_BOOLEAN(true)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->now, "now", SD_JSON_BUILD_BOOLEAN(true)),
 		SD_JSON_BUILD_PAIR_CONDITION(opts->keep, "keepFailed",
@@ -188,6 +197,20 @@ static void print_name(sd_json_variant *name)
 	printf(" %s", sd_json_variant_string(name));
 }
 
+/* What it costs, for whoever is to say yes. */
+static void print_kexec(sd_json_variant *plan)
+{
+	printf("   kexec: no second kernel; workloads stand still for about %llu s, all else on this\n"
+	       "          machine ends without being asked, and there's no way back to this kernel\n",
+	       ((unsigned long long)kho_field_number(plan, "blackoutMs") + 999) / 1000);
+	printf("    move:");
+	kho_print_each(plan, "workloads", print_name);
+	putchar('\n');
+	if (kho_field_text(plan, "outsideWindow"))
+		printf("     now: no: %s\n", kho_field_text(plan, "outsideWindow"));
+	puts("khoctl check says what keeps workloads from moving");
+}
+
 static void print_plan(sd_json_variant *plan)
 {
 	unsigned long long frozen = kho_field_number(plan, "maxFrozenMs");
@@ -195,6 +218,10 @@ static void print_plan(sd_json_variant *plan)
 	printf("   image: %s\n", kho_field_text(plan, "image"));
 	printf(" kernels: %s to %s\n", kho_field_text(plan, "oldRelease"),
 	       kho_field_text(plan, "newRelease"));
+	if (sd_json_variant_by_key(plan, "blackoutMs")) {
+		print_kexec(plan);
+		return;
+	}
 	printf("   spawn: on CPUs %s, with %llu MiB\n", kho_field_text(plan, "cpus"),
 	       (unsigned long long)kho_field_number(plan, "memoryBytes") / KHO_MIB);
 	printf("    move:");

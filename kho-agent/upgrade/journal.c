@@ -11,6 +11,7 @@
 
 #define HEAD		"kho-upgrade 1"
 #define CRC_LINE	13		/* "crc xxxxxxxx\n" */
+#define FLAGS		6
 
 void kho_journal_add(struct kho_journal *journal, enum kho_upgrade_state state, uint64_t ms)
 {
@@ -30,7 +31,7 @@ struct flag {
 	bool *value;
 };
 
-static void flags_of(struct kho_upgrade *upgrade, struct flag ret[5])
+static void flags_of(struct kho_upgrade *upgrade, struct flag ret[FLAGS])
 {
 	const struct flag flags[] = {
 		{ "workloads", &upgrade->workloads },
@@ -38,6 +39,7 @@ static void flags_of(struct kho_upgrade *upgrade, struct flag ret[5])
 		{ "held", &upgrade->held },
 		{ "keep", &upgrade->keep },
 		{ "aborting", &upgrade->aborting },
+		{ "kexec", &upgrade->kexec },
 	};
 
 	memcpy(ret, flags, sizeof(flags));
@@ -46,13 +48,13 @@ static void flags_of(struct kho_upgrade *upgrade, struct flag ret[5])
 static void write_lines(FILE *file, const struct kho_journal *journal)
 {
 	struct kho_upgrade upgrade = journal->upgrade;
-	struct flag flags[5];
+	struct flag flags[FLAGS];
 
 	fprintf(file, HEAD "\nseq %" PRIu64 "\nid %s\nboot %s\nby %s\nimage %s\nsource %s\n"
 		"target %s\nsoak %" PRIu64 "\nflags", journal->seq, journal->id, journal->boot,
 		journal->by, journal->image, journal->source, journal->target, journal->soak_sec);
 	flags_of(&upgrade, flags);
-	for (int i = 0; i < 5; i++)
+	for (int i = 0; i < FLAGS; i++)
 		if (*flags[i].value)
 			fprintf(file, " %s", flags[i].word);
 	fputc('\n', file);
@@ -109,16 +111,16 @@ static int read_uuid(const char *value, char ret[KHO_UUID_TEXT])
 
 static int read_flags(char *value, struct kho_upgrade *upgrade)
 {
-	struct flag flags[5];
+	struct flag flags[FLAGS];
 	char *word, *rest;
 
 	flags_of(upgrade, flags);
 	for (word = strtok_r(value, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
 		int i = 0;
 
-		while (i < 5 && strcmp(flags[i].word, word) != 0)
+		while (i < FLAGS && strcmp(flags[i].word, word) != 0)
 			i++;
-		if (i == 5)
+		if (i == FLAGS)
 			return -EBADMSG;
 		*flags[i].value = true;
 	}

@@ -65,6 +65,7 @@ struct kho_upgrade {
 	bool held;			/* nor has it after a failure */
 	bool keep;			/* a new kernel that failed isn't taken down, to be looked at */
 	bool aborting;			/* asked for during MOVE */
+	bool kexec;			/* no second kernel: agent/upgrade_kexec.h says what states mean */
 	struct kho_err err;		/* why it failed, first; or why it's held */
 };
 

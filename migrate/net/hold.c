@@ -47,6 +47,7 @@ enum state { LOCAL, HELD, FORWARD, STOPPED };	/* where packets go */
 
 struct kho_hold {
 	enum state state;
+	bool here;			/* never sent on */
 	struct kho_nl nft;
 	struct kho_queue queue;
 	struct kho_service *services;
@@ -58,7 +59,7 @@ static void add_forward_rules(const struct kho_hold *hold, struct kho_nft *nft, 
 	const struct kho_service *service;
 	size_t i;
 
-	for (i = 0; i < hold->count; i++) {
+	for (i = 0; i < hold->count && !hold->here; i++) {
 		service = &hold->services[i];
 		if (!kho_rule_applies(nft, &service->address))
 			continue;
@@ -173,8 +174,8 @@ int kho_hold_start(const struct kho_service *services, size_t count, struct kho_
 	return r;
 }
 
-int kho_hold_prepare(const struct kho_service *services, size_t count, struct kho_hold **ret,
-		     struct kho_err *err)
+static int prepare(const struct kho_service *services, size_t count, bool here,
+		   struct kho_hold **ret, struct kho_err *err)
 {
 	_cleanup_hold_ struct kho_hold *hold = NULL;
 	int r;
@@ -190,11 +191,24 @@ int kho_hold_prepare(const struct kho_service *services, size_t count, struct kh
 		return kho_fail(err, -ENOMEM, "no memory to hold packets");
 	memcpy(hold->services, services, count * sizeof(*services));
 	hold->count = count;
+	hold->here = here;
 	r = start(hold, err);
 	if (r < 0)
 		return kho_wrap(err, r, "holding packets");
 	*ret = TAKE_PTR(hold);
 	return 0;
+}
+
+int kho_hold_prepare(const struct kho_service *services, size_t count, struct kho_hold **ret,
+		     struct kho_err *err)
+{
+	return prepare(services, count, false, ret, err);
+}
+
+int kho_hold_prepare_here(const struct kho_service *services, size_t count,
+			  struct kho_hold **ret, struct kho_err *err)
+{
+	return prepare(services, count, true, ret, err);
 }
 
 int kho_hold_fd(const struct kho_hold *hold)
@@ -365,8 +379,8 @@ int kho_hold_release_forward(struct kho_hold *hold, const uint8_t (*macs)[KHO_MA
 	int r, first = 0;
 	size_t i;
 
-	if (hold->state != HELD)
-		return kho_fail(err, -EINVAL, "packets aren't held any more: can't release them");
+	if (hold->state != HELD || hold->here)
+		return kho_fail(err, -EINVAL, "packets aren't held, or are to stay here: can't send them on");
 	first = kho_hold_mute(hold, true, err);
 	/* The first error is what's reported; all that can still be done is done */
 	for (i = 0; i < hold->count; i++) {

@@ -81,6 +81,13 @@ struct kho_hold_stats {
 int kho_hold_prepare(const struct kho_service *services, size_t count, struct kho_hold **ret,
 		     struct kho_err *err);
 
+/*
+ * The same if there's nobody to send them on to: they're delivered here, or end with this
+ * kernel. What forwarding needs isn't asked for, and release_forward mustn't be.
+ */
+int kho_hold_prepare_here(const struct kho_service *services, size_t count,
+			  struct kho_hold **ret, struct kho_err *err);
+
 /* From here on packets are held. */
 int kho_hold_begin(struct kho_hold *hold, struct kho_err *err);
 

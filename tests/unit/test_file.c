@@ -209,6 +209,23 @@ START_TEST(replace_fails)
 }
 END_TEST
 
+START_TEST(in_memory)
+{
+	char back[16];
+	struct kho_err err = {};
+	int fd = kho_file_in_memory("test", "content", 7, &err);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, back, sizeof(back), 0), 7);
+	ck_assert_mem_eq(back, "content", 7);
+	close(fd);
+	fd = kho_file_in_memory("empty", "", 0, &err);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pread(fd, back, sizeof(back), 0), 0);
+	close(fd);
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("file");
@@ -224,6 +241,7 @@ static Suite *suite(void)
 	tcase_add_test(file, replace);
 	tcase_add_test(file, replace_by_a_bare_name);
 	tcase_add_test(file, replace_fails);
+	tcase_add_test(file, in_memory);
 	suite_add_tcase(s, file);
 	return s;
 }

@@ -45,7 +45,9 @@ START_TEST(there_and_back)
 	_cleanup_free_ char *text = NULL;
 
 	before.upgrade.err = (struct kho_err){ .code = -EIO, .msg = "it did not work: why" };
+	before.upgrade.kexec = true;
 	text = text_of(&before);
+	ck_assert_ptr_nonnull(strstr(text, "\nflags workloads keep kexec\n"));
 	ck_assert_int_eq(kho_journal_parse(text, strlen(text), &after, &err), 0);
 	ck_assert_mem_eq(&before, &after, sizeof(after));
 }

@@ -97,6 +97,20 @@ START_TEST(kho_version)
 }
 END_TEST
 
+START_TEST(with_the_system)
+{
+	struct kho_manifest back;
+
+	memcpy(manifest.system, "yes", 4);
+	ck_assert_int_eq(kho_manifest_write(&manifest, &text.sink, &err), 0);
+	ck_assert_ptr_nonnull(memmem(text.data, text.size, "\nsystem = yes\n", 14));
+	ck_assert_int_eq(kho_manifest_parse((char *)text.data, text.size, &back, &err), 0);
+	ck_assert_str_eq(back.system, "yes");
+	kho_manifest_done(&back);
+	manifest.system[0] = '\0';
+}
+END_TEST
+
 /* What an image can drive; manifests of before say nothing of it. */
 START_TEST(devices)
 {
@@ -303,6 +317,7 @@ static void add_tests(TCase *tc)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, golden);
 	tcase_add_test(tc, kho_version);
+	tcase_add_test(tc, with_the_system);
 	tcase_add_test(tc, what_is_written_reads_back);
 	tcase_add_test(tc, devices);
 	tcase_add_test(tc, devices_that_do_not_add_up);

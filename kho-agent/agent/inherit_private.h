@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* What is being restored after a kexec, as the files that do it share it. */
+#ifndef KHO_AGENT_INHERIT_PRIVATE_H
+#define KHO_AGENT_INHERIT_PRIVATE_H
+
+#include "agent/receive.h"
+#include "channel/bequest.h"
+#include "upgrade/journal.h"
+
+struct kho_heir {
+	struct kho_agent *agent;
+	int session;			/* LUO's */
+	Kho__Bequest *bequest;
+	struct kho_journal journal;	/* of the upgrade that this is a part of */
+	struct kho_receiver *receiver;
+	unsigned int at;		/* row of the steps */
+	uint32_t pending;		/* things that it isn't done for, bit for bit */
+	uint32_t workloads, addresses;	/* that are well so far, likewise */
+	struct kho_err why[KHO_BEQUEST_ITEMS];	/* a workload isn't */
+	struct kho_err trouble;		/* what else went wrong, first */
+	uint64_t blackout_ms;		/* until the last one ran; 0: not known */
+	sd_event_source *soon, *deadline;
+};
+
+/* inherit_report.c: what came of it, into the report and the history. */
+void kho_inherit_tell(struct kho_heir *heir);
+
+#endif
