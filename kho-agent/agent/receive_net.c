@@ -11,11 +11,14 @@
 #include "agent/gauge.h"
 #include "agent/pci.h"
 #include "agent/side.h"
+#include "base/cleanup.h"
 #include "migrate/net/announce.h"
 #include "migrate/net/clean.h"
+#include "migrate/net/hold.h"
 
 #define NIC_MS		5000		/* a driver may take to bind */
 #define NIC_LOOK_MS	50
+#define ANY_NIC		2
 
 void kho_anchor_free(struct kho_anchor *a)
 {
@@ -192,6 +195,32 @@ int kho_anchor_lift(struct kho_anchor *a, struct kho_err *err)
 	return r < 0 ? r : 0;
 }
 
+/*
+ * A rollback holds packets in this kernel. That it lacks something for it is said before
+ * anything has moved, not when there's a way back to be found.
+ */
+static int try_way_back(const struct kho_anchor *a, struct kho_err *err)
+{
+	_cleanup_free_ struct kho_service *services = calloc(a->count, sizeof(*services));
+	_cleanup_hold_ struct kho_hold *hold = NULL;
+	int r;
+
+	if (!services)
+		return kho_fail(err, -ENOMEM, "no memory for an address");
+	for (size_t i = 0; i < a->count; i++) {
+		services[i] = a->services[i];
+		/* its NIC may come later; the kernel takes any number */
+		services[i].ifindex = ANY_NIC;
+	}
+	r = kho_hold_prepare(services, a->count, &hold, err);
+	/* rules of a move the other way are still there: then it can */
+	if (r == -EBUSY)
+		return 0;
+	if (r >= 0)
+		r = kho_hold_stop(hold, err);
+	return r < 0 ? kho_wrap(err, r, "there would be no rollback") : 0;
+}
+
 static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	struct kho_anchor *a;
@@ -208,6 +237,8 @@ static int address(struct kho_receiver *receiver, const Kho__MoveStep *step, str
 	r = read_step(a, step->address, err);
 	for (size_t i = 0; r >= 0 && i < step->address->n_addresses; i++)
 		kho_gauge_watch_address(receiver, step->address->addresses[i]);
+	if (r >= 0 && kho_side(receiver->agent)->is_new)
+		r = try_way_back(a, err);
 	if (r >= 0 && a->later)
 		return kho_anchor_expect(a, step->address, err);
 	if (r >= 0)
