@@ -35,6 +35,7 @@ static const struct text_key text_keys[] = {
 	TEXT_KEY("created-by", created_by, false),
 	TEXT_KEY("compression", compression, false),
 	TEXT_KEY("kho", kho, true),
+	TEXT_KEY("boot-cpu", boot_cpu, true),
 };
 
 static const char *const file_names[KHO_IMAGE_NR_FILES] = {
