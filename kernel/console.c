@@ -7,6 +7,9 @@
  * announced by the doorbell, and looked for a few times a second besides. The
  * output ring never blocks: what isn't read in time is overwritten, and the
  * reader sees by the counters how much it missed.
+ *
+ * A kernel with kernel/patches/0002 prints to the output ring from its first
+ * lines on, by a console of its own, "memring". It ends when ours begins.
  */
 #include <linux/console.h>
 #include <linux/module.h>
@@ -204,6 +207,25 @@ static int map_rings(const struct mk_console *req)
 	return ret;
 }
 
+/* It has flushed all to the ring before it goes. */
+static void end_early_console(void)
+{
+	struct console *con, *early = NULL;
+
+	console_list_lock();
+	for_each_console(con)
+		if (!strcmp(con->name, "memring"))
+			early = con;
+	console_list_unlock();
+	if (!early)
+		return;
+	unregister_console(early);
+	out_head = READ_ONCE(out_ring->head);
+	/* what was logged before is in the ring, if that was ours */
+	if (out_head)
+		console.flags &= ~CON_PRINTBUFFER;
+}
+
 int mk_console_start(void *arg)
 {
 	const struct mk_console *req = arg;
@@ -221,6 +243,7 @@ int mk_console_start(void *arg)
 		unmap_rings();
 		return ret;
 	}
+	end_early_console();
 	timer_setup(&poll_timer, poll_input, 0);
 	mod_timer(&poll_timer, jiffies + POLL_JIFFIES);
 	register_console(&console);

@@ -5,9 +5,9 @@
  * A local APIC's shorthand "all but self" reaches every CPU of the machine, the
  * other kernel's included. A stray reschedule or function call does nothing
  * there; a stray reboot vector or NMI stops it. So while the module is loaded
- * the operations that may use the shorthand go through destination lists.
- * (A spawned kernel has no_ipi_broadcast=1 on its command line as well, for the
- * time before the module comes.)
+ * all goes through destination lists (shorthand_*.c). (A spawned kernel has
+ * no_ipi_broadcast=1 on its command line as well, for the time before the module
+ * comes.)
  *
  * Stopping the other CPUs is also the last thing an orderly shutdown does
  * before it would reset the machine, after all drivers are quiet. That makes it
@@ -55,13 +55,8 @@ static void send_to_others(const struct cpumask *mask, int vector)
 			apic->send_IPI(cpu, vector);
 }
 
-static void call_func_by_list(const struct cpumask *mask)
-{
-	apic->send_IPI_mask(mask, CALL_FUNCTION_VECTOR);
-}
-
 /* A stopped CPU takes itself off the online mask. */
-static void stop_others(void)
+void mk_ipi_stop_others(void)
 {
 	send_to_others(cpu_online_mask, REBOOT_VECTOR);
 	for (int us = 0; us < STOP_TIMEOUT_US && num_online_cpus() > 1; us++)
@@ -79,9 +74,11 @@ static bool machine_is_shared(void)
  */
 static void stop_or_leave(int wait)
 {
-	stop_others();
-	if (!wait)
+	if (!wait) {
+		mk_shorthand_panic(&saved);
 		return;
+	}
+	mk_ipi_stop_others();
 	local_irq_disable();
 	if (system_state == SYSTEM_RESTART && mk_retire_armed())
 		mk_retire_now();
@@ -95,21 +92,16 @@ static void stop_or_leave(int wait)
 		mk_power_reset();
 }
 
-static void stop_in_crash(void)
-{
-	stop_others();
-}
-
 int mk_ipi_init(void)
 {
 	saved = smp_ops;
-	smp_ops.send_call_func_ipi = call_func_by_list;
 	smp_ops.stop_other_cpus = stop_or_leave;
-	smp_ops.crash_stop_other_cpus = stop_in_crash;
+	mk_shorthand_off();
 	return 0;
 }
 
 void mk_ipi_exit(void)
 {
 	smp_ops = saved;
+	mk_shorthand_on();
 }

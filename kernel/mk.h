@@ -70,6 +70,19 @@ void mk_lowmem_describe(struct mk_info *info);
 int mk_ipi_init(void);
 void mk_ipi_exit(void);
 void mk_icr_write(u32 low, u32 apic_id);
+/* By an interrupt to each; those that have interrupts off go on. */
+void mk_ipi_stop_others(void);
+
+/*
+ * shorthand_block.c, shorthand_lists.c: no IPI by the shorthand "all but self", because the
+ * kernel was asked for that, or by operations of ours in its smp_ops. Whoever changed smp_ops
+ * puts them back.
+ */
+struct smp_ops;
+void mk_shorthand_off(void);
+void mk_shorthand_on(void);
+/* Stops the other CPUs in a panic. @saved is what the kernel had. */
+void mk_shorthand_panic(const struct smp_ops *saved);
 
 /* link.c */
 int mk_link_init(void);

@@ -276,8 +276,45 @@ def messages():
             yield f"{catalog}: {head[:32]}: needs a subject, what it means, and what to do"
 
 
+PATCH = re.compile(r"From .*?^Subject: \[PATCH (?P<nr>\d+)/(?P<of>\d+)\] (?P<subject>.*?)\n\n"
+                   r"(?P<why>.*?)^Signed-off-by: [^\n]+ <\S+@\S+>\n---\n.*?^(?P<diff>diff --git .*)",
+                   re.S | re.M)
+
+
+def hunks(diff):
+    """(line number, lines announced, lines there) of each hunk, old and new ones."""
+    lines = diff.splitlines()
+    for number, line in enumerate(lines, 1):
+        match = re.match(r"@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@", line)
+        if match:
+            want, got = [int(text or 1) for text in match.groups()], [0, 0]
+            for text in lines[number:]:
+                if text == "-- " or text[:1] not in (" ", "-", "+"):
+                    break
+                got[0] += text[0] != "+"
+                got[1] += text[0] != "-"
+            yield number, want, got
+
+
+def patches():
+    """Each patch to the kernel is a mail with a reason and a signature, in a series, and whole."""
+    paths = sorted(Path("kernel/patches").glob("*"))
+    for number, path in enumerate(paths, 1):
+        match = PATCH.match(path.read_text(encoding="utf-8"))
+        if not match or len(match["why"].split()) < 30:
+            yield f"{path}: not a mail of git format-patch with a reason, Signed-off-by and a diff"
+            continue
+        if (int(match["nr"]), int(match["of"])) != (number, len(paths)):
+            yield f"{path}: says that it's {match['nr']} of {match['of']}, not {number} of {len(paths)}"
+        if not re.fullmatch(rf"{number:04}-[\w.-]+\.patch", path.name):
+            yield f"{path}: no name of git format-patch"
+        for line, want, got in hunks(match["diff"]):
+            if want != got:
+                yield f"{path}: line {line} of the diff announces {want} lines, not {got}"
+
+
 RULES = [spdx, whitespace, columns, calls, comments, places, sizes, shell, python, headers,
-         cppcheck, manuals, messages, runbook, alerts, spelling]
+         cppcheck, manuals, messages, runbook, alerts, patches, spelling]
 
 
 def main():

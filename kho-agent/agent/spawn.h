@@ -75,6 +75,7 @@ struct kho_build {
 	char name[KHO_IMAGE_NAME_MAX];
 	uint8_t digest[KHO_SHA256_SIZE];	/* of the image */
 	bool native;			/* its kernel takes the tree in by itself */
+	bool any_boot_cpu;		/* its kernel can be told to use all CPUs */
 	uint64_t contiguous;		/* bytes that the first range must have */
 	struct kho_handover handover;
 	struct kho_world world;

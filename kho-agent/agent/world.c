@@ -89,6 +89,7 @@ int kho_build_load(struct kho_build *build, struct kho_err *err)
 	r = kho_build_is_native(&dir.manifest, &build->native, err);
 	if (r >= 0)
 		r = load_files(build, &dir, err);
+	build->any_boot_cpu = strcmp(dir.manifest.boot_cpu, KHO_BOOT_CPU_ANY) == 0;
 	memcpy(build->digest, dir.digest, sizeof(build->digest));
 	memcpy(build->name, dir.manifest.name, sizeof(build->name));
 	kho_image_dir_done(&dir);
@@ -381,6 +382,7 @@ static struct kho_world_spec world_spec(struct kho_agent *agent, const struct kh
 			.tsc_khz = h->clock.tsc_khz,
 		},
 		.native = build->native,
+		.any_boot_cpu = build->any_boot_cpu,
 	};
 }
 

@@ -165,6 +165,8 @@ static int fill_manifest(struct build *build, struct kho_err *err)
 		 kho_compression_name(build->plan->compression));
 	snprintf(manifest->kho, sizeof(manifest->kho), "%s", build->plan->kho);
 	snprintf(manifest->system, sizeof(manifest->system), "%s", spec->has_system ? "yes" : "");
+	snprintf(manifest->boot_cpu, sizeof(manifest->boot_cpu), "%s",
+		 build->plan->any_boot_cpu ? KHO_BOOT_CPU_ANY : "");
 	if (format_time(spec->created, manifest->created, sizeof(manifest->created)) < 0)
 		return kho_fail(err, -EINVAL, "image: its time of creation is no date; set the "
 				"clock");

@@ -36,6 +36,7 @@ static const struct text_key text_keys[] = {
 	TEXT_KEY("compression", compression, false),
 	TEXT_KEY("kho", kho, true),
 	TEXT_KEY("system", system, true),
+	TEXT_KEY("boot-cpu", boot_cpu, true),
 };
 
 static const char *const file_names[KHO_IMAGE_NR_FILES] = {

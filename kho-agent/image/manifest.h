@@ -12,6 +12,7 @@
  *	created-by = khoctl 0.1
  *	compression = zstd
  *	kho = kho-v4
+ *	boot-cpu = any
  *	modules = 1
  *	devices = 1
  *	built-in = 1
@@ -35,7 +36,8 @@
  * Manifests made before these were known have neither key nor section.
  *
  * kho is what kho_version.h found in the kernel; manifests made before it was looked for
- * don't have it. "system = yes" is in those of images with the whole system.
+ * don't have it. "system = yes" is in those of images with the whole system. boot-cpu is there if the kernel can be told that it may have been booted on
+ * any CPU (kernel/patches/0003), by its configuration.
  *
  * Keys and sections that aren't known are passed over, so that a later version
  * can add some; one that would mislead a reader counts format up.
@@ -54,6 +56,7 @@
 #include "image/strset.h"
 
 #define KHO_MANIFEST_FORMAT	1
+#define KHO_BOOT_CPU_ANY	"any"
 #define KHO_MANIFEST_MAX	(2u << 20)	/* bytes */
 #define KHO_MANIFEST_MODULES	2048		/* at most */
 #define KHO_MANIFEST_DEVICES	32768
@@ -83,6 +86,7 @@ struct kho_manifest {
 	char compression[16];
 	char kho[KHO_VERSION_TEXT];		/* "": not known */
 	char system[4];				/* "yes": the whole system is in it; or "" */
+	char boot_cpu[8];			/* "any", or "" */
 	struct kho_image_digest files[KHO_IMAGE_NR_FILES];
 	struct kho_strset modules;		/* paths below /usr/lib/modules/<release> */
 	bool has_devices;			/* else the next two aren't known */

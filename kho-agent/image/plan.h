@@ -20,6 +20,7 @@ struct kho_image_plan {
 	struct kho_rootfs_file kernel;
 	enum kho_compression compression;
 	char kho[KHO_VERSION_TEXT];	/* that the kernel speaks */
+	bool any_boot_cpu;		/* the kernel has an option of that name */
 	struct kho_modules *modules;
 	struct kho_libs libs;			/* all programs and libraries; points to root */
 	char modules_dir[PATH_MAX];		/* /usr/lib/modules/<release> */

@@ -7,7 +7,8 @@
  * crash kernel and drops that first CPU, so as never to send INIT to it; if the
  * first CPU is the one it runs on, but isn't marked as boot CPU by hardware, it
  * gives up SMP altogether. So the list starts with an APIC id that doesn't exist,
- * which Linux drops, and all real CPUs stay.
+ * which Linux drops, and all real CPUs stay. Kernels with kernel/patches/0003 believe
+ * what they're told instead, and get the real CPUs only.
  */
 #include "spawn/acpi.h"
 
@@ -256,7 +257,8 @@ static size_t madt_size(const struct kho_acpi_spec *spec)
 {
 	size_t size = sizeof(struct acpi_madt) + sizeof(struct madt_mp_wakeup);
 
-	size += cpu_entry_size(absent_id(spec));
+	if (!spec->any_boot_cpu)
+		size += cpu_entry_size(absent_id(spec));
 	for (size_t i = 0; i < spec->nr_cpus + spec->nr_later_cpus; i++)
 		size += cpu_entry_size(cpu_at(spec, i));
 	return size;
@@ -272,7 +274,8 @@ static void build_madt(const struct kho_acpi_spec *spec, uint8_t *area)
 	uint8_t *entry = madt->entries;
 
 	madt->lapic_address = LAPIC_ADDRESS;
-	entry += put_cpu(entry, absent_id(spec));
+	if (!spec->any_boot_cpu)
+		entry += put_cpu(entry, absent_id(spec));
 	for (size_t i = 0; i < spec->nr_cpus + spec->nr_later_cpus; i++)
 		entry += put_cpu(entry, cpu_at(spec, i));
 	memcpy(entry, &wakeup, sizeof(wakeup));

@@ -12,6 +12,7 @@
 #ifndef KHO_SPAWN_ACPI_H
 #define KHO_SPAWN_ACPI_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uapi/multikernel.h>
@@ -29,6 +30,7 @@ struct kho_acpi_spec {
 	uint64_t mailbox;		/* physical, 4 KiB aligned */
 	uint64_t park_entry;		/* physical: where offlined CPUs go */
 	const struct mk_power *power;	/* how to reset the machine; NULL: it can't */
+	bool any_boot_cpu;		/* the kernel is told that it may have been booted on any */
 };
 
 /*

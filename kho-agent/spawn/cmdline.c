@@ -16,7 +16,7 @@
 #include "base/err.h"
 
 static const char *const own_options[] = {
-	"no_ipi_broadcast", "pci", "tsc_early_khz", "tsc", "maxcpus",
+	"no_ipi_broadcast", "pci", "tsc_early_khz", "tsc", "maxcpus", "any_boot_cpu",
 	"kho",				/* the last one: of kernels that have it */
 };
 
@@ -124,7 +124,7 @@ int kho_cmdline_build(const struct kho_cmdline_spec *spec, char *ret, size_t siz
 {
 	size_t user = trimmed_length(spec->user);
 	size_t extra = trimmed_length(spec->extra);
-	char own[128];
+	char own[192];
 	size_t len;
 	int r;
 
@@ -139,8 +139,10 @@ int kho_cmdline_build(const struct kho_cmdline_spec *spec, char *ret, size_t siz
 		return r;
 	len = (size_t)snprintf(own, sizeof(own),
 			       "no_ipi_broadcast=1 pci=off tsc_early_khz=%" PRIu32 " tsc=nowatchdog "
-			       "maxcpus=%zu swiotlb=8192%s", spec->tsc_khz, spec->nr_cpus,
-			       spec->native ? " kho=on" : "");
+			       "maxcpus=%zu swiotlb=8192 earlycon=memring,%" PRIx64 "%s%s",
+			       spec->tsc_khz, spec->nr_cpus, spec->console,
+			       spec->native ? " kho=on" : "",
+			       spec->any_boot_cpu ? " any_boot_cpu" : "");
 	len += (extra ? extra + 1 : 0) + (user ? user + 1 : 0);
 	if (len > spec->limit || len >= size)
 		return kho_fail(err, -E2BIG,

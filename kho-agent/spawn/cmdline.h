@@ -13,6 +13,10 @@
  *	maxcpus=N            CPUs that come later stay offline until they come
  *	swiotlb=8192         16 MiB to bounce DMA in, not 64: a region is small, and what it
  *	                     absorbs later can't be used for that. The operator may ask for more
+ *	earlycon=memring,A   print to the console ring at A from the first lines on; kernels
+ *	                     without kernel/patches/0002 pass it over without a word
+ *	any_boot_cpu         there's no CPU in the ACPI tables to be left alone; for kernels with
+ *	                     kernel/patches/0003 only
  *	kho=on               the kernel has KHO, and memory that the tree is to keep: it would use
  *	                     that memory for anything. Not for other kernels
  */
@@ -30,7 +34,9 @@ struct kho_cmdline_spec {
 	const char *extra;		/* further options of the agent, may be NULL */
 	uint32_t tsc_khz;
 	size_t nr_cpus;			/* the new kernel's own */
+	uint64_t console;		/* physical address of the ring that it prints to */
 	bool native;			/* it takes the tree in by itself */
+	bool any_boot_cpu;		/* it knows that option */
 	size_t limit;			/* longest text the kernel takes, without NUL */
 };
 

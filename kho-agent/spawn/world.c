@@ -104,7 +104,9 @@ static int plan_cmdline(const struct kho_world_spec *spec, struct plan *plan,
 		.extra = spec->extra_options,
 		.tsc_khz = spec->tsc_khz,
 		.nr_cpus = spec->nr_cpus,
+		.console = spec->region.ranges[0].start + KHO_OFF_CONSOLE_OUT,
 		.native = spec->native,
+		.any_boot_cpu = spec->any_boot_cpu,
 		.limit = plan->image.cmdline_size,
 	};
 
@@ -159,6 +161,7 @@ static int plan_cpus(const struct kho_world_spec *spec, struct plan *plan, struc
 		.nr_later_cpus = spec->nr_later_cpus,
 		.mailbox = world->mailbox,
 		.park_entry = world->park_entry,
+		.any_boot_cpu = spec->any_boot_cpu,
 	};
 	return kho_acpi_check_cpus(&plan->acpi, err);
 }

@@ -53,6 +53,7 @@ struct kho_world_spec {
 	uint64_t scratch_size;		/* bytes of that array, 0: none */
 	bool native;			/* the kernel takes the tree in by itself: from there on
 					 * the control area is RAM, which the tree preserves */
+	bool any_boot_cpu;		/* the kernel knows the option of that name */
 };
 
 /* All addresses are physical, all sizes bytes. */

@@ -175,6 +175,24 @@ START_TEST(madt_lists_cpus_in_order)
 }
 END_TEST
 
+/* A kernel that's told so drops none: the first one is the one it boots on. */
+START_TEST(madt_without_absent_cpu)
+{
+	struct kho_acpi_spec spec = a_spec();
+	const uint8_t *madt;
+	uint64_t length;
+
+	build(&spec);
+	length = number(find_table("APIC") + 4, 4);
+	spec.any_boot_cpu = true;
+	build(&spec);
+	madt = find_table("APIC");
+	ck_assert_uint_eq(number(madt + 4, 4), length - 8);
+	ck_assert_mem_eq(madt + 44, "\0\x08\x02\x02\1\0\0\0\0\x08\x03\x03", 12);
+	ck_assert_uint_eq(madt[44 + 3 * 8 + 16], 0x10);
+}
+END_TEST
+
 START_TEST(tables_match_golden)
 {
 	struct kho_acpi_spec spec = a_spec();
@@ -289,6 +307,7 @@ static Suite *acpi_suite(void)
 	tcase_add_test(tc, fadt_is_hardware_reduced);
 	tcase_add_test(tc, fadt_reset_register);
 	tcase_add_test(tc, madt_lists_cpus_in_order);
+	tcase_add_test(tc, madt_without_absent_cpu);
 	tcase_add_test(tc, tables_match_golden);
 	tcase_add_test(tc, absent_id_is_absent);
 	tcase_add_test(tc, id_255_needs_x2apic);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/bits.h"
 #include "base/cleanup.h"
 #include "image/build.h"
 #include "image/dir.h"
@@ -389,6 +390,33 @@ START_TEST(compression_by_the_kernels_configuration)
 }
 END_TEST
 
+#define INITRD	"CONFIG_BLK_DEV_INITRD=y\n"
+
+/* By the kernel's configuration, by whole lines of it. */
+START_TEST(kernel_that_boots_on_any_cpu)
+{
+	static const struct {
+		const char *config, *want;
+	} cases[] = {
+		{ "CONFIG_X86_ANY_BOOT_CPU=y\n" INITRD, "any" },
+		{ INITRD "CONFIG_X86_ANY_BOOT_CPU=y\nCONFIG_B=y\n", "any" },
+		{ "# CONFIG_X86_ANY_BOOT_CPU=y\n" INITRD, "" },
+		{ INITRD "CONFIG_X86_ANY_BOOT_CPU=yes\n", "" },
+		{ INITRD, "" },
+	};
+	struct kho_image_dir dir;
+
+	for (size_t i = 0; i < KHO_ARRAY_SIZE(cases); i++) {
+		fake_put(&tree, "boot/config-" FAKE_RELEASE, cases[i].config);
+		build();
+		spec.replace = true;
+		open_image(&dir);
+		ck_assert_str_eq(dir.manifest.boot_cpu, cases[i].want);
+		kho_image_dir_done(&dir);
+	}
+}
+END_TEST
+
 START_TEST(kernel_beside_its_modules)
 {
 	struct fake_image image;
@@ -559,6 +587,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, kernel_and_command_line);
 	tcase_add_test(tc, same_tree_same_bytes);
 	tcase_add_test(tc, compression_by_the_kernels_configuration);
+	tcase_add_test(tc, kernel_that_boots_on_any_cpu);
 	tcase_add_test(tc, kernel_beside_its_modules);
 	tcase_add_test(tc, incomplete_specs);
 	tcase_add_test(tc, kernels_that_do_not_fit);

@@ -85,6 +85,7 @@ START_TEST(kho_version)
 	ck_assert_ptr_nonnull(memmem(text.data, text.size, "\nkho = kho-v4\n", 14));
 	ck_assert_int_eq(kho_manifest_parse((char *)text.data, text.size, &back, &err), 0);
 	ck_assert_str_eq(back.kho, "kho-v4");
+	ck_assert_str_eq(back.boot_cpu, "");
 	kho_manifest_done(&back);
 	kho_sink_memory_done(&text);
 	kho_sink_memory_init(&text, KHO_MANIFEST_MAX);
@@ -93,6 +94,14 @@ START_TEST(kho_version)
 	ck_assert_ptr_null(memmem(text.data, text.size, "kho =", 5));
 	ck_assert_int_eq(kho_manifest_parse((char *)text.data, text.size, &back, &err), 0);
 	ck_assert_str_eq(back.kho, "");
+	kho_manifest_done(&back);
+	kho_sink_memory_done(&text);
+	kho_sink_memory_init(&text, KHO_MANIFEST_MAX);
+	memcpy(manifest.boot_cpu, KHO_BOOT_CPU_ANY, sizeof(KHO_BOOT_CPU_ANY));
+	ck_assert_int_eq(kho_manifest_write(&manifest, &text.sink, &err), 0);
+	ck_assert_ptr_nonnull(memmem(text.data, text.size, "\nboot-cpu = any\n", 16));
+	ck_assert_int_eq(kho_manifest_parse((char *)text.data, text.size, &back, &err), 0);
+	ck_assert_str_eq(back.boot_cpu, "any");
 	kho_manifest_done(&back);
 }
 END_TEST

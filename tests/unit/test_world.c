@@ -26,7 +26,7 @@
 #define UNTOUCHED	0xee
 #define INITRD_SIZE	(KHO_MIB + 5)
 #define OWN_OPTIONS	"no_ipi_broadcast=1 pci=off tsc_early_khz=2095992 tsc=nowatchdog " \
-			"maxcpus=2 swiotlb=8192"
+			"maxcpus=2 swiotlb=8192 earlycon=memring,1400c0000"
 
 static uint8_t *region;
 static uint8_t *initrd;
@@ -141,6 +141,10 @@ START_TEST(command_line)
 	spec.extra_options = "mk.region=0x140000000";
 	build();
 	ck_assert_str_eq((const char *)at(phys, 4096), OWN_OPTIONS " mk.region=0x140000000");
+	spec.any_boot_cpu = true;
+	build();
+	ck_assert_str_eq((const char *)at(phys, 4096),
+			 OWN_OPTIONS " any_boot_cpu mk.region=0x140000000");
 }
 END_TEST
 
@@ -439,7 +443,7 @@ START_TEST(options_that_are_ours)
 {
 	static const char *const lines[] = {
 		"quiet maxcpus=4", "pci=noacpi", "tsc-early-khz=1", "tsc=unstable", "no_ipi_broadcast=0",
-		"\"pci=off\"", "x=\"a b\" pci", "pci", "\tmaxcpus=1",
+		"\"pci=off\"", "x=\"a b\" pci", "pci", "\tmaxcpus=1", "any-boot-cpu",
 	};
 
 	spec.cmdline = lines[_i];
@@ -455,6 +459,7 @@ START_TEST(options_that_only_look_like_ours)
 	static const char *const lines[] = {
 		"pcie_aspm=off", "xpci=off", "x=\"a pci=off b\"", "-- pci=off maxcpus=7",
 		"panic=pci", "pci.x=1", "", "   \n", "maxcpu=1", "kho=off",
+		"earlycon=uart8250,io,0x3f8",
 	};
 
 	spec.cmdline = lines[_i];
@@ -521,8 +526,8 @@ static TCase *refusals(void)
 	tcase_add_loop_test(tc, bad_low_window, 0, 5);
 	tcase_add_test(tc, bad_tree);
 	tcase_add_test(tc, bad_kernel);
-	tcase_add_loop_test(tc, options_that_are_ours, 0, 8);
-	tcase_add_loop_test(tc, options_that_only_look_like_ours, 0, 10);
+	tcase_add_loop_test(tc, options_that_are_ours, 0, 10);
+	tcase_add_loop_test(tc, options_that_only_look_like_ours, 0, 11);
 	tcase_add_test(tc, command_line_that_is_no_line);
 	tcase_add_test(tc, command_line_length);
 	tcase_add_test(tc, command_line_page);

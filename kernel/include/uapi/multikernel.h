@@ -269,7 +269,8 @@ struct mk_console_ring {
 
 /*
  * MK_IOC_CONSOLE: registers the printk console and /dev/ttyMK0 on two rings of
- * a region, set up by the caller. What was logged before is replayed.
+ * a region, set up by the caller. What was logged before is replayed,
+ * unless the kernel has an early console that wrote it there.
  * -EEXIST it's there; -ERANGE outside the region; -EINVAL magic or size.
  */
 struct mk_console {
