@@ -36,8 +36,9 @@
  * Manifests made before these were known have neither key nor section.
  *
  * kho is what kho_version.h found in the kernel; manifests made before it was looked for
- * don't have it. "system = yes" is in those of images with the whole system. boot-cpu is there if the kernel can be told that it may have been booted on
- * any CPU (kernel/patches/0003), by its configuration.
+ * don't have it. "system = yes" is in those of images with the whole system. boot-cpu is
+ * there if the kernel can be told that it may have been booted on any CPU
+ * (kernel/patches/0003), by its configuration.
  *
  * Keys and sections that aren't known are passed over, so that a later version
  * can add some; one that would mislead a reader counts format up.
