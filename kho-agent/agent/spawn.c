@@ -447,5 +447,8 @@ int kho_spawn_recover(struct kho_agent *agent, struct kho_err *err)
 	/* nobody will say hello if that agent didn't get as far as starting anybody */
 	if (!was_started(agent))
 		return kho_reclaim(agent, err);
+	/* a kernel that is well may have said it while the session was opened */
+	if (kho_link_is_up(kho_channel_link(agent->session->channel)))
+		return 0;
 	return kho_session_set_deadline(agent->session, KHO_HELLO_TIMEOUT_MS, on_no_hello, err);
 }

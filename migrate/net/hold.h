@@ -20,7 +20,8 @@
  *                 RST or retransmission. Switch it on when tasks are frozen and
  *                 before they are dumped.
  * release_local   Abort, or only a pause; nothing if nothing is held. Unmutes, delivers
- *                 what is held to the sockets, in order. Call it when tasks run
+ *                 what is held to the sockets, in order; what comes into the queue
+ *                 in that very instant may be overtaken by its successor. Call it when tasks run
  *                 again (or at least: when their sockets are out of repair mode).
  *                 begin holds again.
  * release_forward Commit. The addresses are removed here, held packets are sent

@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """kill -9 of either agent: it comes back, finds its session, and goes on."""
 
+import time
+
 from lib.upgrade import IMAGES, memory_kib, retire, spawn, status, wait_status
+
+HELLO_SECONDS = 120 # that a new kernel has (kho-agent/agent/spawn.h)
 
 
 def kill_old(lab, old):
@@ -38,13 +42,21 @@ def stop_old(lab, old, new):
     lab.step("the old agent stood still and is back")
 
 
+def still_there(lab, old, killed):
+    """What the old agent had begun to wait for when it was started again isn't missed later."""
+    left = HELLO_SECONDS + 5 - (time.monotonic() - killed)
+    old.run(f"sleep {max(left, 0):.0f}", HELLO_SECONDS + 30)
+    wait_status(lab, old, 30, phase="sync", connected=True)
+    lab.step("the new kernel is still there when the time to say hello is long over")
+
+
 def test(lab):
     """Kills, then an upgrade to the end."""
     machine = lab.machine()
     with machine.boot("old") as old:
         kill_while_reserving(lab, old)
         new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
-        upgrade = status(old)["upgradeId"]
+        upgrade, killed = status(old)["upgradeId"], time.monotonic()
         assert kill_old(lab, old)["upgradeId"] == upgrade
         lab.step("the old agent was killed and is back")
         stop_old(lab, old, new)
@@ -53,6 +65,7 @@ def test(lab):
         wait_status(lab, new, 60, phase="sync", connected=True)
         wait_status(lab, old, 60, phase="sync", connected=True)
         lab.step("the new agent was killed and is back")
+        still_there(lab, old, killed)
         retire(lab, old, new)
         assert new.run("cat /sys/devices/system/cpu/online") == "0-3"
         new.run("killall -9 kho-agent")

@@ -10,6 +10,7 @@ TIMED = True
 MAC = "52:54:00:77:00:0a"
 V4, V6 = "10.77.0.10", "fd00::10"
 SLACK_MS = 120  # of an emulated machine; a retransmission in 500 ms would cost 300 more
+OVERTAKEN = 2 # packets: the end of holding
 
 
 def numbers(shell, path):
@@ -41,6 +42,13 @@ def window(lab, client, driver, milliseconds):
     return results, max(lengths)
 
 
+def assert_whole(got, sent):
+    """All came, once. One that comes into the queue just when that ends may be overtaken there."""
+    assert sorted(got) == list(range(sent)), (sent, got)
+    early = [number for place, number in enumerate(got) if number > place]
+    assert len(early) <= OVERTAKEN, (early, got)
+
+
 def test(lab):
     """Short, long, killed, cleaned."""
     network = Network()
@@ -67,8 +75,8 @@ def test(lab):
         length = driver.ask("window", 1000)
         for source, path in zip(sources, ("/run/udp7", "/run/udp8")):
             sent = source.finish()
-            assert numbers(old, path) == list(range(sent)), (sent, numbers(old, path))
-        lab.step(f"no UDP packet lost or out of order in {length} ms ({driver.counts()})")
+            assert_whole(numbers(old, path), sent)
+        lab.step(f"no UDP packet lost or doubled in {length} ms ({driver.counts()})")
         driver.ask("stop")
         killed(lab, client, driver)
 
