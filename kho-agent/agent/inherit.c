@@ -249,14 +249,20 @@ static void take_kept(struct kho_heir *heir, uint32_t item)
 
 /* ---- the whole ---- */
 
-static void measure(struct kho_heir *heir)
+/* Of the kernel before, just before it ended. */
+static struct kho_clock_sample last_sample(const Kho__Bequest *bequest)
 {
-	const Kho__Bequest *bequest = heir->bequest;
-	const struct kho_clock_sample then = {
+	return (struct kho_clock_sample){
 		.tsc = bequest->tsc,
 		.realtime_ns = bequest->realtime_ns,
 		.monotonic_ns = bequest->monotonic_ns,
 	};
+}
+
+static void measure(struct kho_heir *heir)
+{
+	const Kho__Bequest *bequest = heir->bequest;
+	const struct kho_clock_sample then = last_sample(bequest);
 	struct kho_clock_sample now;
 	int64_t there;
 	struct kho_err err;
@@ -353,11 +359,7 @@ static int read_bequest(struct kho_heir *heir, struct kho_err *err)
 static int take_up(struct kho_heir *heir, struct kho_err *err)
 {
 	const Kho__Bequest *bequest = heir->bequest;
-	const struct kho_clock_sample sample = {
-		.tsc = bequest->tsc,
-		.realtime_ns = bequest->realtime_ns,
-		.monotonic_ns = bequest->monotonic_ns,
-	};
+	const struct kho_clock_sample sample = last_sample(bequest);
 	int r = kho_journal_parse(bequest->journal, strlen(bequest->journal), &heir->journal, err);
 
 	if (r >= 0)

@@ -25,12 +25,6 @@ struct kho_arrival_pages {
 	bool orphan;			/* and nobody wants it */
 };
 
-/* All of it but a tenth: the new kernel's own programs live there, too. */
-static uint64_t limit(void)
-{
-	return (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 10 * 9;
-}
-
 static void dispose(struct kho_arrival_pages *pages)
 {
 	kho_page_store_free(pages->store);
@@ -48,12 +42,8 @@ int kho_arrival_pages_new(struct kho_arrival_pages **ret, struct kho_err *err)
 
 	if (!pages)
 		return kho_fail(err, -ENOMEM, "no memory for a store of pages");
-	pages->index = -EBADF;
-	pages->data = memfd_create("kho-pages", MFD_CLOEXEC);
-	if (pages->data < 0)
-		r = kho_fail_errno(err, -errno, "no file for pages");
-	else
-		r = kho_page_store_new(pages->data, limit(), &pages->store, err);
+	pages->data = pages->index = -EBADF;
+	r = kho_page_store_new_in_memory(&pages->data, &pages->store, err);
 	if (r < 0) {
 		dispose(pages);
 		return r;

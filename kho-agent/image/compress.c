@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "image/compress.h"
+#include "image/kconfig.h"
 
 static const struct kho_compressor_ops *const table[KHO_COMPRESSION_NR] = {
 	[KHO_COMPRESSION_NONE] = &kho_compress_none,
@@ -38,28 +39,11 @@ int kho_compression_parse(const char *name, enum kho_compression *ret, struct kh
 			"choose auto, none, gzip or zstd", name);
 }
 
-/* Whether @config has the line "@option=y". */
-static bool has_option(const char *config, size_t size, const char *option)
-{
-	size_t length = strlen(option);
-	const char *end = config + size, *at = config;
-
-	while ((at = memmem(at, (size_t)(end - at), option, length))) {
-		const char *value = at + length;
-
-		if ((at == config || at[-1] == '\n') && end - value >= 2 &&
-		    value[0] == '=' && value[1] == 'y')
-			return true;
-		at = value;
-	}
-	return false;
-}
-
 static bool unpacks(enum kho_compression compression, const char *config, size_t size)
 {
 	const char *option = table[compression]->option;
 
-	return !option || has_option(config, size, option);
+	return !option || kho_kconfig_has(config, size, option);
 }
 
 int kho_compression_choose(enum kho_compression wanted, const char *config, size_t size,
@@ -71,7 +55,7 @@ int kho_compression_choose(enum kho_compression wanted, const char *config, size
 		*ret = wanted == KHO_COMPRESSION_AUTO ? KHO_COMPRESSION_GZIP : wanted;
 		return 0;
 	}
-	if (!has_option(config, size, "CONFIG_BLK_DEV_INITRD"))
+	if (!kho_kconfig_has(config, size, "CONFIG_BLK_DEV_INITRD"))
 		return kho_fail(err, -EOPNOTSUPP, "the kernel takes no initramfs "
 				"(CONFIG_BLK_DEV_INITRD is off); take another kernel");
 	while (wanted == KHO_COMPRESSION_AUTO && !unpacks(preferred[i], config, size))

@@ -16,6 +16,7 @@
 
 #include "base/bits.h"
 #include "base/cleanup.h"
+#include "image/kconfig.h"
 #include "image/kho_version.h"
 
 #define PREFIX		"kho-v"
@@ -138,14 +139,6 @@ static int scan_payload(struct scanner *scanner, const struct kho_image *kernel)
 	return -EOPNOTSUPP;
 }
 
-static bool has_kho(const char *config, size_t size)
-{
-	static const char line[] = "CONFIG_KEXEC_HANDOVER=y\n";
-	const char *at = size ? memmem(config, size, line, sizeof(line) - 1) : NULL;
-
-	return !size || (at && (at == config || at[-1] == '\n'));
-}
-
 int kho_version_find(const struct kho_image *kernel, const char *config, size_t size,
 		     char ret[KHO_VERSION_TEXT], struct kho_err *err)
 {
@@ -153,7 +146,7 @@ int kho_version_find(const struct kho_image *kernel, const char *config, size_t 
 	const char *text = KHO_VERSION_NONE;
 	int r = 0;
 
-	if (has_kho(config, size)) {
+	if (!size || kho_kconfig_has(config, size, "CONFIG_KEXEC_HANDOVER")) {
 		scanner = calloc(1, sizeof(*scanner));
 		r = scanner ? scan_payload(scanner, kernel) : -ENOMEM;
 		if (r == -ENOMEM)

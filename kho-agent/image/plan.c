@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "image/elf.h"
+#include "image/kconfig.h"
 #include "image/manifest.h"
 #include "image/plan.h"
 #include "spawn/image.h"
@@ -121,20 +122,6 @@ static int find_kho_version(struct kho_image_plan *plan, const struct kho_rootfs
 	return r < 0 ? r : kho_version_find(&image, config->data, config->size, plan->kho, err);
 }
 
-static bool has_line(const struct kho_rootfs_file *config, const char *line)
-{
-	size_t size = strlen(line);
-	const char *at = config->data;
-	const char *end = at + config->size;
-
-	while (at && (at = memmem(at, (size_t)(end - at), line, size))) {
-		if (at == (const char *)config->data || at[-1] == '\n')
-			return true;
-		at++;
-	}
-	return false;
-}
-
 /* Without the kernel's configuration the choices are safe ones. */
 static int ask_config(struct kho_image_plan *plan, struct kho_err *err)
 {
@@ -144,7 +131,7 @@ static int ask_config(struct kho_image_plan *plan, struct kho_err *err)
 
 	if (package_path(plan, "config", path, NULL) == 0)
 		(void)kho_rootfs_read(&plan->root, path, MAX_TEXT, &config, NULL);
-	plan->any_boot_cpu = has_line(&config, "CONFIG_X86_ANY_BOOT_CPU=y\n");
+	plan->any_boot_cpu = kho_kconfig_has(config.data, config.size, "CONFIG_X86_ANY_BOOT_CPU");
 	r = find_kho_version(plan, &config, err);
 	return r < 0 ? r : kho_compression_choose(plan->spec->compression, config.data, config.size,
 				      &plan->compression, err);

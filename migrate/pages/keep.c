@@ -19,12 +19,6 @@ struct kho_page_keep {
 	struct kho_page_feed feed;
 };
 
-/* All of it but a tenth: this kernel still lives there. */
-static uint64_t limit(void)
-{
-	return (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE) / 10 * 9;
-}
-
 int kho_page_keep_new(struct kho_page_keep **ret, struct kho_err *err)
 {
 	struct kho_page_keep *keep = calloc(1, sizeof(*keep));
@@ -32,11 +26,8 @@ int kho_page_keep_new(struct kho_page_keep **ret, struct kho_err *err)
 
 	if (!keep)
 		return kho_fail(err, -ENOMEM, "no memory for a store of pages");
-	keep->data = memfd_create("kho-pages", MFD_CLOEXEC);
-	if (keep->data < 0)
-		r = kho_fail_errno(err, -errno, "no file for pages");
-	else
-		r = kho_page_store_new(keep->data, limit(), &keep->store, err);
+	keep->data = -EBADF;
+	r = kho_page_store_new_in_memory(&keep->data, &keep->store, err);
 	if (r < 0) {
 		kho_page_keep_free(keep);
 		return r;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "migrate/pages/store_private.h"
@@ -61,6 +62,21 @@ int kho_page_store_new(int fd, uint64_t limit, struct kho_page_store **ret, stru
 	store->fd = TAKE_FD(copy);
 	store->full = true;
 	*ret = TAKE_PTR(store);
+	return 0;
+}
+
+int kho_page_store_new_in_memory(int *ret_fd, struct kho_page_store **ret, struct kho_err *err)
+{
+	uint64_t available = (uint64_t)sysconf(_SC_AVPHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+	_cleanup_close_ int fd = memfd_create("kho-pages", MFD_CLOEXEC);
+	int r;
+
+	if (fd < 0)
+		return kho_fail_errno(err, -errno, "no file for pages");
+	r = kho_page_store_new(fd, available / 10 * 9, ret, err);
+	if (r < 0)
+		return r;
+	*ret_fd = TAKE_FD(fd);
 	return 0;
 }
 

@@ -68,6 +68,11 @@ struct kho_page_run {
  */
 int kho_page_store_new(int fd, uint64_t limit, struct kho_page_store **ret,
 		       struct kho_err *err);
+/*
+ * Likewise in a memfd of its own, *@ret_fd, which may take all memory that is available but
+ * a tenth: this kernel's own programs live there, too.
+ */
+int kho_page_store_new_in_memory(int *ret_fd, struct kho_page_store **ret, struct kho_err *err);
 void kho_page_store_free(struct kho_page_store *store);	/* NULL is fine */
 
 /*
