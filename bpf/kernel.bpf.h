@@ -36,6 +36,7 @@ struct task_struct {
 	unsigned int ptrace;
 	int pid;
 	int tgid;
+	struct task_struct *real_parent;
 	struct css_set *cgroups;
 };
 

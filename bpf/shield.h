@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Processes that nobody may send a signal to but the one who shields them and they
- * themselves: whoever tries gets EPERM, root too. It's for the time of a dump, for a CRIU whose
- * death would be that of the tasks that it's at (guard.h, docs/limits.md).
+ * Processes, with their children and theirs, that nobody may send a signal to but the one who
+ * shields them and they themselves: whoever tries gets EPERM, root too. It's for the time of a
+ * dump, for a CRIU whose death would be that of the tasks that it's at (guard.h, docs/limits.md).
  *
  * A program in the place where the kernel asks its security modules whether a signal may be
  * sent. None of them has to be switched on for it. Signals by the kernel itself (a fault,

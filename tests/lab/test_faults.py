@@ -12,8 +12,9 @@ FAULTS = (
           says="killed"),
     Fault(18, "CRIU ends with sockets in repair mode, and the health command says no",
           old="release before end-criu", health="/usr/bin/false"),
-    Fault(18, "CRIU can't be killed in the dump, and the health command says no",
-          old="dump after kill-criu 100", health="/usr/bin/false", says="health"),
+    Fault(18, "CRIU can't be killed in a pre-dump and the dump, and the health command says no",
+          old="pre-copy after kill-criu 100\ndump after kill-criu 100", health="/usr/bin/false",
+          says="health"),
 )
 LAST = Fault(15, "both agents are killed after commit", old="commit after kill",
              new="announce before kill")
