@@ -68,6 +68,7 @@ struct kho_departure {
 	int dir;			/* of the round under way, or the last one */
 	unsigned int streams;		/* of archives, not acknowledged yet */
 	struct kho_err sample_err;	/* what to tell when it runs again */
+	struct kho_archive sample_files;	/* as they were when its sample was taken */
 	bool sample_holds;		/* packets are held for its sample */
 	uint64_t sample_ns;		/* how long its sample took, CRIU's start included */
 	uint64_t rehearsed_ns;		/* how long its copy took to be restored; 0: it wasn't */

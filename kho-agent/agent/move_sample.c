@@ -5,7 +5,7 @@
  * takes: its memory went over before, but for what it wrote to since. Packets to the
  * addresses wait for that long, or its sockets would change while they're read.
  *
- *	CRIU dumps --post-dump--> "no" --> it runs on --> images and files go over
+ *	CRIU dumps --post-dump--> files are read, "no" --> it runs on --> images and files go over
  *
  * What of its memory this takes counts as a round of pre-copy like any other.
  */
@@ -43,13 +43,22 @@ static int write_stand_ins(struct kho_departure *d, struct kho_err *err)
 	return kho_file_write_atomic(path, &content, err);
 }
 
+/* Files, too, have to be as the dump has seen them: CRIU wants them of the same size. */
+static int take_files(struct kho_departure *d, struct kho_err *err)
+{
+	int r = write_stand_ins(d, err);
+
+	kho_archive_done(&d->sample_files);
+	return r < 0 ? r : kho_departure_pack_files(d, &d->sample_files, err);
+}
+
 /* All is dumped, and it stands still. What goes wrong now is told when it runs again. */
 int kho_sample_on_post_dump(struct kho_departure *d, struct kho_err *err)
 {
 	struct kho_err trouble = {};
 
 	d->state = DEPARTURE_SAMPLED;
-	if (write_stand_ins(d, &trouble) < 0)
+	if (take_files(d, &trouble) < 0)
 		d->sample_err = trouble;
 	kho_departure_leave_queues(d);
 	return kho_criu_answer(d->criu, false, err);
@@ -128,10 +137,10 @@ static int send_images(struct kho_departure *d, struct kho_err *err)
 
 static int send_files(struct kho_departure *d, struct kho_err *err)
 {
-	struct kho_archive archive;
-	int r = kho_departure_pack_files(d, &archive, err);
+	struct kho_archive archive = d->sample_files;
 
-	return r < 0 ? r : send_one(d, "files", &archive, err);
+	d->sample_files = (struct kho_archive){};
+	return send_one(d, "files", &archive, err);
 }
 
 /* CRIU is over, and it runs. */

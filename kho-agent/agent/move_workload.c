@@ -123,6 +123,7 @@ void kho_departure_free(struct kho_departure *d)
 	kho_departure_end_criu(d);
 	kho_criu_ready_drop(&d->ready);
 	kho_page_stream_free(d->memory);
+	kho_archive_done(&d->sample_files);
 	if (d->dir >= 0)
 		close(d->dir);
 	free(d);

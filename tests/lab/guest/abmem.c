@@ -20,7 +20,8 @@
  * Once every 100 ms a line is written over BEAT_FILE: "beat N rounds R changes C
  * longest U us", U being the longest time between two steps since the last beat
  * that was written, R and C those of the thread that has done least. A failure is
- * "BAD ..." there, and the end.
+ * "BAD ..." there, and the end. The file stays open, and has another size each time, which
+ * a restore compares.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -48,6 +49,7 @@ struct memory {
 };
 
 static char beat_path[256];
+static int beat_fd = -1;
 
 static uint64_t now_ns(void)
 {
@@ -59,13 +61,10 @@ static uint64_t now_ns(void)
 
 static void say(const char *text)
 {
-	int fd = open(beat_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-
-	if (fd < 0)
-		return;
-	if (write(fd, text, strlen(text)) > 0)
-		(void)!ftruncate(fd, (off_t)strlen(text));
-	close(fd);
+	if (beat_fd < 0)
+		beat_fd = open(beat_path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	if (pwrite(beat_fd, text, strlen(text), 0) > 0)
+		(void)!ftruncate(beat_fd, (off_t)strlen(text));
 }
 
 static void bad(const char *what, uint64_t page, uint64_t found, uint64_t expected)
@@ -258,9 +257,11 @@ static void beat(struct work *w)
 	if (w->tricks && w->mine.nr > 64)
 		do_tricks(&w->mine, w->beats);
 	least(&rounds, &changes);
-	snprintf(text, sizeof(text), "beat %llu rounds %llu changes %llu longest %llu us\n",
-		 (unsigned long long)++w->beats, (unsigned long long)rounds,
-		 (unsigned long long)changes, (unsigned long long)w->longest / 1000);
+	w->beats++;
+	snprintf(text, sizeof(text), "beat %llu rounds %llu changes %llu longest %llu us%*s\n",
+		 (unsigned long long)w->beats, (unsigned long long)rounds,
+		 (unsigned long long)changes, (unsigned long long)w->longest / 1000,
+		 (int)(w->beats % 8), "");
 	say(text);
 	w->longest = 0;
 }
