@@ -13,6 +13,8 @@
 #define ROUNDS		8u		/* of decisions in one step */
 #define SOON_MS		200u
 #define HELD_MS		1000u		/* as KHO_MEMBER_POLL_MS, with a slot */
+#define PAUSE_MS	2000u		/* after a step that failed; about, and twice and four times that */
+#define PAUSE_DOUBLED	2u
 #define GATHER_MS	500u		/* what's told in about that time is decided on together */
 #define VERDICT_MS	15000u		/* how long one holds */
 #define PATIENCE_MS	60000u		/* so long gates may fail after an upgrade */
@@ -315,6 +317,22 @@ static int step(struct kho_member *member, uint32_t *ret_wait_ms, struct kho_err
 	return r;
 }
 
+/* Another one for each machine, and each time: those who do the same at once mustn't go on so. */
+static uint32_t lot_of(const struct kho_member *member)
+{
+	uint64_t mono = kho_member_mono(member);
+
+	return kho_crc32c_add(kho_crc32c(member->spec.id, strlen(member->spec.id)), &mono,
+			      sizeof(mono));
+}
+
+static uint32_t pause_ms(const struct kho_member *member)
+{
+	uint32_t about = PAUSE_MS << (member->failures - 1);
+
+	return about / 2 + lot_of(member) % about;
+}
+
 int kho_member_step(struct kho_member *member, uint32_t *ret_wait_ms, struct kho_err *err)
 {
 	int r;
@@ -322,8 +340,13 @@ int kho_member_step(struct kho_member *member, uint32_t *ret_wait_ms, struct kho
 	/* an upgrade ends without etcd knowing */
 	*ret_wait_ms = member->held_ms ? HELD_MS : KHO_MEMBER_POLL_MS;
 	r = step(member, ret_wait_ms, err);
-	if (r < 0)
+	if (r < 0) {
 		keep_deadline(member);
+		member->failures += member->failures <= PAUSE_DOUBLED;
+		*ret_wait_ms = pause_ms(member);
+	} else {
+		member->failures = 0;
+	}
 	member->last.other = NULL;
 	return r < 0 ? r : 0;
 }
@@ -346,15 +369,11 @@ static int take_news(struct kho_member *member, uint32_t wait_ms)
  */
 static uint64_t gather_ms(const struct kho_member *member)
 {
-	uint64_t mono = kho_member_mono(member);
-	uint32_t lot = kho_crc32c_add(kho_crc32c(member->spec.id, strlen(member->spec.id)), &mono,
-				      sizeof(mono));
-
 	switch (member->last.action) {
 	case KHO_ACTION_WAIT:
-		return GATHER_MS / 2 + lot % GATHER_MS;
+		return GATHER_MS / 2 + lot_of(member) % GATHER_MS;
 	case KHO_ACTION_TAKE:
-		return lot % GATHER_MS;
+		return lot_of(member) % GATHER_MS;
 	default:
 		return 0;
 	}

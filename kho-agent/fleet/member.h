@@ -58,6 +58,7 @@ struct kho_member {
 	void *ctx;			/* of the machine */
 	struct kho_fleet_cache cache;
 	bool loaded;			/* there's a view, and a watch */
+	unsigned int failures;		/* steps in a row that failed, up to some */
 	uint64_t lease, kept_ms;	/* 0: none */
 	uint64_t registered;		/* revision of live/ID that's ours; 0: none */
 	uint64_t asked_ms;		/* when the slot was asked for that it has; 0: not by this one */
@@ -81,7 +82,7 @@ void kho_member_done(struct kho_member *member);
 
 /*
  * A step. *@ret_wait_ms: how long to wait for the watch before the next one, at most. An error is
- * etcd's (etcd.h), or the machine's; the next step tries again.
+ * etcd's (etcd.h), or the machine's; the next step tries again, *@ret_wait_ms later.
  */
 int kho_member_step(struct kho_member *member, uint32_t *ret_wait_ms, struct kho_err *err);
 

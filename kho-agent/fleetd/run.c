@@ -17,7 +17,6 @@
 #include "fleetd/fleetd.h"
 
 #define DEFAULT_LEASE_SEC	60u
-#define BACKOFF_MS		2000
 
 static volatile sig_atomic_t ended;
 
@@ -90,7 +89,7 @@ static void loop(struct kho_member *member)
 		if (ended)
 			break;
 		if (r < 0 || !member->loaded)
-			poll(NULL, 0, BACKOFF_MS);
+			poll(NULL, 0, (int)wait_ms);
 		else
 			kho_member_wait(member, wait_ms);
 	}

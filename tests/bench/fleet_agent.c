@@ -11,7 +11,6 @@
 
 #define STACK		(512u << 10)
 #define LEASE_SEC	60u		/* kho-fleet's own default */
-#define BACKOFF_MS	2000
 #define CALL_MS		30000u
 
 #define COUNT(what, nr) __atomic_add_fetch(&(what), (nr), __ATOMIC_RELAXED)
@@ -240,7 +239,7 @@ static void run_boot(struct fleet_agent *agent)
 			agent->last.code = r;
 		}
 		if (r < 0 || !agent->member.loaded)
-			poll(NULL, 0, BACKOFF_MS);
+			poll(NULL, 0, (int)wait_ms);
 		else
 			kho_member_wait(&agent->member, wait_ms);
 	}
