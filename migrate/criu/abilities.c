@@ -35,6 +35,7 @@ const char *kho_ability_name(enum kho_ability ability)
 		[KHO_ABILITY_SET_TID] = "set-tid",
 		[KHO_ABILITY_PIDFD_GETFD] = "pidfd-getfd",
 		[KHO_ABILITY_TIME_NAMESPACE] = "time-namespace",
+		[KHO_ABILITY_PASSSEC] = "unix-passsec",
 	};
 
 	return names[ability];
@@ -120,6 +121,16 @@ static bool has_time_namespace(void)
 	return access("/proc/self/ns/time_for_children", F_OK) == 0;
 }
 
+/* Without CONFIG_SECURITY_NETWORK the kernel refuses the question. */
+static bool has_passsec(void)
+{
+	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	socklen_t size = sizeof(int);
+	int on;
+
+	return fd >= 0 && getsockopt(fd, SOL_SOCKET, SO_PASSSEC, &on, &size) == 0;
+}
+
 uint32_t kho_abilities_probe(void)
 {
 	static bool (*const probes[_KHO_ABILITY_MAX])(void) = {
@@ -129,6 +140,7 @@ uint32_t kho_abilities_probe(void)
 		[KHO_ABILITY_SET_TID] = has_set_tid,
 		[KHO_ABILITY_PIDFD_GETFD] = has_pidfd_getfd,
 		[KHO_ABILITY_TIME_NAMESPACE] = has_time_namespace,
+		[KHO_ABILITY_PASSSEC] = has_passsec,
 	};
 	uint32_t found = 0;
 

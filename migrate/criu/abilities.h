@@ -21,6 +21,7 @@ enum kho_ability {
 	KHO_ABILITY_SET_TID,		/* PIDs are kept */
 	KHO_ABILITY_PIDFD_GETFD,	/* sockets of a task can be mended from outside */
 	KHO_ABILITY_TIME_NAMESPACE,	/* clocks of a workload go on */
+	KHO_ABILITY_PASSSEC,		/* unix sockets: CRIU asks each for SO_PASSSEC */
 	_KHO_ABILITY_MAX,
 };
 
