@@ -213,7 +213,7 @@ int kho_pci_take_all_back(struct kho_agent *agent, struct kho_err *err)
 	if (r == -EOPNOTSUPP)
 		return 0;
 	for (size_t i = 0; r >= 0 && i < list.nr; i++) {
-		if (strcmp(list.functions[i].driver, KHO_PCI_DRIVER) != 0)
+		if (!kho_pci_is_ours(&list.functions[i]))
 			continue;
 		hold.addr = list.functions[i].addr;
 		one = kho_pci_release(&agent->root, &hold, DRIVER_TIMEOUT_MS, err);
@@ -323,8 +323,11 @@ int kho_pci_let_go(struct kho_agent *agent, const struct kho_pci_addr *addr, str
 	struct kho_pci_function function;
 	int r = kho_pci_read(&agent->root, addr, &function, err);
 
-	/* it was never taken, or is back already */
-	if (r < 0 || !is_held(&function))
+	/*
+	 * It was never taken, or is back already. One without a driver may be on its way back: who
+	 * was at it was killed between the override's end and the probe.
+	 */
+	if (r < 0 || (function.driver[0] && !kho_pci_is_ours(&function)))
 		return r;
 	r = kho_pci_release(&agent->root, &hold, DRIVER_TIMEOUT_MS, err);
 	return r < 0 ? r : 1;

@@ -81,6 +81,9 @@ int kho_pci_read(const struct kho_sysroot *root, const struct kho_pci_addr *addr
 
 /* ---- giving a function up (pci_bind.c) ---- */
 
+/* Held, or on its way there or back: whoever was at it may have been killed. */
+bool kho_pci_is_ours(const struct kho_pci_function *function);
+
 /* A function given up, and what to give it back to. */
 struct kho_pci_hold {
 	struct kho_pci_addr addr;
@@ -103,7 +106,7 @@ int kho_pci_hold(const struct kho_sysroot *root, const struct kho_pci_addr *addr
 
 /*
  * Gives it back to the driver it came from, or to whichever takes it if that
- * isn't known.
+ * isn't known. Also one that's ours without being held.
  *   -ENODEV  no such function
  *   -EBUSY   another driver than "multikernel" has it
  *   -ENOENT  the driver it came from didn't take it

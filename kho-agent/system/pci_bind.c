@@ -3,7 +3,10 @@
  * Giving a PCI function up and taking it back; pci.h has the contract.
  *
  * hold:     override := multikernel, unbind from its driver, bind to multikernel
- * release:  override := as it was, unbind from multikernel, probe
+ * release:  unbind from multikernel, override := as it was, probe
+ *
+ * So in between the override says whose it is: one who's killed leaves a function that the next
+ * one finds (kho_pci_is_ours()) and releases.
  *
  * sysfs says little of what a bind did, so the driver is read again after it.
  */
@@ -17,6 +20,16 @@
 static bool is_held(const struct kho_pci_function *function)
 {
 	return strcmp(function->driver, KHO_PCI_DRIVER) == 0;
+}
+
+static bool is_promised(const struct kho_pci_function *function)
+{
+	return strcmp(function->override, KHO_PCI_DRIVER) == 0;
+}
+
+bool kho_pci_is_ours(const struct kho_pci_function *function)
+{
+	return is_held(function) || is_promised(function);
 }
 
 /* @override of "" means none: the kernel takes a lone newline for that. */
@@ -132,7 +145,8 @@ int kho_pci_hold(const struct kho_sysroot *root, const struct kho_pci_addr *addr
 				"the functions behind it", name);
 	if (!is_held(&function)) {
 		memcpy(hold.driver, function.driver, sizeof(hold.driver));
-		memcpy(hold.override, function.override, sizeof(hold.override));
+		if (!is_promised(&function))
+			memcpy(hold.override, function.override, sizeof(hold.override));
 		r = check_driver(root, err);
 		if (r < 0)
 			return r;
@@ -181,16 +195,16 @@ int kho_pci_release(const struct kho_sysroot *root, const struct kho_pci_hold *h
 	if (r < 0)
 		return r;
 	kho_pci_format(&hold->addr, name);
-	if (function.driver[0] && !is_held(&function) && strcmp(function.driver, hold->driver))
+	if (function.driver[0] && !kho_pci_is_ours(&function) &&
+	    strcmp(function.driver, hold->driver))
 		return kho_fail(err, -EBUSY, "%s is driven by %s and not held; unbind it first",
 		name,
 				function.driver);
-	r = write_override(root, &hold->addr, hold->override, err);
-	if (r < 0)
-		return r;
-	if (function.driver[0] && !is_held(&function))
-		return 0;
 	if (is_held(&function))
 		r = unbind(root, hold, KHO_PCI_DRIVER, timeout_ms, err);
-	return r < 0 ? r : probe(root, hold, timeout_ms, err);
+	if (r >= 0)
+		r = write_override(root, &hold->addr, hold->override, err);
+	if (r < 0 || (function.driver[0] && !is_held(&function)))
+		return r;
+	return probe(root, hold, timeout_ms, err);
 }

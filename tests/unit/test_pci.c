@@ -213,8 +213,8 @@ START_TEST(hold_and_release)
 	ck_assert_str_eq(tree.log, "");
 
 	ck_assert_int_eq(kho_pci_release(&tree.root, &hold, 1000, &err), 0);
-	ck_assert_str_eq(tree.log, BUS "devices/" DISK "/driver_override=$\n"
-			 BUS "drivers/multikernel/unbind=" DISK "\n"
+	ck_assert_str_eq(tree.log, BUS "drivers/multikernel/unbind=" DISK "\n"
+			 BUS "devices/" DISK "/driver_override=$\n"
 			 BUS "drivers_probe=" DISK "\n");
 	assert_driver("virtio-pci", "");
 	/* released already: only the override is made sure of */
@@ -327,6 +327,45 @@ START_TEST(release_is_refused)
 }
 END_TEST
 
+static unsigned int writes_left;
+
+/* Of a process that's killed: what it would write then, its undo as well, never happens. */
+static int until_killed(struct fake_tree *t, const char *path, const char *value)
+{
+	if (!writes_left)
+		return -EINTR;
+	writes_left--;
+	return pci_kernel(t, path, value);
+}
+
+/* Whenever it's killed at a hold, or at the release after it, the next one can tell and put it right. */
+START_TEST(killed_at_any_write)
+{
+	const struct kho_pci_hold unknown = { .addr = disk };
+	struct kho_pci_function now;
+	struct kho_pci_hold hold;
+	bool ours;
+
+	kernel.probes = "virtio-pci";
+	for (unsigned int writes = 0; writes <= 5; writes++) {
+		writes_left = writes;
+		tree.on_write = until_killed;
+		if (kho_pci_hold(&tree.root, &disk, 1000, &hold, &err) == 0)
+			kho_pci_release(&tree.root, &hold, 1000, &err);
+		ck_assert_uint_eq(writes_left, 0);
+		ck_assert_int_eq(kho_pci_read(&tree.root, &disk, &now, &err), 0);
+		ours = kho_pci_is_ours(&now);
+		/* untouched, and after the override's end */
+		ck_assert(ours == (writes > 0 && writes < 5));
+		ck_assert(ours || writes == 0 || !now.driver[0]);
+		tree.on_write = pci_kernel;
+		ck_assert_int_eq(kho_pci_release(&tree.root, &unknown, 1000, &err),
+				 writes ? 0 : -EBUSY);
+		assert_driver("virtio-pci", "");
+	}
+}
+END_TEST
+
 static Suite *suite(void)
 {
 	Suite *s = suite_create("pci");
@@ -343,6 +382,7 @@ static Suite *suite(void)
 	tcase_add_test(tc, hold_is_refused);
 	tcase_add_test(tc, hold_is_undone);
 	tcase_add_test(tc, release_is_refused);
+	tcase_add_test(tc, killed_at_any_write);
 	suite_add_tcase(s, tc);
 	return s;
 }
