@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/time.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/failpoint.h"
@@ -31,11 +31,13 @@ struct action {
 
 /* ---- actions ---- */
 
+static pid_t self;
+
 static int kill_self(struct kho_agent *agent, uint64_t number)
 {
 	(void)agent;
 	(void)number;
-	return kill(getpid(), SIGKILL);
+	return kill(self, SIGKILL);
 }
 
 static void kill_program(const char *program)
@@ -176,25 +178,26 @@ static const struct action actions[] = {
 
 /* ---- later ---- */
 
-static const struct action *pending;
-
-/* Wherever this agent is then: that's what it is for. */
-static void on_alarm(int signal_number)
+/*
+ * Wherever this agent is then, which is what it's for: so by a process of its own, without
+ * the agent's files, and that nobody has to wait for.
+ */
+static int act_later(const struct action *action, uint64_t ms)
 {
-	(void)signal_number;
-	if (pending)
-		pending->fn(NULL, 0);
-}
-
-static int start_timer(const struct action *action, uint64_t ms)
-{
-	const struct itimerval value = {
-		.it_value = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 },
+	const struct timespec rest = {
+		.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000,
 	};
+	pid_t child = fork();
 
-	pending = action;
-	signal(SIGALRM, on_alarm);
-	return setitimer(ITIMER_REAL, &value, NULL) < 0 ? -errno : 0;
+	if (child == 0) {
+		if (fork() == 0) {
+			close_range(3, ~0u, 0);
+			nanosleep(&rest, NULL);
+			action->fn(NULL, 0);
+		}
+		_exit(0);
+	}
+	return child < 0 || waitpid(child, NULL, 0) != child ? -errno : 0;
 }
 
 static int act(struct kho_agent *agent, const struct action *action, uint64_t number,
@@ -202,9 +205,10 @@ static int act(struct kho_agent *agent, const struct action *action, uint64_t nu
 {
 	int r;
 
+	self = getpid();
 	kho_agent_progress(agent, "failpoint: %s %llu", action->name, (unsigned long long)number);
 	if (number && action->fn != criu_fault)
-		r = start_timer(action, number);
+		r = act_later(action, number);
 	else
 		r = action->fn(agent, number);
 	return r < 0 ? kho_fail(err, r, "failpoint: %s", action->name) : r;
