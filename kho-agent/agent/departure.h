@@ -101,6 +101,7 @@ static inline bool kho_departure_is_frozen(const struct kho_departure *departure
 void kho_departure_note_round(struct kho_departure *departure);
 
 void kho_departure_end_criu(struct kho_departure *departure);
+void kho_departure_drop_ready(struct kho_departure *departure);
 
 /* move_dump.c: images, with the list of externals; files that go along. */
 int kho_departure_pack_images(struct kho_departure *departure, struct kho_archive *ret,

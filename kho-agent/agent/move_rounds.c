@@ -62,6 +62,31 @@ void kho_mover_shield(struct kho_mover *mover)
 		unshielded(mover, &err);
 }
 
+/* Of one that's asked already, or waits to be. */
+static void cover(struct kho_departure *d, const struct kho_criu *criu)
+{
+	struct kho_err err;
+
+	if (kho_shield_cover(d->mover->shield, kho_criu_pid(criu), &err) < 0)
+		unshielded(d->mover, &err);
+}
+
+static int make_ready(struct kho_departure *d, struct kho_err *err)
+{
+	int r = kho_criu_ready_make(&d->ready, d->unit.cgroup, d->root, err);
+
+	if (r >= 0)
+		cover(d, d->ready.criu);
+	return r;
+}
+
+void kho_departure_drop_ready(struct kho_departure *d)
+{
+	if (d->ready.criu)
+		kho_shield_uncover(d->mover->shield, kho_criu_pid(d->ready.criu));
+	kho_criu_ready_drop(&d->ready);
+}
+
 /* ---- folders ---- */
 
 static void round_path(const struct kho_departure *d, unsigned int round, char ret[128])
@@ -206,13 +231,10 @@ static int ask_criu(struct kho_departure *d, enum kho_criu_kind kind, int page_f
 static int use_ready(struct kho_departure *d, enum kho_criu_kind kind, struct kho_err *err)
 {
 	struct kho_criu_ready ready = d->ready;
-	struct kho_err bare;
 	int r;
 
 	d->ready = (struct kho_criu_ready){};
 	d->criu = ready.criu;
-	if (kho_shield_cover(d->mover->shield, kho_criu_pid(d->criu), &bare) < 0)
-		unshielded(d->mover, &bare);
 	r = kho_page_stream_begin(d->memory, ready.pages, err);
 	return r < 0 ? r : ask_criu(d, kind, ready.page_fd, err);
 }
@@ -225,13 +247,13 @@ int kho_departure_begin_round(struct kho_departure *d, enum kho_criu_kind kind,
 	d->round_began_ns = kho_now_ns();
 	kho_slow_begin_round(d);
 	if (r >= 0)
-		r = kho_criu_ready_make(&d->ready, d->unit.cgroup, d->root, err);
+		r = make_ready(d, err);
 	if (r >= 0)
 		r = use_ready(d, kind, err);
 	if (r >= 0) {
 		/* for the round after this one; if it can't be made now, it's made then */
 		if (kind == KHO_CRIU_PRE_DUMP || d->state == DEPARTURE_SAMPLING)
-			kho_criu_ready_make(&d->ready, d->unit.cgroup, d->root, NULL);
+			make_ready(d, NULL);
 		return 0;
 	}
 	kho_departure_end_criu(d);
@@ -405,7 +427,7 @@ static int catch_up(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 	if (d->config->max_rounds)
 		return begin_copy(d, err);
 	r = check_budget(d, err);
-	return r < 0 ? r : kho_criu_ready_make(&d->ready, d->unit.cgroup, d->root, err);
+	return r < 0 ? r : make_ready(d, err);
 }
 
 static int undo_precopy(struct kho_mover *mover, uint32_t item, struct kho_err *err)

@@ -121,7 +121,7 @@ void kho_departure_free(struct kho_departure *d)
 	kho_command_free(d->unit_work);
 	kho_command_free(d->splitter);
 	kho_departure_end_criu(d);
-	kho_criu_ready_drop(&d->ready);
+	kho_departure_drop_ready(d);
 	kho_page_stream_free(d->memory);
 	kho_archive_done(&d->sample_files);
 	if (d->dir >= 0)

@@ -303,7 +303,8 @@ static int send_message(struct kho_criu *criu, const CriuReq *req, struct kho_er
 		return kho_fail(err, -ENOMEM, "no memory for a request to CRIU");
 	criu_req__pack(req, bytes);
 	if (send(criu->fd, bytes, size, MSG_NOSIGNAL) != (ssize_t)size)
-		return kho_fail_errno(err, -errno, "CRIU takes no request; is it installed?");
+		return kho_fail_errno(err, -errno, "CRIU takes no request: it isn't installed, or it "
+				      "ended or was killed before it was asked; try again");
 	return 0;
 }
 

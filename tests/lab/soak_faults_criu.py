@@ -12,8 +12,8 @@ def faults():
     for ms in (20, 60, 100, 150, 200, 250, 300, 350, 400, 500):
         yield Fault(18, f"CRIU can't be killed after {ms} ms of the dump",
                     old=f"dump after kill-criu {ms}", health="/usr/bin/false", says="health")
-    # whether it's asked before it's seen to be gone is a matter of luck
-    yield Fault(18, "CRIU ends before it dumps", old="dump before end-criu", says="CRIU ended")
+    # whether it's asked before it's seen to be gone is a matter of luck, and so is who tells it
+    yield Fault(18, "CRIU ends before it dumps", old="dump before end-criu", says="CRIU")
     yield Fault(13, "the old agent is killed while memory is copied", old="pre-copy after kill 200",
                 says="killed")
     yield Fault(14, "the old agent is killed while CRIU dumps", old="dump after kill 100",
