@@ -51,8 +51,7 @@ void kho_bequeathal_free(struct kho_bequeathal *b)
 void kho_bequeath_narrow(struct kho_mover *mover)
 {
 	for (unsigned int step = KHO_STEP_INSPECT + 1; step < _KHO_STEP_MAX; step++) {
-		if (!kho_step_info(step)->remote && step != KHO_STEP_SAMPLE &&
-		    step != KHO_STEP_RELEASE && step != KHO_STEP_DETACH)
+		if (!kho_step_info(step)->remote && step != KHO_STEP_SAMPLE && step != KHO_STEP_DETACH)
 			continue;
 		for (uint32_t item = 0; item < KHO_MOVE_ITEMS; item++)
 			kho_move_leave_out(&mover->move, step, item);

@@ -6,13 +6,16 @@
  *
  * It's a move (move.h) of this side's steps alone, up to commit:
  *
- *	pre-copy ... let-go ... hold, freeze, mute, dump ---> commit: preserve, kexec
+ *	pre-copy ... let-go ... hold, freeze, mute, dump, release ---> commit: preserve, kexec
  *	                                                        |
  *	                                      refused by the kernel: the move is undone
  *
  * Nothing of a workload ends here: CRIU waits in its post-dump hook, and the kernel is gone
  * before it could be told anything. So no peer hears of an end, and if the kernel refuses to
  * jump, all is undone as that of any other move.
+ *
+ * Volumes are frozen like for any other move, and stay on their disks: what was written is
+ * there, and the next kernel finds the file system whole, with nothing to be replayed.
  *
  * Everything else on the machine ends with the kernel, unasked; file systems were synced.
  */

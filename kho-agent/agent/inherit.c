@@ -45,6 +45,7 @@ static void free_heir(struct kho_heir *heir)
 		return;
 	sd_event_source_disable_unref(heir->soon);
 	sd_event_source_disable_unref(heir->deadline);
+	kho_inherit_free_volumes(heir);
 	if (heir->receiver)
 		heir->receiver->answered = NULL;
 	if (heir->bequest)
@@ -320,16 +321,28 @@ static void end_row(struct kho_heir *heir)
 			take_kept(heir, item);
 }
 
+static void begin_next(struct kho_heir *heir)
+{
+	if (++heir->at == ROWS) {
+		end(heir);
+		return;
+	}
+	begin_row(heir);
+	if (!heir->pending && !heir->soon)
+		go_on(heir);
+}
+
+/*
+ * Volumes come when the units wait, as in any move: what's mounted then is writable in their
+ * sandboxes, whether or not the image knows the units' ReadWritePaths=.
+ */
 static void go_on(struct kho_heir *heir)
 {
-	do {
-		end_row(heir);
-		if (++heir->at == ROWS) {
-			end(heir);
-			return;
-		}
-		begin_row(heir);
-	} while (!heir->pending && !heir->soon);
+	end_row(heir);
+	if (rows[heir->at].step == KHO_STEP_PREPARE && !rows[heir->at].lost)
+		kho_inherit_volumes(heir, begin_next);
+	else
+		begin_next(heir);
 }
 
 /* ---- the beginning ---- */

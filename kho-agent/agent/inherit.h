@@ -6,7 +6,8 @@
  *	session of LUO --> bequest --> clock, configuration
  *	     |
  *	     +--> for all addresses: on their NICs, silent
- *	     +--> for all workloads: unit, images, memory --> restored, run --> announced
+ *	     +--> for all workloads: unit, images, memory --> volumes mounted (inherit_volume.c)
+ *	     |                            --> restored, run --> announced
  *	                                  |
  *	                                  not well: killed, and started anew from its definition
  *	     +--> report, history; the system's other services

@@ -63,8 +63,12 @@ static int begin_sync(struct kho_mover *mover, uint32_t item, struct kho_err *er
 static int release(struct kho_mover *mover, uint32_t item, struct kho_err *err)
 {
 	struct kho_volume volume = volume_of(mover, item);
-	int r = kho_volume_release(&volume, err);
+	int r;
 
+	/* by kexec its disk stays, for the next kernel to find whole */
+	if (mover->bequeathal)
+		return kho_volume_freeze(&volume, err);
+	r = kho_volume_release(&volume, err);
 	if (r >= 0)
 		r = kho_side(mover->agent)->give(mover->agent,
 						 &mover->config->volumes[item].function, err);

@@ -16,6 +16,7 @@
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "image/dir.h"
+#include "migrate/criu/abilities.h"
 #include "migrate/workload/cgroup.h"
 #include "migrate/workload/unit.h"
 #include "system/kexec.h"
@@ -75,9 +76,20 @@ static int check_versions(const struct kho_manifest *manifest, struct kho_err *e
 	return r;
 }
 
+/* Of this kernel. What the next one can do an image doesn't say. */
+static int check_abilities(const struct kho_agent *agent, struct kho_err *err)
+{
+	for (unsigned int i = 0; i < _KHO_ABILITY_MAX; i++)
+		if (!(agent->abilities & 1u << i))
+			return kho_fail(err, -EOPNOTSUPP, "this kernel has no %s, which CRIU needs; "
+					"run another kernel first",
+					kho_ability_name(i));
+	return 0;
+}
+
 static int check_kernel(struct kho_agent *agent, struct kho_err *err)
 {
-	int device;
+	int device, r;
 
 	if (agent->spawned)
 		return kho_fail(err, -EOPNOTSUPP, "this kernel was spawned, and there's no kexec from "
@@ -88,7 +100,8 @@ static int check_kernel(struct kho_agent *agent, struct kho_err *err)
 	if (device < 0)
 		return device;
 	close(device);
-	return kho_kexec_check(err);
+	r = check_abilities(agent, err);
+	return r < 0 ? r : kho_kexec_check(err);
 }
 
 static int check_image(const char *path, uint64_t *ret_size, struct kho_err *err)
@@ -130,8 +143,6 @@ static int check_config(struct kho_agent *agent, const struct kho_config *config
 	if (!config->nr_workloads)
 		return kho_fail(err, -EOPNOTSUPP, "no workload is configured; systemctl kexec does all "
 				"that's to be done");
-	if (config->nr_volumes)
-		return kho_fail(err, -EOPNOTSUPP, "volumes don't go by kexec yet; upgrade by a spawn");
 	*ret_memory = 0;
 	for (unsigned int i = 0; i < config->nr_workloads && r >= 0; i++)
 		r = add_memory(&config->workloads[i], ret_memory, err);

@@ -166,10 +166,15 @@ int kho_volume_stop(const struct kho_volume *volume, struct kho_err *err)
 
 /* ---- the old side of a move ---- */
 
+int kho_volume_freeze(const struct kho_volume *volume, struct kho_err *err)
+{
+	return on_file_system(volume, FIFREEZE, NULL, "frozen", err);
+}
+
 int kho_volume_release(const struct kho_volume *volume, struct kho_err *err)
 {
 	char name[KHO_VOLUME_PATH];
-	int r = on_file_system(volume, FIFREEZE, NULL, "frozen", err);
+	int r = kho_volume_freeze(volume, err);
 
 	if (r < 0)
 		return r;

@@ -59,6 +59,9 @@ int kho_volume_start(const struct kho_volume *volume, const char *disk, struct k
 int kho_volume_stop(const struct kho_volume *volume, struct kho_err *err);
 
 int kho_volume_release(const struct kho_volume *volume, struct kho_err *err);
+/* Frozen only, as its disk stays: a sync of everything, which goes through it, doesn't wait. */
+int kho_volume_freeze(const struct kho_volume *volume, struct kho_err *err);
+/* After either. */
 int kho_volume_reattach(const struct kho_volume *volume, const char *disk, struct kho_err *err);
 int kho_volume_forget(const struct kho_volume *volume, struct kho_err *err);
 

@@ -12,8 +12,8 @@ from lib import report as schema
 from lib.load import Load
 from lib.net import Network
 from lib.qemu import Disk, Nic
-from lib.service import (REDIS_ON_VOLUME, give_address, make_file_system, mount_for_redis,
-                         nic_functions, start_nginx, start_redis)
+from lib.service import (REDIS_ON_VOLUME, check_volume, give_address, make_file_system,
+                         mount_for_redis, nic_functions, start_nginx, start_redis)
 from lib.upgrade import memory_kib, move, report, retire, spawn, status
 
 TIME_LIMIT = 1200
@@ -148,16 +148,6 @@ def upgrade(lab, machine, old, phases):
     phases.join(seen, old_clock)
     describe(lab, "the new kernel, alone", new)
     return new, seen
-
-
-def check_volume(new, answers):
-    """What redis has acknowledged to clients is in its log, and the file system is whole."""
-    new.run("systemctl stop redis-server && umount /srv/data")
-    clean = new.call("e2fsck -fn /dev/mapper/kho-data").rc == 0
-    new.run("mount /dev/mapper/kho-data /srv/data")
-    found = new.run("cat /srv/data/appendonlydir/*.incr.aof | grep -ac '^load-'; true")
-    entry = len("*2\r\n$4\r\nINCR\r\n$6\r\nload-1\r\n")
-    return {"clean": clean, "missing_bytes": max(0, answers - int(found)) * entry}
 
 
 def rows(seen):

@@ -1,17 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """An upgrade by kexec: a redis and its clients' connections outlive the kernel, in the
-same process, with what it knew. If it can't be done, or the agent is killed in it, the
-workload runs on where it was."""
+same process, with what it knew and what it has on a volume. If it can't be done, or the agent is
+killed in it, the workload runs on where it was."""
 
 import json
 
-from lib.by_kexec import KERNEL, UPGRADE, serve, upgrade
+from lib.by_kexec import KERNEL, UPGRADE, upgrade
 from lib.load import Load
-from lib.service import machine_and_client
+from lib.qemu import Disk
+from lib.service import check_volume, machine_and_client
+from lib.there_and_back import ADDRESS, set_up
 from lib.upgrade import IMAGES, report, status, wait_status
 
 TIME_LIMIT = 1500
-ADDRESS = "10.77.0.10"
 CLIENTS = 10
 VALUE = "value-of-the-old-kernel"
 
@@ -57,6 +58,9 @@ def tells(lab, new):
     """What the next kernel's agent says of it."""
     told = report(new)
     lab.step(f"stood still for {told['blackout_ms']} ms, predicted {told['predicted_ms']}: {told}")
+    if "trouble" in told or any(workload["result"] != "moved" for workload in told["workloads"]):
+        lab.step(new.call("journalctl --no-pager -b -u kho-agent -u redis-server -u 'kho-volume@*'; "
+                          "tail -n 20 /run/kho-agent/move/*/images/restore.log").out)
     assert told["method"] == "kexec" and told["result"] == "committed", told
     assert "trouble" not in told, told
     assert [workload["result"] for workload in told["workloads"]] == ["moved"], told
@@ -67,9 +71,9 @@ def tells(lab, new):
 
 def test(lab):
     """What can't be done, then what can."""
-    machine, client = machine_and_client(lab, "10.77.0.2/24")
+    machine, client = machine_and_client(lab, "10.77.0.2/24", disks=[Disk("data", "128M")])
     with machine.boot("kho", KERNEL) as old:
-        serve(old, ADDRESS)
+        set_up(old)
         old.run(f"redis-cli set key {VALUE}")
         pid = old.run("systemctl show -P MainPID redis-server")
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", str(CLIENTS))
@@ -80,8 +84,8 @@ def test(lab):
         lab.step("the workload runs on after two upgrades that failed")
 
         new = upgrade(lab, machine, old)
-        is_there(new, pid)
         tells(lab, new)
+        is_there(new, pid)
         # peers repeat what they've sent at ever longer intervals
         load.settle_on(300)
         seen = load.stop()
@@ -90,3 +94,4 @@ def test(lab):
         assert seen["lost"] == 0 and seen["wrong"] == 0, seen
         lab.reactor.wait(lambda: not new.run("nft list tables"), 60, "the end of our rules")
         assert machine.resets() == 0
+        assert check_volume(new, seen["redis_answered"]) == {"clean": True, "missing_bytes": 0}

@@ -5,12 +5,12 @@ from .net import Network
 from .qemu import Nic
 
 
-def machine_and_client(lab, *addresses):
+def machine_and_client(lab, *addresses, disks=()):
     """A machine with two NICs, and another host in their network that has these addresses."""
     network = Network()
     client = network.client("outside", *addresses)
-    return lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                             Nic(network.tap(), "52:54:00:00:00:02")]), client
+    return lab.machine(disks=list(disks), nics=[Nic(network.tap(), "52:54:00:00:00:01"),
+                                                Nic(network.tap(), "52:54:00:00:00:02")]), client
 
 
 def nic_functions(shell):
@@ -107,3 +107,13 @@ def mount_for_redis(shell):
     shell.run("systemctl start kho-volume@data && chown redis: /srv/data")
     shell.run("mkdir -p /etc/systemd/system/redis-server.service.d")
     shell.write_file("/etc/systemd/system/redis-server.service.d/volume.conf", REDIS_DROP_IN)
+
+
+def check_volume(new, answers):
+    """What redis has acknowledged to clients is in its log, and the file system is whole."""
+    new.run("systemctl stop redis-server && umount /srv/data")
+    clean = new.call("e2fsck -fn /dev/mapper/kho-data").rc == 0
+    new.run("mount /dev/mapper/kho-data /srv/data")
+    found = new.run("cat /srv/data/appendonlydir/*.incr.aof | grep -ac '^load-'; true")
+    entry = len("*2\r\n$4\r\nINCR\r\n$6\r\nload-1\r\n")
+    return {"clean": clean, "missing_bytes": max(0, answers - int(found)) * entry}
