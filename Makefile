@@ -18,7 +18,8 @@ JOBS ?= $(shell nproc)
 # What the user can ask for, by where it can run
 BUILD_TARGETS := all programs modules tests
 ROOT_TARGETS  := check check-all unit sim model metrics lint fuzz fuzzers deb package lab soak demo \
-                 bench-spawn bench-blackout bench-probes bench-fleet lab-image lab-kho kernel
+                 bench-spawn bench-blackout bench-probes bench-methods \
+                 bench-fleet lab-image lab-kho kernel
 
 include mk/toolchain.mk
 include mk/install.mk

@@ -25,6 +25,7 @@ check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, 
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
 	$(Q)$(MAKE) --no-print-directory bench-probes
+	$(Q)$(MAKE) --no-print-directory bench-methods
 	$(Q)$(MAKE) --no-print-directory bench-fleet
 
 unit: tests ## unit tests (SAN=1: under ASan and UBSan)

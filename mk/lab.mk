@@ -5,7 +5,7 @@
 
 LAB_GUEST := $(wildcard tests/lab/guest/*)
 
-.PHONY: lab lab-image lab-kho soak demo bench-spawn bench-blackout bench-probes
+.PHONY: lab lab-image lab-kho soak demo bench-spawn bench-blackout bench-probes bench-methods
 # one of them installs the packages
 lab: $(if $(filter guide,$(or $(TESTS),guide)),deb)
 lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
@@ -14,11 +14,20 @@ lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
 soak: lab-image ## long tests in emulated machines (tests/lab/soak_*.py); TESTS="faults" picks some
 	$(Q)tests/lab/run --prefix=soak_ $(TESTS)
 
-# with a kernel that has KHO as a third one; it's built first, which takes long once
-lab-kho: ## tests with a kernel that has KHO (tests/lab/kho_*.py), built by make kernel; FLAVOUR=
+# with a kernel that has KHO as a third one, or ROLE=old, ROLE=new in the place of one of the others;
+# it's built first, which takes long once
+KHO_LAB := lab-kho$(if $(ROLE),-$(ROLE))
+define with_kho
 	$(Q)kernel=$$(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL mk/kho-kernel.sh $(or $(FLAVOUR),kho)) && \
-		$(MAKE) --no-print-directory KHO_KERNEL=$$kernel build/lab-kho/disk.img && \
-		LAB_IMAGES=lab-kho tests/lab/run --prefix=kho_ $(TESTS)
+		$(MAKE) --no-print-directory KHO_KERNEL=$$kernel build/$(KHO_LAB)/disk.img && \
+		LAB_IMAGES=$(KHO_LAB) tests/lab/run
+endef
+
+lab-kho: ## tests/lab/kho_*.py, with a kernel of make kernel; FLAVOUR=; ROLE=new: all other tests
+	$(with_kho) --prefix=$(if $(ROLE),test_,kho_) $(TESTS)
+
+bench-methods: ## how long clients wait: our two methods, CRIU and kexec, plain kexec, reboot
+	$(with_kho) --prefix=bench_ methods
 
 lab-image: build/lab/disk.img ## make the image that lab machines boot from
 
@@ -44,13 +53,13 @@ build/lab/hang/$(2)/lab_hang.ko: $(wildcard tests/lab/guest/hang/*) $(1)/Module.
 endef
 $(foreach k,$(KDIRS),$(eval $(call hang,$(k),$(call krelease,$(k)))))
 
-build/lab/disk.img build/lab-kho/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) \
+build/lab/disk.img build/$(KHO_LAB)/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT) $(MODULES) $(UNITS) \
 		$(LAB_GUEST) build/lab/lab-shell \
 		build/lab/abmem build/lab/zoo build/lab/lab-pages build/lab/lab-net build/lab/lab-bpf \
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	@mkdir -p $(@D)
-	$(Q)tests/lab/guest/make-image.sh $(@D) $(KHO_KERNEL)
+	$(Q)tests/lab/guest/make-image.sh $(@D) $(KHO_KERNEL) $(ROLE)
 
 build/lab/lab-shell: tests/lab/guest/lab-shell.c
 	$(call msg,CC,$<)

@@ -6,8 +6,10 @@
 
 Each connection has one request in flight, --rate times a second. On redis it counts
 by INCR on a key of its own, so that an answer lost, doubled or wrong shows; from nginx
-it gets one file and compares it. A connection that ends is never opened again: it's
-counted as reset. It runs until its standard input ends, then prints one JSON object.
+it gets one file and compares it. A connection that ends is counted as reset, and not opened
+again but with --reconnect; then gaps go on until the first answer on another connection, and
+redis may count from where it likes. It runs until its standard input ends, then prints one JSON
+object.
 On SIGUSR1 it prints "all answered" once every connection has had an answer since.
 Gaps are between two good answers on one connection; blackout is the longest gap of
 all, less that connection's usual one; blackout_at is when it began, by this host's
@@ -22,24 +24,38 @@ import statistics
 import sys
 import time
 
-CONNECT_SECONDS = 30
+CONNECT_SECONDS, RECONNECT_SECONDS, RETRY_SECONDS = 30, 1, 0.05
 
 
 class Connection:
     """One kept connection and what it has seen."""
 
-    def __init__(self, kind, host, port, number):
+    def __init__(self, kind, host, port, number, again=False):
         self.kind, self.host, self.port, self.number = kind, host, port, number
+        self.again = again # it's opened again when it has ended
         self.sent = self.answered = self.wrong = 0
+        self.base = 0 # what redis had counted before, None: not known
         self.reset = self.opened = False
         self.why = self.last = ""
         self.times = []
 
-    async def open(self):
+    async def open(self, seconds=CONNECT_SECONDS):
         """Connects."""
         self.reader, self.writer = await asyncio.wait_for(
-            asyncio.open_connection(self.host, self.port), CONNECT_SECONDS)
+            asyncio.open_connection(self.host, self.port), seconds)
         self.opened = True
+
+    async def _open_again(self, stop):
+        """As soon as the server is there."""
+        self.writer.close()
+        self.base = None
+        while not stop.is_set():
+            await asyncio.sleep(RETRY_SECONDS)
+            try:
+                return await self.open(RECONNECT_SECONDS)
+            except OSError:
+                pass
+        return None
 
     def request(self):
         """The next request's bytes."""
@@ -47,11 +63,18 @@ class Connection:
             return f"INCR load-{self.number}\r\n".encode()
         return f"GET / HTTP/1.1\r\nHost: {self.host}\r\n\r\n".encode()
 
+    def _counts(self, line):
+        if self.base is None:
+            if not line.startswith(b":"):
+                raise ConnectionError(f"the server isn't ready: {line}")
+            self.base = int(line[1:]) - self.answered - 1
+        return line == f":{self.base + self.answered + 1}\r\n".encode()
+
     async def answer(self):
         """Reads one answer; true: it's right."""
         self.last = line = await self.reader.readuntil(b"\r\n")
         if self.kind == "redis":
-            return line == f":{self.answered + 1}\r\n".encode()
+            return self._counts(line)
         length = None
         while header := (await self.reader.readuntil(b"\r\n")).strip():
             name, _, value = header.partition(b":")
@@ -62,24 +85,31 @@ class Connection:
             FIRST_BODY[self.number] = body
         return line.startswith(b"HTTP/1.1 200") and body == FIRST_BODY[self.number]
 
+    async def _ask(self, period, stop):
+        while not stop.is_set():
+            begin = time.monotonic()
+            self.writer.write(self.request())
+            self.sent += 1
+            good = await self.answer()
+            self.times.append(time.monotonic())
+            self.answered += 1
+            self.wrong += not good
+            if not good and not self.why:
+                self.why = f"{self.kind} answer {self.answered}: {self.last}"
+            rest = period - (time.monotonic() - begin)
+            if rest > 0:
+                await asyncio.sleep(rest)
+
     async def run(self, period, stop):
         """Asks until told to stop; the last answer is waited for."""
-        try:
-            while not stop.is_set():
-                begin = time.monotonic()
-                self.writer.write(self.request())
-                self.sent += 1
-                good = await self.answer()
-                self.times.append(time.monotonic())
-                self.answered += 1
-                self.wrong += not good
-                if not good and not self.why:
-                    self.why = f"{self.kind} answer {self.answered}: {self.last}"
-                rest = period - (time.monotonic() - begin)
-                if rest > 0:
-                    await asyncio.sleep(rest)
-        except (OSError, asyncio.IncompleteReadError) as error:
-            self.reset, self.why = True, repr(error)
+        while not stop.is_set():
+            try:
+                await self._ask(period, stop)
+            except (OSError, asyncio.IncompleteReadError) as error:
+                self.reset, self.why = True, repr(error)
+                if not self.again:
+                    return
+                await self._open_again(stop)
 
     def gaps(self):
         """Seconds between answers."""
@@ -119,7 +149,7 @@ def summary(connections):
 async def tell_answered(connections):
     """Says so when every connection has had another two answers, or has ended."""
     before = [c.answered for c in connections]
-    while not all(c.reset or c.answered > b + 1 for c, b in zip(connections, before)):
+    while not all(c.reset and not c.again or c.answered > b + 1 for c, b in zip(connections, before)):
         await asyncio.sleep(0.05)
     print("all answered", flush=True)
 
@@ -131,13 +161,15 @@ async def main():
     parser.add_argument("--http", action="append", default=[])
     parser.add_argument("--connections", type=int, default=10)
     parser.add_argument("--rate", type=float, default=5)
+    parser.add_argument("--reconnect", action="store_true")
     args = parser.parse_args()
     connections = []
     for kind, targets in (("redis", args.redis), ("http", args.http)):
         for target in targets:
             host, _, port = target.rpartition(":")
             for _ in range(args.connections):
-                connections.append(Connection(kind, host.strip("[]"), int(port), len(connections)))
+                connections.append(Connection(kind, host.strip("[]"), int(port), len(connections),
+                                              args.reconnect))
     for connection in connections:
         await connection.open()
     print("ready", flush=True)

@@ -7,7 +7,8 @@
 #	{old,new}.vmlinuz	the two stock kernels
 #	{old,new}.initrd	a first init for each, just enough to mount the disk
 #
-# $2, if it's given, is the folder of a kernel with KHO (mk/kho-kernel.sh): a third one, "kho".
+# $2, if it's given, is the folder of a kernel with KHO (mk/kho-kernel.sh): a third one, "kho", or with
+# $3 the one in the place of the stock kernel of that name.
 #
 # Our programs are laid over the cached tree by an overlay mount, so that tree
 # stays clean and nothing is copied but into the image. Runs in the build root.
@@ -18,10 +19,11 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 disk_size=2G
 roles=(old new)
 kho_kernel=
+kho_role=
 
 # kernel ROLE: its folder
 kernel() {
-	if [[ $1 == kho ]]; then
+	if [[ $1 == "$kho_role" ]]; then
 		echo "$kho_kernel"
 	else
 		echo "/opt/kernels/$1"
@@ -34,7 +36,7 @@ release() { cat "$(kernel "$1")/release"; }
 # install_kho ROOT: the guest's system has the stock kernels only
 install_kho() {
 	local release
-	release=$(release kho)
+	release=$(release "$kho_role")
 	mkdir -p "$1/usr/lib/modules/$release"
 	cp -r "$kho_kernel/modules/." "$1/usr/lib/modules/$release/"
 	rm -f "$1/usr/lib/modules/$release/"{build,source}
@@ -52,8 +54,12 @@ overlay() {
 
 # install_ours ROOT
 install_ours() {
-	local role
+	local role dir
 	make --no-print-directory -s install-built DESTDIR="$1"
+	# that of a kernel which is another lab's
+	for dir in "$1"/usr/lib/modules/*; do
+		[[ -e $dir/modules.builtin ]] || rm -rf "$dir"
+	done
 	# the one with failpoints, which do nothing until a test asks for one
 	install build/test/kho-agent "$1/usr/sbin/"
 	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/zoo \
@@ -115,7 +121,7 @@ target_images() {
 
 # drivers ROLE RELEASE: of the root disk; a kernel of ours has them built in
 drivers() {
-	[[ $1 != kho ]] || return 0
+	[[ $1 != "$kho_role" ]] || return 0
 	modprobe -S "$2" --show-depends virtio_blk
 	modprobe -S "$2" --show-depends ext4
 }
@@ -139,7 +145,9 @@ initrd() {
 
 main() {
 	local out=$1 tree role work
-	[[ -z ${2:-} ]] || { kho_kernel=$2; roles+=(kho); }
+	kho_kernel=${2:-}
+	[[ -z $kho_kernel ]] || kho_role=${3:-kho}
+	[[ $kho_role != kho ]] || roles+=(kho)
 	tree=$("$here/make-system.sh")
 	work=$(mktemp -d)
 	overlay "$tree" "$work"

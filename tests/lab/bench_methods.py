@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How long clients wait while their machine gets a new kernel: by our two methods, and by those that
+there were before (lib/methods.py). The same machine, the same redis, the same clients outside; the kernel
+is one with KHO, before and after, since one of the methods needs it.
+
+A connection that ends is opened again as soon as it can be: then the blackout ends with the first
+answer on another one. In total: until the new kernel is all that runs and each client was answered.
+
+The table and build/bench/methods.{json,svg} have what was seen. Fails if a method doesn't keep the
+connections that it should, or if a spawn's blackout isn't shorter by an order of magnitude. The goal
+of two orders is out of an emulated machine's reach: it boots in ten seconds, without firmware to
+speak of, and a spawn's half second is emulation's (docs/kho.md).
+"""
+
+import json
+import time
+from pathlib import Path
+
+from lib import bars
+from lib.load import Load
+from lib.methods import ADDRESS, DATA_MIB, WAYS
+from lib.net import Network
+from lib.qemu import Nic
+
+TIME_LIMIT = 2400
+TIMED = True
+CLIENTS = 10
+GOAL, MIN_GAIN = 100, 10
+
+
+def measure(lab, number, way):
+    """One upgrade, in a network that knows nothing of the others."""
+    network = Network()
+    client = network.client(f"outside{number}", "10.77.0.2/24")
+    machine = lab.machine(nics=[Nic(network.tap(), f"52:54:00:00:00:0{n}") for n in (1, 2)])
+    with machine.boot("kho", way.kernel) as old:
+        way.set_up(old)
+        boot = old.run("cat /proc/sys/kernel/random/boot_id")
+        load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", str(CLIENTS),
+                    *(["--reconnect"] if way.breaks else []))
+        load.settle_on()
+        begin = time.monotonic()
+        new = way.go(lab, machine, old)
+        load.settle_on(300)
+        total_ms = round((time.monotonic() - begin) * 1000)
+        seen = load.stop()
+        assert new.run("cat /proc/sys/kernel/random/boot_id") != boot
+    lab.step(f"{way.title}: {total_ms} ms in total, clients: {seen}")
+    kept = 0 if way.breaks else CLIENTS
+    assert seen["opened"] == CLIENTS and seen["kept"] == kept and seen["wrong"] == 0, seen
+    return {"method": way.title, "blackout_ms": seen["blackout_ms"], "kept": seen["kept"],
+            "opened": seen["opened"], "lost": seen["lost"], "total_ms": total_ms}
+
+
+def show(rows):
+    """The table."""
+    print(f"\n  redis with {DATA_MIB} MiB, {CLIENTS} clients\n"
+          f"  {'method':32}{'blackout':>12}{'as long as a spawn':>20}{'connections':>14}{'in total':>12}")
+    for row in rows:
+        ratio = row["blackout_ms"] / rows[0]["blackout_ms"]
+        print(f"  {row['method']:32}{bars.duration(row['blackout_ms']):>12}{ratio:>18.0f} x"
+              f"{row['kept']:>8} of {row['opened']}{bars.duration(row['total_ms']):>12}")
+    print(f"  (goal: CRIU and kexec, and a reboot, >= {GOAL} x)\n", flush=True)
+
+
+def keep(lab, rows):
+    """Writes build/bench/."""
+    folder = Path(lab.images.parent, "bench")
+    folder.mkdir(exist_ok=True)
+    (folder / "methods.json").write_text(json.dumps({
+        "time": int(time.time()), "release": lab.release("kho"), "data_mib": DATA_MIB,
+        "methods": rows}, indent=1) + "\n")
+    (folder / "methods.svg").write_text(bars.draw(
+        f"Blackout of {CLIENTS} clients while their machine gets a new kernel",
+        [(row["method"], row["blackout_ms"], f", {row['kept']} of {row['opened']} kept")
+         for row in rows]))
+
+
+def test(lab):
+    """One method after the other."""
+    rows = [measure(lab, number, way) for number, way in enumerate(WAYS)]
+    show(rows)
+    keep(lab, rows)
+    spawn, _, by_disk, _, reboot = (row["blackout_ms"] for row in rows)
+    assert by_disk >= MIN_GAIN * spawn, f"CRIU and kexec: {by_disk / spawn:.0f} times"
+    assert reboot >= MIN_GAIN * spawn, f"reboot: {reboot / spawn:.0f} times"
