@@ -25,8 +25,9 @@ def agrees(silent_ms, blackout_ms):
     return abs(silent_ms - blackout_ms) <= max(0.1 * blackout_ms, 2)
 
 
-def one(lab, client, old, name, go):
-    """A move with clients of its own; returns what doesn't agree, or None."""
+def one(lab, client, old, name, go, here):
+    """A move from here with clients of its own, who count from 1; returns what doesn't agree, or None."""
+    here.run("redis-cli flushall")
     load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections",
                 str(CLIENTS), "--rate", str(RATE))
     go()
@@ -50,8 +51,8 @@ def test(lab):
         new.wait_until("systemctl is-active kho-new.target", 60)
         wrong = []
         for pair in range(1, PAIRS + 1):
-            wrong.append(one(lab, client, old, f"move {pair}", lambda: move(lab, old, new)))
+            wrong.append(one(lab, client, old, f"move {pair}", lambda: move(lab, old, new), old))
             wrong.append(one(lab, client, old, f"move {pair} back",
-                             lambda: rollback(lab, old, new)))
+                             lambda: rollback(lab, old, new), new))
         wrong = [line for line in wrong if line]
         assert not wrong, "\n".join(wrong)
