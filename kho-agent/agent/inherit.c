@@ -193,6 +193,9 @@ static void begin_row(struct kho_heir *heir)
 	for (uint32_t item = 0; item < KHO_BEQUEST_ITEMS; item++)
 		if (items & 1u << item)
 			ask(heir, item);
+	/* nobody was asked */
+	if (!heir->pending && !heir->soon)
+		go_on(heir);
 }
 
 /* ---- what was kept ---- */
@@ -328,8 +331,6 @@ static void begin_next(struct kho_heir *heir)
 		return;
 	}
 	begin_row(heir);
-	if (!heir->pending && !heir->soon)
-		go_on(heir);
 }
 
 /*
@@ -435,6 +436,4 @@ void kho_inherit(struct kho_agent *agent)
 	}
 	agent->heir = heir;
 	begin_row(heir);
-	if (!heir->pending && !heir->soon)
-		go_on(heir);
 }

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from lib import bars
+from lib.by_kexec import BOOT_ID
 from lib.load import Load
 from lib.methods import ADDRESS, DATA_MIB, WAYS
 from lib.net import Network
@@ -35,7 +36,7 @@ def measure(lab, number, way):
     machine = lab.machine(nics=[Nic(network.tap(), f"52:54:00:00:00:0{n}") for n in (1, 2)])
     with machine.boot("kho", way.kernel) as old:
         way.set_up(old)
-        boot = old.run("cat /proc/sys/kernel/random/boot_id")
+        boot = old.run(BOOT_ID)
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", str(CLIENTS),
                     *(["--reconnect"] if way.breaks else []))
         load.settle_on()
@@ -44,7 +45,7 @@ def measure(lab, number, way):
         load.settle_on(300)
         total_ms = round((time.monotonic() - begin) * 1000)
         seen = load.stop()
-        assert new.run("cat /proc/sys/kernel/random/boot_id") != boot
+        assert new.run(BOOT_ID) != boot
     lab.step(f"{way.title}: {total_ms} ms in total, clients: {seen}")
     kept = 0 if way.breaks else CLIENTS
     assert seen["opened"] == CLIENTS and seen["kept"] == kept and seen["wrong"] == 0, seen
