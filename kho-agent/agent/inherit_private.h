@@ -5,6 +5,7 @@
 
 #include "agent/command.h"
 #include "agent/receive.h"
+#include "agent/volume_disk.h"
 #include "channel/bequest.h"
 #include "migrate/workload/config.h"
 #include "upgrade/journal.h"
@@ -14,9 +15,9 @@ struct kho_heir;
 /* Those of the configuration, one after the other. */
 struct kho_heir_volumes {
 	struct kho_config *config;
-	unsigned int at, looks;		/* which; how often its disk was looked for */
+	unsigned int at;
 	struct kho_command *command;
-	sd_event_source *timer;
+	struct kho_disk_wait disk;
 	void (*over)(struct kho_heir *heir);
 };
 

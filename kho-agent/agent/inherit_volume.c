@@ -15,10 +15,7 @@
 #include "agent/inherit_private.h"
 #include "migrate/volume/volume.h"
 
-#define MODULES_MS	30000
 #define START_MS	60000
-#define LOOKS		1000
-#define LOOK_MS		10
 
 static void begin_one(struct kho_heir *heir);
 
@@ -67,66 +64,45 @@ static void start(struct kho_heir *heir)
 		end_one(heir, &err);
 }
 
-static int look_later(struct kho_heir *heir);
-
-static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_disk(void *ctx, const struct kho_err *err)
 {
-	struct kho_heir *heir = userdata;
-	const struct kho_config_volume *volume = current(heir);
-	char disk[KHO_VOLUME_PATH];
-	struct kho_err err = {};
-	int r = kho_volume_disk(&volume->function, volume->partition, disk, &err);
+	struct kho_heir *heir = ctx;
+	const struct kho_err seen = *err;
 
-	(void)source;
-	(void)usec;
-	heir->volumes.timer = sd_event_source_disable_unref(heir->volumes.timer);
-	/* its driver may be at it still */
-	if (r == -ENODEV && heir->volumes.looks++ < LOOKS)
-		return look_later(heir);
-	if (r < 0)
-		end_one(heir, &err);
+	if (seen.code < 0)
+		end_one(heir, &seen);
 	else
 		start(heir);
-	return 0;
 }
 
-static int look_later(struct kho_heir *heir)
-{
-	return sd_event_add_time_relative(heir->agent->event, &heir->volumes.timer,
-					  CLOCK_MONOTONIC, LOOK_MS * 1000, 0, on_look, heir);
-}
-
-/* What's missing shows when it's wanted: not every disk needs all of them. */
 static void on_modules(void *ctx, const struct kho_err *ignored)
 {
 	struct kho_heir *heir = ctx;
 	struct kho_err err = {};
-	int r;
 
 	(void)ignored;
 	heir->volumes.command = kho_command_free(heir->volumes.command);
-	heir->volumes.looks = 0;
-	r = look_later(heir);
-	if (r < 0) {
-		kho_fail_errno(&err, r, "event loop");
+	heir->volumes.disk = (struct kho_disk_wait){
+		.function = current(heir)->function,
+		.partition = current(heir)->partition,
+		.fn = on_disk,
+		.ctx = heir,
+	};
+	if (kho_disk_await(heir->agent->event, &heir->volumes.disk, &err) < 0)
 		end_one(heir, &err);
-	}
 }
 
 static void begin_one(struct kho_heir *heir)
 {
 	struct kho_err err = {};
-	char line[256];
 
 	if (heir->volumes.at == heir->volumes.config->nr_volumes) {
 		heir->volumes.over(heir);
 		return;
 	}
 	kho_agent_progress(heir->agent, "volume %s", current(heir)->name);
-	snprintf(line, sizeof(line), "/usr/sbin/modprobe -a -q dm-mod virtio_blk nvme fs-%s",
-		 current(heir)->file_system);
-	if (kho_command_run(heir->agent->event, line, MODULES_MS, on_modules, heir,
-			    &heir->volumes.command, &err) < 0)
+	if (kho_volume_modules(heir->agent->event, current(heir)->file_system, on_modules, heir,
+			       &heir->volumes.command, &err) < 0)
 		end_one(heir, &err);
 }
 
@@ -145,7 +121,7 @@ void kho_inherit_volumes(struct kho_heir *heir, void (*over)(struct kho_heir *he
 
 void kho_inherit_free_volumes(struct kho_heir *heir)
 {
-	sd_event_source_disable_unref(heir->volumes.timer);
+	kho_disk_wait_end(&heir->volumes.disk);
 	kho_command_free(heir->volumes.command);
 	free(heir->volumes.config);
 }

@@ -298,11 +298,6 @@ unsigned int kho_pci_absorb(struct kho_agent *agent)
 
 /* ---- as steps of a move ---- */
 
-static bool is_held(const struct kho_pci_function *function)
-{
-	return strcmp(function->driver, KHO_PCI_DRIVER) == 0;
-}
-
 int kho_pci_hold_still(struct kho_agent *agent, const struct kho_pci_addr *addr,
 		       struct kho_err *err)
 {
@@ -310,7 +305,7 @@ int kho_pci_hold_still(struct kho_agent *agent, const struct kho_pci_addr *addr,
 	struct kho_pci_hold hold;
 	int r = kho_pci_read(&agent->root, addr, &function, err);
 
-	if (r >= 0 && is_held(&function))
+	if (r >= 0 && kho_pci_is_held(&function))
 		return 0;
 	if (r >= 0)
 		r = kho_pci_hold(&agent->root, addr, DRIVER_TIMEOUT_MS, &hold, err);

@@ -10,25 +10,18 @@
 #include "agent/pci.h"
 #include "agent/receive.h"
 #include "agent/side.h"
+#include "agent/volume_disk.h"
 #include "migrate/volume/volume.h"
-
-#define LOOKS		2000
-#define LOOK_MS		5
-#define MODULES_MS	30000
 
 struct kho_taken {
 	struct kho_receiver *receiver;
 	uint32_t item;
 	struct kho_volume volume;
-	struct kho_pci_addr function;
-	uint32_t partition;
-	char disk[KHO_VOLUME_PATH];
+	struct kho_disk_wait disk;
 	struct kho_command *modules;
 	struct kho_volume_store store;
 	bool granted;
 	bool kept;			/* and not settled yet */
-	sd_event_source *timer;
-	unsigned int looks;
 };
 
 static struct kho_taken *taken(struct kho_receiver *receiver, const Kho__MoveStep *step)
@@ -40,7 +33,7 @@ void kho_taken_free(struct kho_taken *t)
 {
 	if (!t)
 		return;
-	sd_event_source_disable_unref(t->timer);
+	kho_disk_wait_end(&t->disk);
 	kho_command_free(t->modules);
 	kho_volume_end_store(&t->store);
 	free(t);
@@ -62,8 +55,8 @@ static int read_step(struct kho_taken *t, const Kho__MoveStep *step, struct kho_
 
 	if (!volume || !volume->disk)
 		return kho_fail(err, -EBADMSG, "the step names no disk; update the older agent");
-	t->partition = volume->has_partition ? volume->partition : 0;
-	r = kho_pci_read_grant(volume->disk, &t->function, err);
+	t->disk.partition = volume->has_partition ? volume->partition : 0;
+	r = kho_pci_read_grant(volume->disk, &t->disk.function, err);
 	if (r >= 0)
 		r = copy(t->volume.name, sizeof(t->volume.name), step->name, err);
 	if (r >= 0)
@@ -98,34 +91,16 @@ static struct kho_taken *adopt(struct kho_receiver *receiver, const Kho__MoveSte
 	return t;
 }
 
-static int look_later(struct kho_taken *t, unsigned int ms);
-
-static int on_look(sd_event_source *source, uint64_t usec, void *userdata)
+static void on_disk(void *ctx, const struct kho_err *seen)
 {
-	struct kho_taken *t = userdata;
-	struct kho_err err = {};
-	int r = kho_volume_disk(&t->function, t->partition, t->disk, &err);
+	struct kho_taken *t = ctx;
+	struct kho_err err = *seen;
 
-	(void)source;
-	(void)usec;
-	t->timer = sd_event_source_disable_unref(t->timer);
-	if (r == -ENODEV && t->looks++ < LOOKS)
-		return look_later(t, LOOK_MS);
-	if (r >= 0) {
-		err = (struct kho_err){};
-		kho_volume_take(&t->volume, t->disk, &t->store, &err);
-	}
+	if (err.code == 0)
+		kho_volume_take(&t->volume, t->disk.disk, &t->store, &err);
 	kho_receive_answer(t->receiver, KHO_STEP_TAKE, false, t->item, &err);
-	return 0;
 }
 
-static int look_later(struct kho_taken *t, unsigned int ms)
-{
-	return sd_event_add_time_relative(t->receiver->agent->event, &t->timer, CLOCK_MONOTONIC,
-					  ms * 1000, 0, on_look, t);
-}
-
-/* What's missing shows when it's wanted: not every disk needs all of them. */
 static void on_modules(void *ctx, const struct kho_err *ignored)
 {
 	struct kho_err err = {};
@@ -140,7 +115,6 @@ static void on_modules(void *ctx, const struct kho_err *ignored)
 static int expect(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
 {
 	struct kho_taken *t;
-	char line[256];
 	int r;
 
 	if (taken(receiver, step))
@@ -158,10 +132,8 @@ static int expect(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 	/* a rehearsal in a sandbox that's read-only finds it, and can't make it */
 	if (mkdir(t->volume.mount_point, 0755) < 0 && errno != EEXIST)
 		return kho_fail_errno(err, -errno, "%s", t->volume.mount_point);
-	snprintf(line, sizeof(line), "/usr/sbin/modprobe -a -q dm-mod dm-snapshot loop virtio_blk "
-		 "nvme fs-%s", t->volume.file_system);
-	r = kho_command_run(receiver->agent->event, line, MODULES_MS, on_modules, t, &t->modules,
-			    err);
+	r = kho_volume_modules(receiver->agent->event, t->volume.file_system, on_modules, t,
+			       &t->modules, err);
 	return r < 0 ? r : 1;
 }
 
@@ -174,12 +146,14 @@ static int take(struct kho_receiver *receiver, const Kho__MoveStep *step, struct
 		return kho_fail(err, -EPROTO, "this volume isn't expected, or is here already");
 	r = read_step(t, step, err);
 	if (r >= 0)
-		r = kho_side(receiver->agent)->take(receiver->agent, &t->function, err);
+		r = kho_side(receiver->agent)->take(receiver->agent, &t->disk.function, err);
 	if (r < 0)
 		return r;
 	t->granted = true;
-	r = look_later(t, 0);
-	return r < 0 ? kho_fail_errno(err, r, "event loop") : 1;
+	t->disk.fn = on_disk;
+	t->disk.ctx = t;
+	r = kho_disk_await(receiver->agent->event, &t->disk, err);
+	return r < 0 ? r : 1;
 }
 
 static int undo_take(struct kho_receiver *receiver, const Kho__MoveStep *step,
@@ -192,7 +166,7 @@ static int undo_take(struct kho_receiver *receiver, const Kho__MoveStep *step,
 		return err->code;
 	r = kho_volume_drop(&t->volume, err);
 	if (r >= 0 && t->granted)
-		r = kho_side(receiver->agent)->give(receiver->agent, &t->function, err);
+		r = kho_side(receiver->agent)->give(receiver->agent, &t->disk.function, err);
 	if (r < 0)
 		return r;
 	receiver->volumes[step->item] = NULL;
@@ -205,7 +179,7 @@ static int keep(struct kho_receiver *receiver, const Kho__MoveStep *step, struct
 	struct kho_taken *t = taken(receiver, step) ?: adopt(receiver, step, err);
 	int r;
 
-	if (!t || kho_volume_disk(&t->function, t->partition, t->disk, err) < 0)
+	if (!t || kho_volume_disk(&t->disk.function, t->disk.partition, t->disk.disk, err) < 0)
 		return kho_wrap(err, err->code, "the volume isn't here");
 	r = kho_volume_keep(&t->volume, err);
 	t->kept = r >= 0;
@@ -222,7 +196,7 @@ void kho_taken_settle(struct kho_receiver *receiver)
 		if (!t || !t->kept)
 			continue;
 		t->kept = false;
-		if (kho_volume_settle(&t->volume, t->disk, &err) < 0)
+		if (kho_volume_settle(&t->volume, t->disk.disk, &err) < 0)
 			kho_agent_progress(receiver->agent, "%s", err.msg);
 		kho_volume_end_store(&t->store);
 	}

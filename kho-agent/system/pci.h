@@ -81,6 +81,9 @@ int kho_pci_read(const struct kho_sysroot *root, const struct kho_pci_addr *addr
 
 /* ---- giving a function up (pci_bind.c) ---- */
 
+/* Our driver has it. */
+bool kho_pci_is_held(const struct kho_pci_function *function);
+
 /* Held, or on its way there or back: whoever was at it may have been killed. */
 bool kho_pci_is_ours(const struct kho_pci_function *function);
 

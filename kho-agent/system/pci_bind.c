@@ -17,7 +17,7 @@
 
 #define PCI_BUS		"bus/pci"
 
-static bool is_held(const struct kho_pci_function *function)
+bool kho_pci_is_held(const struct kho_pci_function *function)
 {
 	return strcmp(function->driver, KHO_PCI_DRIVER) == 0;
 }
@@ -29,7 +29,7 @@ static bool is_promised(const struct kho_pci_function *function)
 
 bool kho_pci_is_ours(const struct kho_pci_function *function)
 {
-	return is_held(function) || is_promised(function);
+	return kho_pci_is_held(function) || is_promised(function);
 }
 
 /* @override of "" means none: the kernel takes a lone newline for that. */
@@ -108,7 +108,7 @@ static int bind_ours(const struct kho_sysroot *root, const struct kho_pci_hold *
 	if (r < 0)
 		return r;
 	kho_pci_format(&hold->addr, name);
-	if (!is_held(&now))
+	if (!kho_pci_is_held(&now))
 		return kho_fail(err, -EIO, "%s isn't bound to multikernel, though the kernel said "
 				"so; see the kernel log", name);
 	return 0;
@@ -143,7 +143,7 @@ int kho_pci_hold(const struct kho_sysroot *root, const struct kho_pci_addr *addr
 	if (function.bridge)
 		return kho_fail(err, -EINVAL, "%s is a bridge and stays with this kernel; give up "
 				"the functions behind it", name);
-	if (!is_held(&function)) {
+	if (!kho_pci_is_held(&function)) {
 		memcpy(hold.driver, function.driver, sizeof(hold.driver));
 		if (!is_promised(&function))
 			memcpy(hold.override, function.override, sizeof(hold.override));
@@ -200,11 +200,11 @@ int kho_pci_release(const struct kho_sysroot *root, const struct kho_pci_hold *h
 		return kho_fail(err, -EBUSY, "%s is driven by %s and not held; unbind it first",
 		name,
 				function.driver);
-	if (is_held(&function))
+	if (kho_pci_is_held(&function))
 		r = unbind(root, hold, KHO_PCI_DRIVER, timeout_ms, err);
 	if (r >= 0)
 		r = write_override(root, &hold->addr, hold->override, err);
-	if (r < 0 || (function.driver[0] && !is_held(&function)))
+	if (r < 0 || (function.driver[0] && !kho_pci_is_held(&function)))
 		return r;
 	return probe(root, hold, timeout_ms, err);
 }

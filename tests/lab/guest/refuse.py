@@ -169,4 +169,5 @@ def main():
         print(ioctls(sys.argv[2]))
 
 
-main()
+if __name__ == "__main__":
+    main()

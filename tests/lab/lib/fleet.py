@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[3]
+RUN = "/run/kho-agent" # where configuration may be, too
 KHO_FLEET = TOP / "build/bin/kho-fleet"
 HEALTH = "import sys, urllib.request as u; print(u.urlopen(sys.argv[1], timeout=5).read().decode())"
 
@@ -68,13 +69,12 @@ class Operator:
         self._etc = lab.out / "operator"
         self._etc.mkdir(exist_ok=True)
         (self._etc / "kho-agent.conf").write_text(f"[Fleet]\nEndpoints={endpoints}\n")
-        Path("/etc/kho-agent").mkdir(exist_ok=True)
 
     def call(self, *words):
         """Exit code and output."""
         done = self._client.start(
             "unshare", "--mount", "sh", "-c",
-            f'mount --bind {self._etc} /etc/kho-agent && exec {KHO_FLEET} "$@"', "sh", *words,
+            f'mkdir -p {RUN} && mount --bind {self._etc} {RUN} && exec {KHO_FLEET} "$@"', "sh", *words,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True)
         out = done.communicate(timeout=60)[0]
         return done.returncode, out
