@@ -84,6 +84,7 @@ struct kho_agent {
 	struct kho_checkup *checkup;	/* old side: looks for what can't move, or NULL */
 	struct kho_receiver *receiver;	/* new side: what has come, or NULL */
 	struct kho_heir *heir;		/* after a kexec: workloads are being restored, or NULL */
+	bool taking_back;		/* old side: a failover starts workloads anew */
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
 	bool waiter_more;		/* and wants to hear how it goes */

@@ -36,6 +36,9 @@ int kho_api_begin_wait(struct kho_agent *agent, sd_varlink *link,
 	if (agent->heir)
 		return kho_fail(err, -EBUSY, "workloads are being restored after a kexec; wait until "
 				"khoctl report has what came of it");
+	if (agent->taking_back)
+		return kho_fail(err, -EBUSY, "a failover is starting the workloads here; wait until "
+				"khoctl status tells how it went");
 	if (agent->waiter)
 		return kho_fail(err, -EBUSY, "another command is under way; wait for it");
 	agent->waiter = sd_varlink_ref(link);

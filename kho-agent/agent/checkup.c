@@ -94,6 +94,10 @@ static int ask(struct kho_checkup *checkup, unsigned int item, struct kho_err *e
 	_cleanup_free_ struct question *question = calloc(1, sizeof(*question));
 	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
 
+	/* looking took its time */
+	if (!checkup->agent->session)
+		return kho_fail(err, -ENOTCONN, "the new kernel was lost while it was checked; "
+				"try again");
 	if (!question)
 		return kho_fail(err, -ENOMEM, "no memory for a question");
 	kho__look__init(&question->look);

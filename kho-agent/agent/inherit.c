@@ -340,6 +340,8 @@ static void begin_next(struct kho_heir *heir)
 static void go_on(struct kho_heir *heir)
 {
 	end_row(heir);
+	/* volumes have deadlines of their own */
+	heir->deadline = sd_event_source_disable_unref(heir->deadline);
 	if (rows[heir->at].step == KHO_STEP_PREPARE && !rows[heir->at].lost)
 		kho_inherit_volumes(heir, begin_next);
 	else

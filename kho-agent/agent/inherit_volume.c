@@ -96,7 +96,7 @@ static void begin_one(struct kho_heir *heir)
 {
 	struct kho_err err = {};
 
-	if (heir->volumes.at == heir->volumes.config->nr_volumes) {
+	if (heir->volumes.at >= heir->volumes.config->nr_volumes) {
 		heir->volumes.over(heir);
 		return;
 	}

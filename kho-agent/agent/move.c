@@ -238,6 +238,30 @@ static struct kho_move_output fence(struct kho_mover *mover)
 	return (struct kho_move_output){ .action = KHO_MOVE_NOTHING };
 }
 
+static int on_fence(sd_event_source *source, void *userdata)
+{
+	struct kho_mover *mover = userdata;
+
+	(void)source;
+	mover->fencing = sd_event_source_disable_unref(mover->fencing);
+	/* or it was done meanwhile, by command */
+	if (kho_move_waits_for_fence(&mover->move))
+		carry_out(mover, fence(mover));
+	return 0;
+}
+
+/* Not at once: it ends the session, and this may be inside of its channel. */
+static struct kho_move_output fence_soon(struct kho_mover *mover)
+{
+	/* an undo may be under way on this side */
+	if (!mover->move.pending)
+		set_deadline(mover, 0);
+	if (!mover->fencing &&
+	    sd_event_add_defer(mover->agent->event, &mover->fencing, on_fence, mover) < 0)
+		kho_agent_progress(mover->agent, "no memory to go on; use khoctl reclaim");
+	return (struct kho_move_output){ .action = KHO_MOVE_NOTHING };
+}
+
 static int on_rest(sd_event_source *source, uint64_t usec, void *userdata)
 {
 	struct kho_mover *mover = userdata;
@@ -272,10 +296,7 @@ static void carry_out(struct kho_mover *mover, struct kho_move_output out)
 			out = begin_step(mover, out);
 			break;
 		case KHO_MOVE_FENCE:
-			/* an undo may be under way on this side */
-			if (!mover->move.pending)
-				set_deadline(mover, 0);
-			out = fence(mover);
+			out = fence_soon(mover);
 			break;
 		default:
 			end(mover);
@@ -328,6 +349,7 @@ int kho_mover_fence(struct kho_mover *mover, struct kho_err *err)
 void kho_mover_free(struct kho_mover *mover)
 {
 	set_deadline(mover, 0);
+	sd_event_source_disable_unref(mover->fencing);
 	kho_mover_end_check(mover);
 	sd_event_source_disable_unref(mover->budget_timer);
 	kho_mover_free_left(mover);

@@ -64,6 +64,7 @@ struct kho_mover {
 	uint64_t id;				/* of this try; not 0 */
 	uint64_t epoch;				/* of ownership, when it began */
 	sd_event_source *deadline;
+	sd_event_source *fencing;		/* the other kernel is about to be stopped */
 	uint64_t began_ns;
 	uint64_t began_ms;			/* the same, since 1970 */
 	struct kho_mover_times times;

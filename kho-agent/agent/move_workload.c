@@ -111,6 +111,7 @@ struct kho_departure *kho_departure_recover(struct kho_mover *mover, uint32_t it
 	d->config = &mover->config->workloads[item];
 	d->dir = -EBADF;
 	snprintf(d->unit.cgroup, sizeof(d->unit.cgroup), "%s", cgroup);
+	d->unit.main_pid = kho_unit_main_let_go(d->config->unit);
 	return d;
 }
 

@@ -208,18 +208,21 @@ int kho_pci_take_all_back(struct kho_agent *agent, struct kho_err *err)
 	struct kho_pci_list list = {};
 	struct kho_pci_hold hold = {};
 	int r = kho_pci_list_read(&agent->root, &list, err), one;
+	struct kho_err seen;
 
 	/* a spawned kernel without any function has no PCI to speak of */
 	if (r == -EOPNOTSUPP)
 		return 0;
-	for (size_t i = 0; r >= 0 && i < list.nr; i++) {
+	for (size_t i = 0; i < list.nr; i++) {
 		if (!kho_pci_is_ours(&list.functions[i]))
 			continue;
 		hold.addr = list.functions[i].addr;
-		one = kho_pci_release(&agent->root, &hold, DRIVER_TIMEOUT_MS, err);
+		one = kho_pci_release(&agent->root, &hold, DRIVER_TIMEOUT_MS, &seen);
 		/* no driver wants it: it had none before either */
-		if (one < 0 && one != -ENOENT)
-			r = one;
+		if (one == -ENOENT || one >= 0 || r < 0)
+			continue;
+		*err = seen;
+		r = one;
 	}
 	kho_pci_list_done(&list);
 	return r;

@@ -138,7 +138,13 @@ void kho_newcomer_free(struct kho_newcomer *newcomer);
 void kho_anchor_free(struct kho_anchor *anchor);
 void kho_taken_free(struct kho_taken *taken);
 
-/* Volumes that were kept: done with the first workload that settles, when nobody waits. */
+/* Errors of kho_volume_check(), of any: before commit. */
+int kho_taken_check(struct kho_receiver *receiver, struct kho_err *err);
+
+/*
+ * Volumes that were kept, also by an agent that was killed since: done with the first workload that
+ * settles, when nobody waits.
+ */
 void kho_taken_settle(struct kho_receiver *receiver);
 
 #endif

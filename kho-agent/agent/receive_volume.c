@@ -11,7 +11,9 @@
 #include "agent/receive.h"
 #include "agent/side.h"
 #include "agent/volume_disk.h"
+#include "base/cleanup.h"
 #include "migrate/volume/volume.h"
+#include "migrate/workload/config.h"
 
 struct kho_taken {
 	struct kho_receiver *receiver;
@@ -186,6 +188,42 @@ static int keep(struct kho_receiver *receiver, const Kho__MoveStep *step, struct
 	return r;
 }
 
+int kho_taken_check(struct kho_receiver *receiver, struct kho_err *err)
+{
+	for (unsigned int i = 0; i < KHO_MOVE_ITEMS; i++) {
+		const struct kho_taken *t = receiver->volumes[i];
+		int r = t ? kho_volume_check(&t->volume, err) : 0;
+
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* An agent that was killed had kept them. */
+static void settle_others(struct kho_receiver *receiver)
+{
+	_cleanup_free_ struct kho_config *config = NULL;
+	char disk[KHO_VOLUME_PATH];
+	struct kho_err err;
+
+	if (kho_config_load(&config, &err) < 0) {
+		kho_agent_progress(receiver->agent, "%s", err.msg);
+		return;
+	}
+	for (unsigned int i = 0; i < config->nr_volumes; i++) {
+		const struct kho_config_volume *one = &config->volumes[i];
+		struct kho_volume volume = {};
+
+		snprintf(volume.name, sizeof(volume.name), "%s", one->name);
+		if (kho_volume_merge(&volume) != KHO_MERGE_OVER)
+			continue;
+		if (kho_volume_disk(&one->function, one->partition, disk, &err) < 0 ||
+		    kho_volume_settle(&volume, disk, &err) < 0)
+			kho_agent_progress(receiver->agent, "%s", err.msg);
+	}
+}
+
 void kho_taken_settle(struct kho_receiver *receiver)
 {
 	struct kho_err err;
@@ -200,6 +238,7 @@ void kho_taken_settle(struct kho_receiver *receiver)
 			kho_agent_progress(receiver->agent, "%s", err.msg);
 		kho_volume_end_store(&t->store);
 	}
+	settle_others(receiver);
 }
 
 const struct kho_receive_ops kho_receive_expect = { .begin = expect };

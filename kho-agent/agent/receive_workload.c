@@ -376,9 +376,12 @@ static int kill_all(struct kho_receiver *receiver, const Kho__MoveStep *step, st
 static void on_health(void *ctx, const struct kho_err *err)
 {
 	struct kho_arrival *a = ctx;
+	struct kho_err seen = *err;
 
 	a->health = kho_command_free(a->health);
-	answer(a, err);
+	if (seen.code >= 0)
+		kho_taken_check(a->receiver, &seen);
+	answer(a, &seen);
 }
 
 static int health(struct kho_receiver *receiver, const Kho__MoveStep *step, struct kho_err *err)
@@ -390,7 +393,7 @@ static int health(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 	if (!a || (a->state != ARRIVAL_RUNS && a->state != ARRIVAL_COMPLETE))
 		return kho_fail(err, -EPROTO, "the workload doesn't run");
 	if (!workload || !workload->health_command)
-		return 0;
+		return kho_taken_check(receiver, err);
 	a->asked = KHO_STEP_HEALTH;
 	r = kho_command_run(receiver->agent->event, workload->health_command,
 			    workload->has_health_timeout_ms ? workload->health_timeout_ms : 5000,
@@ -403,8 +406,9 @@ static int settle(struct kho_receiver *receiver, const Kho__MoveStep *step, stru
 	struct kho_arrival *a = arrival(receiver, step) ?: kho_arrival_adopt(receiver, step, err);
 	int r;
 
+	/* it is settled, but maybe for what systemd knows of it */
 	if (!a && !err->code)
-		return 0;	/* it is settled */
+		return kho_unit_settle(step->workload->unit, err);
 	if (a && !a->pages && a->state == ARRIVAL_RUNS && kho_arrival_wait_server(a, err) < 0)
 		return err->code;
 	if (!a || a->state < ARRIVAL_RUNS || a->state == ARRIVAL_FAILED)

@@ -107,6 +107,8 @@ void kho_move_is_over(struct kho_mover *mover)
 		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
 	if (!again(mover))
 		send_over(agent, &err);
+	if (trouble->code && kho_move_committed(&mover->move))
+		kho_upgrade_move_trouble(agent, trouble);
 	kho_agent_answer(agent, &err);
 	loss(mover, trouble->code ? trouble : &err);
 }

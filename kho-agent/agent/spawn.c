@@ -254,6 +254,25 @@ static int disarm_retirement(struct kho_agent *agent, struct kho_err *err)
 	return kho_device_retire(&agent->device, &disarm, err);
 }
 
+/*
+ * Nobody drives them now: back to their drivers here. Also without a session, which a reclaim that
+ * failed half-way has ended, and whose region couldn't be read after a new start: a function that
+ * its dead kernel left enabled would go on writing to that kernel's memory.
+ */
+static int take_functions(struct kho_agent *agent, uint32_t region, struct kho_err *err)
+{
+	bool has_session = agent->session && agent->session->role == &kho_old_role;
+	int r = 0;
+
+	if (has_session)
+		kho_dmesg_keep(agent->session);
+	if (has_session || region)
+		r = kho_pci_take_all_back(agent, err);
+	if (has_session)
+		kho_session_close(agent);
+	return r;
+}
+
 int kho_reclaim(struct kho_agent *agent, struct kho_err *err)
 {
 	struct mk_region region;
@@ -262,16 +281,10 @@ int kho_reclaim(struct kho_agent *agent, struct kho_err *err)
 
 	if (r >= 0)
 		r = take_cpus(agent, err);
-
 	if (r < 0)
 		return r;
-	if (agent->session && agent->session->role == &kho_old_role) {
-		kho_dmesg_keep(agent->session);
-		/* nobody drives them now: back to their drivers here */
-		r = kho_pci_take_all_back(agent, err);
-		kho_session_close(agent);
-	}
 	id = find_lent_region(agent, &region);
+	r = take_functions(agent, id, err);
 	if (r >= 0 && id)
 		r = release_region(agent, id, err);
 	if (r >= 0)

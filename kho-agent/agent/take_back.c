@@ -169,6 +169,7 @@ static void finish(struct take_back *t)
 	trouble = t->trouble;
 	free(t->config);
 	free(t);
+	agent->taking_back = false;
 	fn(agent, &trouble);
 }
 
@@ -206,6 +207,7 @@ int kho_take_back(struct kho_agent *agent, kho_taken_back_fn fn, struct kho_err 
 		free(t);
 		return r;
 	}
+	agent->taking_back = true;
 	kho_receive_drop(agent);
 	drop_units(t);
 	note(t, kho_net_clean(KHO_CLEAN_HOLD | KHO_CLEAN_SILENCE, &one), &one);

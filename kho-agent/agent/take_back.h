@@ -12,7 +12,8 @@
 typedef void (*kho_taken_back_fn)(struct kho_agent *agent, const struct kho_err *trouble);
 
 /*
- * @fn is called when the units run, or don't; at once if nothing is to be started.
+ * @fn is called when the units run, or don't; at once if nothing is to be started. Until then
+ * agent->taking_back is set, and no command may begin: a second one would kill what this one starts.
  *   -ENOMEM, or errors of kho_config_load(): nothing was done, @fn isn't called
  */
 int kho_take_back(struct kho_agent *agent, kho_taken_back_fn fn, struct kho_err *err);

@@ -17,6 +17,7 @@ struct kho_upgrade_run {
 	struct kho_config *config;	/* while it's checked */
 	struct kho_preflight *preflight;	/* likewise */
 	struct kho_hooks *hooks;	/* that are waited for */
+	struct kho_err trouble;		/* behind the move's commit; code 0: none */
 	bool committed;			/* which is yet to be told to hooks */
 	const sd_varlink *client;	/* agent->waiter, if that's whoever began it */
 	enum kho_upgrade_action pending;

@@ -207,9 +207,15 @@ static int do_rollback(struct kho_upgrade_run *run, struct kho_err *err)
 
 static int do_reclaim(struct kho_upgrade_run *run, struct kho_err *err)
 {
-	bool any = run->agent->phase != KHO_PHASE_IDLE || kho_spawn_has_lent(run->agent);
-	int r = any ? kho_reclaim(run->agent, err) : 0;
+	struct kho_agent *agent = run->agent;
+	bool any = agent->phase != KHO_PHASE_IDLE || kho_spawn_has_lent(agent);
+	int r = 0;
 
+	/* a move stops the new kernel by itself, once it's sure that nothing there is needed */
+	if (agent->mover)
+		r = kho_mover_fence(agent->mover, err);
+	else if (any)
+		r = kho_reclaim(agent, err);
 	if (run->journal.upgrade.kexec)
 		kho_kexec_unload();
 	if (r >= 0)
@@ -322,8 +328,11 @@ static void act_soon(struct kho_upgrade_run *run, enum kho_upgrade_action action
 		sd_event_add_defer(run->agent->event, &run->soon, on_soon, run);
 }
 
-/* What isn't written can't be gone on with by the next agent: then it isn't begun. */
-static bool note(struct kho_upgrade_run *run)
+/*
+ * What isn't written can't be gone on with by the next agent: then it isn't begun. What undoes or
+ * ends an upgrade is done all the same.
+ */
+static bool note(struct kho_upgrade_run *run, enum kho_upgrade_action action)
 {
 	struct kho_journal *journal = &run->journal;
 	enum kho_upgrade_state state = journal->upgrade.state;
@@ -335,7 +344,7 @@ static bool note(struct kho_upgrade_run *run)
 	if (kho_upgrade_disk_write(journal, &err) >= 0)
 		return true;
 	kho_agent_progress(run->agent, "the journal can't be written: %s", err.msg);
-	if (state > KHO_UPGRADE_MOVE)
+	if (state > KHO_UPGRADE_MOVE || action == KHO_UPGRADE_DO_ABORT_MOVE)
 		return true;
 	done(run, &err);
 	return false;
@@ -348,7 +357,7 @@ void kho_upgrade_carry(struct kho_upgrade_run *run, enum kho_upgrade_action acti
 		kho_upgrade_end(run);
 		return;
 	}
-	if (action == KHO_UPGRADE_WAIT || !note(run))
+	if (action == KHO_UPGRADE_WAIT || !note(run, action))
 		return;
 	run->hooks = kho_hooks_free(run->hooks);
 	if (action != KHO_UPGRADE_DO_ABORT_MOVE)
@@ -375,6 +384,12 @@ static bool heard_in_soak(struct kho_upgrade_run *run, const struct kho_err *err
 	return !other;
 }
 
+void kho_upgrade_move_trouble(struct kho_agent *agent, const struct kho_err *trouble)
+{
+	if (agent->upgrade)
+		agent->upgrade->trouble = *trouble;
+}
+
 bool kho_upgrade_heard(struct kho_agent *agent, const struct kho_err *err)
 {
 	struct kho_upgrade_run *run = agent->upgrade;
@@ -389,7 +404,11 @@ bool kho_upgrade_heard(struct kho_agent *agent, const struct kho_err *err)
 		return true;
 	case KHO_UPGRADE_MOVE:
 		run->committed = err->code >= 0;
-		done(run, err);
+		if (run->committed)
+			kho_upgrade_carry(run, kho_upgrade_moved(&run->journal.upgrade,
+								 &run->trouble));
+		else
+			done(run, err);
 		return true;
 	case KHO_UPGRADE_RETIRE:
 		/* not the way out: everything is this kernel's again */

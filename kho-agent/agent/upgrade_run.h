@@ -50,6 +50,9 @@ int kho_upgrade_run_commit(struct kho_agent *agent, struct kho_err *err);
 int kho_upgrade_run_abort(struct kho_agent *agent, const struct kho_err *why,
 			  struct kho_err *err);
 
+/* Its move is committed and not all went well since: said before its end is. */
+void kho_upgrade_move_trouble(struct kho_agent *agent, const struct kho_err *trouble);
+
 /* From kho_agent_answer(): whether it was the upgrade's to hear. */
 bool kho_upgrade_heard(struct kho_agent *agent, const struct kho_err *err);
 

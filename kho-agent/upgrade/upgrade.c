@@ -112,6 +112,13 @@ enum kho_upgrade_action kho_upgrade_done(struct kho_upgrade *upgrade, const stru
 	return err->code < 0 ? went_wrong(upgrade, err) : succeeded(upgrade);
 }
 
+enum kho_upgrade_action kho_upgrade_moved(struct kho_upgrade *upgrade, const struct kho_err *trouble)
+{
+	if (upgrade->state == KHO_UPGRADE_MOVE && trouble->code < 0 && !upgrade->aborting)
+		return hold(upgrade, trouble);
+	return succeeded(upgrade);
+}
+
 enum kho_upgrade_action kho_upgrade_hello(struct kho_upgrade *upgrade)
 {
 	return upgrade->state == KHO_UPGRADE_SPAWN ? succeeded(upgrade) : KHO_UPGRADE_WAIT;

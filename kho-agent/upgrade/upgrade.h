@@ -23,8 +23,9 @@
  *	                                   failover.h; then nothing is left to reclaim)
  *
  * Until RETIRE there's always a way back to where it began. SOAK is held if what was to
- * end it has failed, or if it's wanted so: then only an operator's word ends it. Without
- * workloads there's no MOVE, and CHECK is of the machine and the image only.
+ * end it has failed, if something went wrong behind the move's commit, or if it's wanted so:
+ * then only an operator's word ends it. Without workloads there's no MOVE, and CHECK is of the
+ * machine and the image only.
  *
  * An abort while the move goes on is the move's to carry out: it fails then, unless it
  * was past its commit already, in which case it's rolled back when it's done.
@@ -87,6 +88,13 @@ enum kho_upgrade_action kho_upgrade_begin(struct kho_upgrade *upgrade);
 
 /* What the state is about is over: err->code 0, or failed. Ignored in SOAK and when over. */
 enum kho_upgrade_action kho_upgrade_done(struct kho_upgrade *upgrade, const struct kho_err *err);
+
+/*
+ * MOVE is past its commit and over. If its code isn't 0, @trouble is what went wrong behind the
+ * commit: SOAK is held then, for nobody may have seen it when the way back is gone.
+ */
+enum kho_upgrade_action kho_upgrade_moved(struct kho_upgrade *upgrade,
+					  const struct kho_err *trouble);
 
 /*
  * The new kernel's agent has said hello. It ends SPAWN and nothing else: an agent that was

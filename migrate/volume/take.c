@@ -2,7 +2,7 @@
 /*
  * Volumes on the new side: mounted from a snapshot whose writes stay in memory, then
  * merged into the disk at commit. The store is a sparse file in /run behind a loop
- * device; a snapshot whose store is full is invalid, which is seen before commit.
+ * device; a snapshot whose store is full is invalid, which check() sees before commit.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -138,19 +138,60 @@ int kho_volume_take(const struct kho_volume *volume, const char *disk,
 	return r < 0 ? kho_wrap(err, r, "volume %s", volume->name) : 0;
 }
 
-/* "16/524288 16": allocated/total and metadata; equal: nothing is left to merge. */
-static int is_merged(const char *name, struct kho_err *err)
+/* "16/524288 16" is well; "Invalid", "Overflow" and others are words. */
+int kho_volume_parse_status(const char *status, struct kho_volume_status *ret)
 {
 	unsigned long long used, total, metadata;
-	char status[KHO_DM_TEXT];
-	int r = kho_dm_status(name, status, err);
+
+	if (sscanf(status, "%llu/%llu %llu", &used, &total, &metadata) != 3)
+		return -EIO;
+	*ret = (struct kho_volume_status){ used, total, metadata };
+	return 0;
+}
+
+static int is_merged(const char *name, struct kho_err *err)
+{
+	struct kho_volume_status status;
+	char text[KHO_DM_TEXT];
+	int r = kho_dm_status(name, text, err);
 
 	if (r < 0)
 		return r;
-	if (sscanf(status, "%llu/%llu %llu", &used, &total, &metadata) != 3)
+	if (kho_volume_parse_status(text, &status) < 0)
 		return kho_fail(err, -EIO, "the snapshot of %s says \"%.60s\"; what was written "
-				"since the move began is lost", name, status);
-	return used == metadata;
+				"since the move began is lost", name, text);
+	return status.used == status.metadata;
+}
+
+int kho_volume_check(const struct kho_volume *volume, struct kho_err *err)
+{
+	struct kho_volume_status status;
+	char name[KHO_VOLUME_PATH], text[KHO_DM_TEXT], type[KHO_DM_TYPE];
+	int r;
+
+	kho_volume_dm_name(volume, name);
+	r = kho_dm_type(name, type, err);
+	if (r >= 0 && strcmp(type, "snapshot") != 0)
+		return 0;
+	if (r >= 0)
+		r = kho_dm_status(name, text, err);
+	if (r < 0)
+		return kho_wrap(err, r, "volume %s", volume->name);
+	if (kho_volume_parse_status(text, &status) < 0 || status.used >= status.total)
+		return kho_fail(err, -ENOSPC, "volume %s: more than %lld MiB were written between "
+				"the switch and commit, for which there's no room (\"%.60s\"); move "
+				"when less is written", volume->name, STORE_SIZE >> 20, text);
+	return 0;
+}
+
+enum kho_volume_merge kho_volume_merge(const struct kho_volume *volume)
+{
+	char name[KHO_VOLUME_PATH], type[KHO_DM_TYPE];
+
+	kho_volume_dm_name(volume, name);
+	if (kho_dm_type(name, type, NULL) < 0 || strcmp(type, "snapshot-merge") != 0)
+		return KHO_MERGE_NONE;
+	return is_merged(name, NULL) == 1 ? KHO_MERGE_OVER : KHO_MERGE_GOES_ON;
 }
 
 /* Device-mapper tells of a merge's end by nothing but its status. */
@@ -209,6 +250,9 @@ int kho_volume_settle(const struct kho_volume *volume, const char *disk, struct 
 	/* an agent that was killed may have got this far */
 	if (r >= 0 && strcmp(type, "linear") == 0)
 		return 0;
+	if (r >= 0 && kho_volume_merge(volume) == KHO_MERGE_GOES_ON)
+		return kho_fail(err, -EBUSY, "volume %s isn't merged yet; it goes on, see dmsetup "
+				"status", volume->name);
 	if (r >= 0)
 		r = kho_dm_replace(name, &linear, err);
 	return r < 0 ? kho_wrap(err, r, "volume %s", volume->name) : 0;

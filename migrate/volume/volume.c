@@ -174,8 +174,14 @@ int kho_volume_freeze(const struct kho_volume *volume, struct kho_err *err)
 int kho_volume_release(const struct kho_volume *volume, struct kho_err *err)
 {
 	char name[KHO_VOLUME_PATH];
-	int r = kho_volume_freeze(volume, err);
+	int r;
 
+	/* one that isn't here isn't mounted either, which is told below */
+	if (kho_volume_merge(volume) == KHO_MERGE_GOES_ON)
+		return kho_fail(err, -EBUSY, "volume %s: what was written before the last commit isn't "
+				"all on its disk yet; try again when dmsetup status says so",
+				volume->name);
+	r = kho_volume_freeze(volume, err);
 	if (r < 0)
 		return r;
 	kho_volume_dm_name(volume, name);

@@ -77,7 +77,18 @@ void kho_volume_end_store(struct kho_volume_store *store);
 
 int kho_volume_take(const struct kho_volume *volume, const char *disk,
 		    const struct kho_volume_store *store, struct kho_err *err);
+/* Before commit. -ENOSPC: more was written than there's room for, and is lost but on the old side. */
+int kho_volume_check(const struct kho_volume *volume, struct kho_err *err);
 int kho_volume_keep(const struct kho_volume *volume, struct kho_err *err);
+/* What was written before commit is on its way to the disk from keep() on; settle() is then due. */
+enum kho_volume_merge {
+	KHO_MERGE_NONE,			/* or it's settled */
+	KHO_MERGE_GOES_ON,
+	KHO_MERGE_OVER,
+};
+
+enum kho_volume_merge kho_volume_merge(const struct kho_volume *volume);
+/* -EBUSY: it's merging. */
 int kho_volume_settle(const struct kho_volume *volume, const char *disk, struct kho_err *err);
 int kho_volume_drop(const struct kho_volume *volume, struct kho_err *err);
 

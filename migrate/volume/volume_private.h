@@ -6,6 +6,14 @@
 #include "migrate/volume/dm.h"
 #include "migrate/volume/volume.h"
 
+/* Of a snapshot, in sectors; its store is full of metadata only when all is merged. */
+struct kho_volume_status {
+	uint64_t used, total, metadata;
+};
+
+/* What dm says of it. -EIO: it's invalid. */
+int kho_volume_parse_status(const char *status, struct kho_volume_status *ret);
+
 void kho_volume_dm_name(const struct kho_volume *volume, char ret[KHO_VOLUME_PATH]);
 
 /* /dev/mapper/kho-NAME at its mount point, which is made if it's missing. */

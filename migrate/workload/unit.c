@@ -24,6 +24,7 @@
 #define RELOADED	"/run/kho-agent/reloaded"	/* reload.h */
 #define DROP_IN_MAX	65536
 #define NOTED_WATCHDOG	"# watchdog: "		/* us */
+#define NOTED_MAIN	"# main process: "
 
 int kho_unit_check_name(const char *name, struct kho_err *err)
 {
@@ -126,20 +127,48 @@ static int write_drop_in(const char *name, const char *text, struct kho_err *err
 	return r < 0 ? r : kho_systemd_reload(RELOADED, err);
 }
 
+/* @ret is what systemd says of @property, in the words of systemctl show. */
+static int show_one(const char *name, const char *property, struct kho_proc_result *ret,
+		    struct kho_err *err)
+{
+	const char *const argv[] = { "systemctl", "show", property, "--", name, NULL };
+	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
+	int r = kho_proc_run(&spec, ret, err);
+
+	if (r >= 0)
+		ret->out[strcspn(ret->out, "\n")] = '\0';
+	return r;
+}
+
+/* An agent that was killed may have removed it, and systemd not have heard of that. */
+static int reload_if_needed(const char *name, struct kho_err *err)
+{
+	struct kho_proc_result result;
+	int r = show_one(name, "-PNeedDaemonReload", &result, err);
+	bool needed;
+
+	if (r < 0)
+		return r;
+	needed = strcmp(result.out, "yes") == 0;
+	kho_proc_result_done(&result);
+	return needed ? kho_systemd_reload(RELOADED, err) : 0;
+}
+
 static int remove_drop_in(const char *name, struct kho_err *err)
 {
 	char path[KHO_UNIT_PATH];
 
 	drop_in_path(name, false, path);
 	if (unlink(path) < 0)
-		return errno == ENOENT ? 0 : kho_fail_errno(err, -errno, "%s", path);
+		return errno == ENOENT ? reload_if_needed(name, err) :
+					 kho_fail_errno(err, -errno, "%s", path);
 	drop_in_path(name, true, path);
 	rmdir(path);	/* stays if there's more in it */
 	return kho_systemd_reload(RELOADED, err);
 }
 
-/* What its watchdog was when it was let go; 0: none, or it wasn't. */
-static uint64_t noted_watchdog(const char *name)
+/* A number that let_go() has noted; 0: none. */
+static uint64_t noted(const char *name, const char *what)
 {
 	_cleanup_free_ char *text = NULL;
 	char path[KHO_UNIT_PATH];
@@ -148,14 +177,21 @@ static uint64_t noted_watchdog(const char *name)
 	drop_in_path(name, false, path);
 	if (kho_file_read(path, DROP_IN_MAX, &text, NULL, NULL) < 0)
 		return 0;
-	at = strstr(text, NOTED_WATCHDOG);
-	return at ? strtoull(at + strlen(NOTED_WATCHDOG), NULL, 10) : 0;
+	at = strstr(text, what);
+	return at ? strtoull(at + strlen(what), NULL, 10) : 0;
+}
+
+pid_t kho_unit_main_let_go(const char *name)
+{
+	uint64_t pid = noted(name, NOTED_MAIN);
+
+	return pid <= INT32_MAX ? (pid_t)pid : 0;
 }
 
 /* SIGKILL counts as success, so that the unit is left inactive, not failed. */
 int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_err *err)
 {
-	uint64_t watchdog = unit->watchdog_usec ?: noted_watchdog(name);
+	uint64_t watchdog = unit->watchdog_usec ?: noted(name, NOTED_WATCHDOG);
 	char text[512];
 	int r;
 
@@ -164,11 +200,12 @@ int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_er
 	snprintf(text, sizeof(text),
 		 "# The workload moves to another kernel (kho-agent)\n"
 		 NOTED_WATCHDOG "%llu\n"
+		 NOTED_MAIN "%d\n"
 		 "[Service]\n"
 		 "Restart=no\n"
 		 "SuccessExitStatus=SIGKILL\n"
 		 "ExecStop=\n"
-		 "ExecStopPost=\n", (unsigned long long)watchdog);
+		 "ExecStopPost=\n", (unsigned long long)watchdog, (int)unit->main_pid);
 	r = write_drop_in(name, text, err);
 	return r < 0 || !watchdog ? r : kho_watchdog_set(unit->main_pid, 0, err);
 }
@@ -181,15 +218,12 @@ bool kho_unit_is_dead(pid_t main_pid)
 /* It died while its Restart= was taken from it: what that says about a death by a signal. */
 static int start_if_it_says(const char *name, struct kho_err *err)
 {
-	const char *const argv[] = { "systemctl", "show", "-PRestart", "--", name, NULL };
-	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
 	struct kho_proc_result result;
-	int r = kho_proc_run(&spec, &result, err);
+	int r = show_one(name, "-PRestart", &result, err);
 	bool wanted;
 
 	if (r < 0)
 		return r;
-	result.out[strcspn(result.out, "\n")] = '\0';
 	wanted = strcmp(result.out, "always") == 0 || strcmp(result.out, "on-failure") == 0 ||
 		 strncmp(result.out, "on-ab", 5) == 0;	/* abnormal, abort */
 	kho_proc_result_done(&result);
@@ -199,12 +233,17 @@ static int start_if_it_says(const char *name, struct kho_err *err)
 
 int kho_unit_hold(const char *name, pid_t main_pid, struct kho_err *err)
 {
-	uint64_t watchdog = noted_watchdog(name);
-	int r = remove_drop_in(name, err);
+	uint64_t watchdog = noted(name, NOTED_WATCHDOG);
+	bool dead = kho_unit_is_dead(main_pid);
+	int watched = 0, r;
 
-	if (r >= 0 && kho_unit_is_dead(main_pid))
-		return start_if_it_says(name, err);
-	return r < 0 || !watchdog || !main_pid ? r : kho_watchdog_set(main_pid, watchdog, err);
+	/* first, for the note of it goes with the drop-in */
+	if (watchdog && main_pid && !dead)
+		watched = kho_watchdog_set(main_pid, watchdog, err);
+	r = remove_drop_in(name, err);
+	if (r < 0)
+		return r;
+	return dead ? start_if_it_says(name, err) : watched;
 }
 
 /*

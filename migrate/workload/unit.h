@@ -57,6 +57,9 @@ int kho_unit_show(const char *name, struct kho_unit *ret, struct kho_err *err);
 int kho_unit_let_go(const char *name, const struct kho_unit *unit, struct kho_err *err);
 int kho_unit_hold(const char *name, pid_t main_pid, struct kho_err *err);
 
+/* The main process that it had then; 0: it had none, or it isn't let go. */
+pid_t kho_unit_main_let_go(const char *name);
+
 /* Its main process is gone; one that has none (0) isn't. */
 bool kho_unit_is_dead(pid_t main_pid);
 

@@ -6,7 +6,7 @@ all of it is whole: after a move that was undone, and after one that wasn't."""
 import re
 
 from lib.upgrade import move, report, spawn
-from lib.zoo import SCOPE, ask, give_loopback, start, start_scope, start_zoo
+from lib.zoo import SCOPE, ask, give_loopback, is_heard, pids, start, start_scope, start_zoo
 
 TIME_LIMIT = 900
 MOVE_SECONDS = 360 # of CRIU's time for 200 tasks, again in each round
@@ -22,12 +22,6 @@ def configure(shell):
     text = "".join(f"[Workload {name}]\nUnit={unit}\nMaxBlackoutSec=60\n"
                    for name, unit in UNITS.items())
     shell.write_file("/etc/kho-agent/kho-agent.conf", text.encode())
-
-
-def pids(shell, unit):
-    """Of all processes of the unit."""
-    group = shell.run(f"systemctl show -P ControlGroup {unit}")
-    return sorted(shell.run(f"cat '/sys/fs/cgroup{group}/cgroup.procs'").split())
 
 
 def longest(text):
@@ -65,9 +59,7 @@ def check_journal(new, since):
 
 def check_watchdog(lab, new):
     """It's heard, so it lives for long; it hangs, so it's ended and started again."""
-    beats = int(ask(new, "zoo-notify").split()[1])
-    new.wait_until("systemctl show -P StatusText lab-zoo-notify | awk '{exit !($2 > "
-                   f"{beats + 40})}}'", 60, "word of the service")
+    is_heard(new)
     shown = new.run(f"systemctl show -p {PROPERTIES} lab-zoo-notify")
     lab.step("notify: " + " ".join(shown.split("\n")))
     assert "ActiveState=active" in shown and "WatchdogUSec=10s" in shown, shown

@@ -15,6 +15,8 @@ FAULTS = (
     Fault(18, "CRIU can't be killed in a pre-dump and the dump, and the health command says no",
           old="pre-copy after kill-criu 100\ndump after kill-criu 100", health="/usr/bin/false",
           says="health"),
+    Fault(51, "the new kernel can't undo, and is stopped", new="undo-restore before error",
+          health="/usr/bin/false", says="health", lost=True),
 )
 LAST = Fault(15, "both agents are killed after commit", old="commit after kill",
              new="announce before kill")

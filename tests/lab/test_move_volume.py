@@ -1,10 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A data volume moves with redis that appends to it: a move that fails leaves both where
-they were, one that succeeds brings all that was acknowledged; the file system is clean."""
+they were, also if more is written before commit than there's room for; one that succeeds brings all
+that was acknowledged; the file system is clean."""
 
 from lib.qemu import Disk
 from lib.service import REDIS_ON_VOLUME, make_file_system, mount_for_redis, start_redis
 from lib.upgrade import move, report, retire, spawn
+
+SECTORS = 1 << 20
+# ends well, whatever becomes of what it writes
+FILL = "/usr/bin/find /srv/data -maxdepth 0 -exec dd if=/dev/zero of={}/fill bs=1M count=300 conv=fsync ;"
 
 CONFIG = """
 [Workload redis]
@@ -12,6 +17,7 @@ Unit=redis-server.service
 Volumes=data
 MaxBlackoutSec=20
 HealthCommand={health}
+HealthTimeoutSec=50
 
 [Volume data]
 Function={function}
@@ -28,7 +34,7 @@ def configure(shell, function, health):
 
 def set_up(shell):
     """A file system on the data disk, and redis that keeps its log there."""
-    function = make_file_system(shell, 262144)
+    function = make_file_system(shell, SECTORS)
     configure(shell, function, "/usr/bin/false")
     mount_for_redis(shell)
     start_redis(shell, options=REDIS_ON_VOLUME)
@@ -42,26 +48,29 @@ def write(shell, name, count):
     assert shell.run(f"redis-cli llen {name}") == str(count)
 
 
-def stays(lab, old):
-    """The health command says no: all goes on where it was."""
+def stays(lab, old, why, name):
+    """The move is undone for that reason: all goes on where it was."""
     result = old.call("khoctl move", 180)
     lab.step(result.out.strip().splitlines()[-1])
-    assert result.rc != 0 and "health" in result.out and "besides" not in result.out, result.out
+    assert result.rc != 0 and why in result.out and "besides" not in result.out, result.out
     assert report(old)["workloads"][0]["result"] == "stayed"
     assert old.run("redis-cli llen first") == "500"
-    write(old, "second", 200)
+    write(old, name, 200)
     assert "kho-data" in old.run("findmnt -no SOURCE /srv/data")
 
 
 def test(lab):
     """A failure, a move, a look at the disk."""
-    machine = lab.machine(disks=[Disk("data", "128M")])
+    machine = lab.machine(disks=[Disk("data", "512M")])
     with machine.boot("old") as old:
         function = set_up(old)
         write(old, "first", 500)
         new = spawn(machine, old, "new-system", "ttyS1", "--cpus=2-3 --memory=1536M")
         new.wait_until("systemctl is-active kho-new.target", 60)
-        stays(lab, old)
+        stays(lab, old, "health", "second")
+        configure(old, function, FILL)
+        stays(lab, old, "for which there's no room", "more")
+        assert old.call("test -e /srv/data/fill").rc != 0
         configure(old, function, "/usr/bin/redis-cli ping")
         move(lab, old, new)
         for line in old.run("khoctl report").splitlines():
@@ -76,7 +85,7 @@ def test(lab):
         lab.step(new.run("e2fsck -fn /dev/mapper/kho-data 2>&1 | tail -n 2"))
         new.run("e2fsck -fn /dev/mapper/kho-data")
         new.run("mount /dev/mapper/kho-data /srv/data")
-        for name, count in (("first", 500), ("second", 200), ("third", 300), ("fourth", 100)):
+        for name, count in (("first", 500), ("second", 200), ("more", 200), ("third", 300), ("fourth", 100)):
             kept = new.run(f"cat /srv/data/appendonlydir/*.incr.aof | grep -ac -- '-of-{name}'")
             assert kept == str(count), (name, kept)
         assert machine.resets() == 0

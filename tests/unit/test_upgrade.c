@@ -64,6 +64,27 @@ START_TEST(without_workloads)
 }
 END_TEST
 
+/* Behind the move's commit: the way back isn't given up by itself. */
+START_TEST(trouble_holds)
+{
+	struct kho_upgrade upgrade = in(KHO_UPGRADE_MOVE), aborted = in(KHO_UPGRADE_MOVE);
+	enum kho_upgrade_action action;
+	struct kho_err err;
+
+	ck_assert_int_eq(kho_upgrade_moved(&upgrade, &bad), KHO_UPGRADE_DO_SOAK);
+	ck_assert(upgrade.held);
+	ck_assert_str_eq(upgrade.err.msg, "bad");
+	ck_assert_int_eq(kho_upgrade_soaked(&upgrade), KHO_UPGRADE_WAIT);
+	ck_assert_int_eq(kho_upgrade_commit(&upgrade, &action, &err), 0);
+	ck_assert_int_eq(action, KHO_UPGRADE_DO_RETIRE);
+	ck_assert_int_eq(upgrade.err.code, 0);
+
+	ck_assert_int_eq(abort_it(&aborted), KHO_UPGRADE_DO_ABORT_MOVE);
+	ck_assert_int_eq(kho_upgrade_moved(&aborted, &bad), KHO_UPGRADE_DO_ROLLBACK);
+	ck_assert(!aborted.held);
+}
+END_TEST
+
 /* What fails, and what comes then. */
 START_TEST(failures)
 {
@@ -346,6 +367,7 @@ int main(void)
 
 	tcase_add_test(tc, all_goes_well);
 	tcase_add_test(tc, without_workloads);
+	tcase_add_test(tc, trouble_holds);
 	tcase_add_test(tc, failures);
 	tcase_add_test(tc, held_after_a_failure);
 	tcase_add_test(tc, hold_and_keep);

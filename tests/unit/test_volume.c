@@ -7,6 +7,7 @@
 
 #include "migrate/volume/options.h"
 #include "migrate/volume/volume.h"
+#include "migrate/volume/volume_private.h"
 #include "tests/unit/run.h"
 
 static void expect(const char *text, unsigned long flags, const char *data)
@@ -48,6 +49,22 @@ START_TEST(of_others)
 }
 END_TEST
 
+/* In the kernel's words, dm-snap.c. */
+START_TEST(status_of_a_snapshot)
+{
+	static const char *const broken[] = { "Invalid", "Merge failed", "Overflow", "Unknown", "",
+					      "16/524288", "16 524288 16" };
+	struct kho_volume_status status;
+
+	ck_assert_int_eq(kho_volume_parse_status("16/524288 24", &status), 0);
+	ck_assert_uint_eq(status.used, 16);
+	ck_assert_uint_eq(status.total, 524288);
+	ck_assert_uint_eq(status.metadata, 24);
+	for (size_t i = 0; i < sizeof(broken) / sizeof(*broken); i++)
+		ck_assert_int_eq(kho_volume_parse_status(broken[i], &status), -EIO);
+}
+END_TEST
+
 START_TEST(too_long)
 {
 	char text[KHO_VOLUME_DATA + 1] = {};
@@ -83,6 +100,7 @@ static Suite *volume_suite(void)
 	tcase_add_test(tc, flags_and_data);
 	tcase_add_test(tc, the_last_one_counts);
 	tcase_add_test(tc, of_others);
+	tcase_add_test(tc, status_of_a_snapshot);
 	tcase_add_test(tc, too_long);
 	suite_add_tcase(suite, tc);
 	tc = tcase_create("mounts");

@@ -40,3 +40,16 @@ def ask(shell, folder, words="how are you"):
     answer = shell.call(f"{ZOO} ask /run/{folder} '{words}'")
     assert answer.rc == 0 and answer.out.startswith("ok"), f"{folder}:\n{answer.out}"
     return answer.out.strip()
+
+
+def pids(shell, unit):
+    """Of all processes of the unit."""
+    group = shell.run(f"systemctl show -P ControlGroup {unit}")
+    return sorted(shell.run(f"cat '/sys/fs/cgroup{group}/cgroup.procs'").split())
+
+
+def is_heard(shell):
+    """systemd gets word of the service that it watches, from now on, too."""
+    beats = int(ask(shell, "zoo-notify").split()[1])
+    shell.wait_until("systemctl show -P StatusText lab-zoo-notify | awk '{exit !($2 > "
+                     f"{beats + 40})}}'", 60, "word of the service")
