@@ -43,17 +43,9 @@ static int print_help(void)
 
 int fleet_report(const struct kho_err *err)
 {
-	fprintf(stderr, "khoctl: %s\n", err->msg);
-	switch (err->code) {
-	case -ETIMEDOUT: case -ECONNREFUSED:
-		return KHO_EXIT_TIMEOUT;
-	case -EACCES:
-		return KHO_EXIT_DENIED;
-	case -EIO: case -ENOMEM: case -EAGAIN:
-		return KHO_EXIT_FAILED;
-	default:
-		return KHO_EXIT_REFUSED;
-	}
+	int r = kho_report(err);
+
+	return err->code == -ECONNREFUSED ? KHO_EXIT_TIMEOUT : r;
 }
 
 int main(int argc, char **argv)

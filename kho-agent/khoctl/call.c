@@ -6,7 +6,10 @@
 #include <string.h>
 
 #include "api/api.h"
+#include "base/cleanup.h"
 #include "khoctl/khoctl.h"
+
+#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 
 struct pending {
 	struct kho_call *call;
@@ -56,9 +59,9 @@ void kho_show_progress(sd_json_variant *parameters)
 }
 
 /* What was never tried, because of how things are, is a refusal. */
-static int exit_code_of(uint64_t code)
+int kho_exit_code(int code)
 {
-	switch (code) {
+	switch (-code) {
 	case ETIMEDOUT:
 		return KHO_EXIT_TIMEOUT;
 	case EKEYREJECTED: case EKEYREVOKED:
@@ -68,29 +71,45 @@ static int exit_code_of(uint64_t code)
 	case EINVAL: case EBUSY: case ENOENT: case ENODEV: case ERANGE: case EEXIST:
 	case ENOEXEC: case ENOTCONN: case EALREADY: case E2BIG: case ENOSPC: case EBADMSG:
 	case EPROTONOSUPPORT: case EOPNOTSUPP: case EPERM: case EXDEV: case ENXIO:
+	case ENOTUNIQ: case EFBIG: case ENAMETOOLONG:
 		return KHO_EXIT_REFUSED;
 	default:
 		return KHO_EXIT_FAILED;
 	}
 }
 
+int kho_report(const struct kho_err *err)
+{
+	_cleanup_variant_ sd_json_variant *v = NULL;
+
+	if (arg_json && sd_json_buildo(&v, SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
+				       SD_JSON_BUILD_PAIR_STRING("message", err->msg)) >= 0)
+		kho_print_json(v);
+	fprintf(stderr, "khoctl: %s\n", err->msg);
+	return kho_exit_code(err->code);
+}
+
+/* Of Varlink itself, which has no message. */
+static int report_protocol(const char *error_id, sd_json_variant *parameters)
+{
+	const char *parameter = kho_field_text(parameters, "parameter");
+	struct kho_err err;
+	int r;
+
+	kho_fail(&err, sd_varlink_error_to_errno(error_id, parameters), "the agent answered %s%s%s",
+		 error_id, parameter ? ": " : "", parameter ?: "");
+	r = kho_report(&err);
+	return strcmp(error_id, SD_VARLINK_ERROR_DISCONNECTED) == 0 ? KHO_EXIT_NO_AGENT : r;
+}
+
 int kho_report_error(const char *error_id, sd_json_variant *parameters)
 {
-	const char *message = kho_field_text(parameters, "message");
-	const char *parameter = kho_field_text(parameters, "parameter");
-
-	if (arg_json && parameters)
+	if (strcmp(error_id, KHO_API_ERROR) != 0)
+		return report_protocol(error_id, parameters);
+	if (arg_json)
 		kho_print_json(parameters);
-	if (message)
-		fprintf(stderr, "khoctl: %s\n", message);
-	else
-		fprintf(stderr, "khoctl: the agent answered %s%s%s\n", error_id,
-			parameter ? ": " : "", parameter ?: "");
-	if (strcmp(error_id, KHO_API_ERROR) == 0)
-		return exit_code_of(kho_field_number(parameters, "code"));
-	if (strcmp(error_id, SD_VARLINK_ERROR_DISCONNECTED) == 0)
-		return KHO_EXIT_NO_AGENT;
-	return KHO_EXIT_FAILED;
+	fprintf(stderr, "khoctl: %s\n", kho_field_text(parameters, "message") ?: "no reason given");
+	return kho_exit_code(-(int)kho_field_number(parameters, "code"));
 }
 
 static int got_reply(sd_varlink *link, sd_json_variant *parameters, const char *error_id,
@@ -113,7 +132,10 @@ static int got_reply(sd_varlink *link, sd_json_variant *parameters, const char *
 
 static int call_failed(int r)
 {
-	fprintf(stderr, "khoctl: the call to the agent failed: %s\n", strerror(-r));
+	struct kho_err err;
+
+	kho_fail_errno(&err, r, "the call to the agent failed");
+	kho_report(&err);
 	return KHO_EXIT_FAILED;
 }
 
@@ -144,16 +166,18 @@ static int run(sd_varlink *link, struct pending *pending)
 int kho_connect(sd_varlink **ret)
 {
 	int r = sd_varlink_connect_address(ret, arg_socket);
+	struct kho_err err;
 
 	if (r >= 0)
 		return KHO_EXIT_OK;
 	if (r == -EACCES || r == -EPERM) {
-		fprintf(stderr, "khoctl: only root, and members of the group that ReadGroup= in [API] "
-			"of kho-agent.conf names, may ask the agent; run it as one of them\n");
-		return KHO_EXIT_DENIED;
+		kho_fail(&err, -EACCES, "only root, and members of the group that ReadGroup= in [API] of "
+			 "kho-agent.conf names, may ask the agent; run it as one of them");
+		return kho_report(&err);
 	}
-	fprintf(stderr, "khoctl: no agent answers at %s (%s); is kho-agent.service running?\n",
-		arg_socket, strerror(-r));
+	kho_fail(&err, r, "no agent answers at %s (%s); is kho-agent.service running?", arg_socket,
+		 strerror(-r));
+	kho_report(&err);
 	return KHO_EXIT_NO_AGENT;
 }
 
@@ -176,7 +200,7 @@ int kho_call(struct kho_call *call, sd_json_variant **ret)
 int kho_call_and_show(struct kho_call *call, const char *part,
 		      void (*print)(sd_json_variant *answer))
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	_cleanup_variant_ sd_json_variant *answer = NULL;
 	sd_json_variant *shown;
 	int r = kho_call(call, &answer);
 

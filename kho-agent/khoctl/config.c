@@ -10,15 +10,14 @@
 
 static int refuse(const struct kho_err *err)
 {
-	if (arg_json) {
-		__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
 
-		if (sd_json_buildo(&v, SD_JSON_BUILD_PAIR_BOOLEAN("valid", false),
-				   SD_JSON_BUILD_PAIR_STRING("message", err->msg)) >= 0)
-			kho_print_json(v);
-	}
+	if (arg_json && sd_json_buildo(&v, SD_JSON_BUILD_PAIR_BOOLEAN("valid", false),
+				       SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
+				       SD_JSON_BUILD_PAIR_STRING("message", err->msg)) >= 0)
+		kho_print_json(v);
 	fprintf(stderr, "khoctl: %s\n", err->msg);
-	return KHO_EXIT_REFUSED;
+	return kho_exit_code(err->code);
 }
 
 static int check(void)
@@ -49,7 +48,7 @@ static int show(void)
 	struct kho_err err;
 
 	if (kho_config_text(&text, &err) < 0)
-		return refuse(&err);
+		return kho_report(&err);
 	fputs(text, stdout);
 	return KHO_EXIT_OK;
 }

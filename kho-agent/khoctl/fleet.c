@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* khoctl fleet: by kho-fleet, a program of its own, which khoctl becomes. */
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -13,6 +12,7 @@
 int verb_fleet(int argc, char **argv)
 {
 	char *args[ARGUMENTS + 3] = { (char *)(uintptr_t)"kho-fleet" };
+	struct kho_err err;
 	int nr = 1;
 
 	if (argc > ARGUMENTS)
@@ -22,6 +22,6 @@ int verb_fleet(int argc, char **argv)
 	for (int i = 1; i < argc; i++)
 		args[nr++] = argv[i];
 	execv(PROGRAM, args);
-	fprintf(stderr, "khoctl: " PROGRAM ": %s; install the package kho-fleet\n", strerror(errno));
-	return KHO_EXIT_REFUSED;
+	kho_fail(&err, -errno, PROGRAM ": %s; install the package kho-fleet", strerror(errno));
+	return kho_report(&err);
 }

@@ -124,10 +124,7 @@ static int read_json(const char *path, sd_json_variant **ret)
 	if (r >= 0 && sd_json_parse(text, 0, ret, NULL, NULL) < 0)
 		r = kho_fail(&err, -EBADMSG, "%s isn't JSON; give what khoctl --json show or report "
 			     "printed", path);
-	if (r >= 0)
-		return KHO_EXIT_OK;
-	fprintf(stderr, "khoctl: %s\n", err.msg);
-	return KHO_EXIT_REFUSED;
+	return r < 0 ? kho_report(&err) : KHO_EXIT_OK;
 }
 
 /* Errors are told, since it may be called for a call's answer. */
@@ -142,10 +139,8 @@ static int draw(sd_json_variant *upgrade)
 	if (r != KHO_EXIT_OK)
 		return r;
 	r = timeline ? kho_timeline_parse(upgrade, client, timeline, &err) : -ENOMEM;
-	if (r == -EBADMSG) {
-		fprintf(stderr, "khoctl: %s\n", err.msg);
-		return KHO_EXIT_REFUSED;
-	}
+	if (r == -EBADMSG)
+		return kho_report(&err);
 	if (r < 0 || kho_timeline_draw(timeline, &svg) < 0)
 		return KHO_EXIT_FAILED;
 	fputs(svg, stdout);

@@ -95,12 +95,6 @@ static int parse_build_option(int option, struct build_options *opts)
 	}
 }
 
-static int report(struct kho_err *err)
-{
-	fprintf(stderr, "khoctl: %s\n", err->msg);
-	return err->code == -EINVAL ? KHO_EXIT_REFUSED : KHO_EXIT_FAILED;
-}
-
 static int show_dir(const char *path)
 {
 	struct kho_image_dir dir = { .fd = -EBADF };
@@ -111,7 +105,7 @@ static int show_dir(const char *path)
 		r = kho_image_dir_verify(&dir, &err);
 	if (r < 0) {
 		kho_image_dir_done(&dir);
-		return report(&err);
+		return kho_report(&err);
 	}
 	if (arg_json)
 		printf("{\"name\":\"%s\",\"release\":\"%s\",\"path\":\"%s\"}\n", dir.manifest.name,
@@ -181,7 +175,7 @@ int kho_image_build_verb(int argc, char **argv, const char *created_by)
 	opts.spec.extras = opts.extras;
 	r = opts.system ? build_with_system(&opts, &err) : kho_image_build(&opts.spec, &err);
 	if (r < 0)
-		return report(&err);
+		return kho_report(&err);
 	snprintf(path, sizeof(path), "%s/%s", opts.spec.output_dir, opts.spec.name);
 	return show_dir(path);
 }

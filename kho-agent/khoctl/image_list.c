@@ -29,14 +29,6 @@ static void listing_done(struct listing *listing)
 	sd_json_variant_unref(listing->refused);
 }
 
-static int report(const struct kho_err *err)
-{
-	fprintf(stderr, "khoctl: %s\n", err->msg);
-	return err->code == -EKEYREJECTED || err->code == -EKEYREVOKED ? KHO_EXIT_IMAGE :
-	       err->code == -EINVAL || err->code == -ENOENT || err->code == -ENOTUNIQ ?
-	       KHO_EXIT_REFUSED : KHO_EXIT_FAILED;
-}
-
 static int begin(struct listing *listing, struct kho_err *err)
 {
 	_cleanup_free_ struct kho_config *config = NULL;
@@ -241,7 +233,7 @@ int verb_image_list(int argc, char **argv)
 		r = list_refused(&listing, &err);
 	if (r >= 0 && arg_json)
 		r = print_lists(&listing, &err);
-	return r < 0 ? report(&err) : KHO_EXIT_OK;
+	return r < 0 ? kho_report(&err) : KHO_EXIT_OK;
 }
 
 /* ---- inspect ---- */
@@ -296,7 +288,7 @@ int verb_image_inspect(int argc, char **argv)
 		r = kho_image_look(argv[1], listing.keyring, KHO_REFUSED_DIR, &look, &err);
 	if (r >= 0)
 		r = print_inspected(&listing, &look, &err);
-	return r < 0 ? report(&err) : KHO_EXIT_OK;
+	return r < 0 ? kho_report(&err) : KHO_EXIT_OK;
 }
 
 /* ---- clear ---- */
@@ -309,5 +301,5 @@ int verb_image_clear(int argc, char **argv)
 	if (argc != 2)
 		return kho_usage_error("image %s takes a digest", argv[0]);
 	r = kho_refused_clear(KHO_REFUSED_DIR, argv[1], &err);
-	return r < 0 ? report(&err) : KHO_EXIT_OK;
+	return r < 0 ? kho_report(&err) : KHO_EXIT_OK;
 }

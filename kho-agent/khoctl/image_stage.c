@@ -22,13 +22,6 @@
 #define MAX_WORDS	48
 #define MADE_BY		"khoctl image stage"
 
-static int tell(const struct kho_err *err)
-{
-	fprintf(stderr, "khoctl: %s\n", err->msg);
-	return err->code == -ETIMEDOUT || err->code == -ENOMEM || err->code == -EIO ?
-		KHO_EXIT_FAILED : KHO_EXIT_REFUSED;
-}
-
 static bool was_staged(const struct kho_image_dir *dir)
 {
 	return strncmp(dir->manifest.created_by, MADE_BY, strlen(MADE_BY)) == 0;
@@ -117,17 +110,17 @@ int verb_image_stage(int argc, char **argv)
 	if (argc != 2)
 		return kho_usage_error("image stage takes a kernel release");
 	if (kho_config_load(&config, &err) < 0)
-		return tell(&err);
+		return kho_report(&err);
 	if (!config->stage) {
 		puts("nothing is staged: [Image] Stage=no");
 		return KHO_EXIT_OK;
 	}
 	r = check_ours(argv[1], &err);
 	if (r < 0 && r != -ENOENT)
-		return tell(&err);
+		return kho_report(&err);
 	r = build(config, argv[1]);
 	if (r == KHO_EXIT_OK && link_newest(&err) < 0)
-		return tell(&err);
+		return kho_report(&err);
 	return r;
 }
 
@@ -146,5 +139,5 @@ int verb_image_unstage(int argc, char **argv)
 		r = 0;
 	if (r >= 0)
 		r = link_newest(&err);
-	return r < 0 ? tell(&err) : KHO_EXIT_OK;
+	return r < 0 ? kho_report(&err) : KHO_EXIT_OK;
 }

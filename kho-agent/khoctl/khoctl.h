@@ -12,6 +12,8 @@
 #include <systemd/sd-json.h>
 #include <systemd/sd-varlink.h>
 
+#include "base/err.h"
+
 enum kho_exit {
 	KHO_EXIT_OK = 0,
 	KHO_EXIT_FAILED = 1,		/* it was tried and did not work */
@@ -86,6 +88,12 @@ int kho_call(struct kho_call *call, sd_json_variant **ret);
 
 /* Connects to the agent; otherwise says why it can't. An exit code. */
 int kho_connect(sd_varlink **ret);
+
+/* Of a negative errno, as in docs/runbook.md. */
+int kho_exit_code(int code);
+
+/* Says what went wrong: with --json as the agent's errors, {code, message}. Its exit code. */
+int kho_report(const struct kho_err *err);
 
 /* Says what the agent refused; an exit code. */
 int kho_report_error(const char *error_id, sd_json_variant *parameters);

@@ -291,10 +291,8 @@ int verb_upgrade(int argc, char **argv)
 
 	if (r)
 		return r;
-	if (opts.if_needed && is_needed(opts.image, &needed, &err) < 0) {
-		fprintf(stderr, "khoctl: %s\n", err.msg);
-		return KHO_EXIT_REFUSED;
-	}
+	if (opts.if_needed && is_needed(opts.image, &needed, &err) < 0)
+		return kho_report(&err);
 	if (!needed)
 		return KHO_EXIT_OK;
 	return opts.dry_run ? plan(&opts) : upgrade(&opts);

@@ -107,20 +107,6 @@ static int tell(const char *name, const char *state)
 	return KHO_EXIT_OK;
 }
 
-static int exit_code(const struct kho_err *err)
-{
-	fprintf(stderr, "khoctl: %s\n", err->msg);
-	switch (err->code) {
-	case -ENOENT:
-	case -EINVAL:
-	case -EEXIST:
-	case -EBUSY:
-		return KHO_EXIT_REFUSED;
-	default:
-		return KHO_EXIT_FAILED;
-	}
-}
-
 int verb_volume(int argc, char **argv)
 {
 	struct kho_err err = {};
@@ -130,6 +116,6 @@ int verb_volume(int argc, char **argv)
 	if (argc != 3 || (!starts && strcmp(argv[1], "stop") != 0))
 		return kho_usage_error("volume takes \"start\" or \"stop\", and a name");
 	if ((starts ? start : stop)(argv[2], &state, &err) < 0)
-		return exit_code(&err);
+		return kho_report(&err);
 	return tell(argv[2], state);
 }

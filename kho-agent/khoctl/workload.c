@@ -132,10 +132,8 @@ static int list_all(void)
 	_cleanup_free_ struct kho_config *config = NULL;
 	struct kho_err err;
 
-	if (kho_config_load(&config, &err) < 0) {
-		fprintf(stderr, "khoctl: %s\n", err.msg);
-		return KHO_EXIT_REFUSED;
-	}
+	if (kho_config_load(&config, &err) < 0)
+		return kho_report(&err);
 	if (build(config, &answer) < 0)
 		return KHO_EXIT_FAILED;
 	if (arg_json)

@@ -2,9 +2,11 @@
 /* Tables in docs/ say what the code's tables say. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
+#include "khoctl/khoctl.h"
 #include "tests/unit/run.h"
 #include "upgrade/move.h"
 #include "upgrade/upgrade.h"
@@ -252,6 +254,38 @@ START_TEST(test_diagram)
 }
 END_TEST
 
+/* ---- khoctl ---- */
+
+bool arg_json;
+const char *arg_socket = "";
+
+#define ERRORS	134
+
+/* docs/runbook.md: each error's exit code; those that aren't listed are code 1. */
+START_TEST(test_errors)
+{
+	_cleanup_fclose_ FILE *file = open_table("docs/runbook.md", "error", "exit");
+	char line[512], cells[CELLS][CELL], *rest;
+	bool listed[ERRORS] = {};
+
+	while (fgets(line, sizeof(line), file) && read_row(line, cells)) {
+		for (char *name = strtok_r(cells[0], ", ", &rest); name; name = strtok_r(NULL, ", ", &rest)) {
+			int code = 1;
+
+			while (code < ERRORS && strcmp(strerrorname_np(code) ?: "", name) != 0)
+				code++;
+			ck_assert_msg(code < ERRORS, "no such error: %s", name);
+			ck_assert_msg(kho_exit_code(-code) == strtol(cells[1], NULL, 10), "%s is %d", name,
+				      kho_exit_code(-code));
+			listed[code] = true;
+		}
+	}
+	for (int code = 1; code < ERRORS; code++)
+		ck_assert_msg(listed[code] || kho_exit_code(-code) == KHO_EXIT_FAILED,
+			      "docs/runbook.md lacks %s", strerrorname_np(code));
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("docs");
@@ -261,6 +295,7 @@ int main(void)
 	tcase_add_test(tc, test_states);
 	tcase_add_test(tc, test_transitions);
 	tcase_add_test(tc, test_diagram);
+	tcase_add_test(tc, test_errors);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
