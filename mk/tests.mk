@@ -20,7 +20,7 @@ $(B)/tests/%: $(B)/obj/tests/unit/%.c.o $(TEST_COMMON) $(B)/libkho.a
 
 # what the agent has beside the library, tested by itself
 $(B)/tests/test_transfer: $(B)/obj/kho-agent/agent/transfer.c.o
-$(B)/tests/test_docs: $(B)/obj/kho-agent/khoctl/call.c.o
+$(B)/tests/test_docs $(B)/tests/test_khoctl: $(B)/obj/kho-agent/khoctl/call.c.o
 $(B)/tests/test_measured: $(B)/obj/kho-agent/agent/gauge_message.c.o $(B)/obj/kho-agent/agent/gauge_report.c.o
 $(B)/tests/test_hooks: $(B)/obj/kho-agent/agent/hooks.c.o $(B)/obj/kho-agent/agent/command.c.o
 $(B)/tests/test_history: $(patsubst %,$(B)/obj/kho-agent/agent/%.c.o,history tally move_report_file)

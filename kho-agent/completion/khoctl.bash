@@ -5,7 +5,7 @@
 _khoctl() {
 	local words="status watch plan upgrade commit abort history show spawn reclaim check move rollback
 		failover report metrics retire grant revoke console dmesg bench config workload volume image fleet"
-	local spawn="--cpus= --memory= --blocks= --append= --timeout= --force --json"
+	local spawn="--cpus= --memory= --blocks= --append= --timeout= --force"
 	local current=${COMP_WORDS[COMP_CWORD]} verb="" word
 
 	COMPREPLY=()
@@ -16,11 +16,11 @@ _khoctl() {
 	"") words="$words --json --socket= --help --version" ;;
 	spawn) words=$spawn ;;
 	plan | upgrade) words="$spawn --soak= --hold --now --if-needed --no-rehearsal --keep-failed --method= --wait --no-wait --dry-run" ;;
-	watch) words="--until-over --json" ;;
-	check) words="--cpus= --memory= --blocks= --json" ;;
-	move) words="--no-rehearsal --json" ;;
+	watch) words="--until-over" ;;
+	check) words="--cpus= --memory= --blocks=" ;;
+	move) words="--no-rehearsal" ;;
 	console) words="--follow --type=" ;;
-	metrics) words="--openmetrics --json" ;;
+	metrics) words="--openmetrics" ;;
 	config) words="check show" ;;
 	workload) words="list test" ;;
 	volume) words="start stop" ;;
@@ -30,6 +30,7 @@ _khoctl() {
 	show) words="--svg --file= --client= "$(khoctl --json history 2>/dev/null | grep -o '"id":"[0-9a-f-]*"' | cut -d'"' -f4) ;;
 	*) words="" ;;
 	esac
+	[[ -z $verb ]] || words+=" --json"
 	mapfile -t COMPREPLY < <(compgen -W "$words" -- "$current")
 	[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
 	# images are folders

@@ -51,16 +51,12 @@ int fleet_report(const struct kho_err *err)
 int main(int argc, char **argv)
 {
 	signal(SIGPIPE, SIG_IGN);
-	while (argc > 1 && argv[1][0] == '-') {
-		if (strcmp(argv[1], "--json") == 0)
-			arg_json = true;
-		else if (strcmp(argv[1], "--version") == 0)
+	kho_take_json(&argc, argv);
+	if (argc > 1 && argv[1][0] == '-') {
+		if (strcmp(argv[1], "--version") == 0)
 			return puts("kho-fleet " KHO_VERSION) < 0;
-		else
-			return strcmp(argv[1], "--help") == 0 ? print_help() :
-			       kho_usage_error("there's no option '%s'", argv[1]);
-		argc--;
-		argv++;
+		return strcmp(argv[1], "--help") == 0 ? print_help() :
+		       kho_usage_error("there's no option '%s'", argv[1]);
 	}
 	for (size_t i = 0; argc > 1 && i < KHO_ARRAY_SIZE(verbs); i++)
 		if (strcmp(argv[1], verbs[i].name) == 0)

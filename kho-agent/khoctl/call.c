@@ -30,6 +30,22 @@ int kho_usage_error(const char *fmt, ...)
 	return KHO_EXIT_USAGE;
 }
 
+void kho_take_json(int *argc, char **argv)
+{
+	bool options = true;
+	int nr = 1;
+
+	for (int i = 1; i < *argc; i++) {
+		options = options && strcmp(argv[i], "--") != 0;
+		if (options && strcmp(argv[i], "--json") == 0)
+			arg_json = true;
+		else
+			argv[nr++] = argv[i];
+	}
+	argv[nr] = NULL;
+	*argc = nr;
+}
+
 void kho_print_json(sd_json_variant *answer)
 {
 	sd_json_variant_dump(answer, SD_JSON_FORMAT_NEWLINE, stdout, NULL);

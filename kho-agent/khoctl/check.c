@@ -114,7 +114,6 @@ static int parse_options(int argc, char **argv, struct check_options *opts)
 		{ "cpus", required_argument, NULL, 'c' },
 		{ "memory", required_argument, NULL, 'm' },
 		{ "blocks", required_argument, NULL, 'b' },
-		{ "json", no_argument, NULL, 'j' },
 		{}
 	};
 	struct kho_err err;
@@ -125,8 +124,6 @@ static int parse_options(int argc, char **argv, struct check_options *opts)
 			opts->cpus = optarg;
 		else if (option == 'b')
 			opts->blocks = optarg;
-		else if (option == 'j')
-			arg_json = true;
 		else if (option != 'm')
 			return KHO_EXIT_USAGE;
 		else if (kho_parse_size(optarg, &opts->memory, &err) < 0)

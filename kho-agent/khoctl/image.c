@@ -36,7 +36,6 @@ static const struct option build_long_options[] = {
 	{ "system", no_argument, NULL, 's' },
 	{ "exclude", required_argument, NULL, 'x' },
 	{ "replace", no_argument, NULL, 'r' },
-	{ "json", no_argument, NULL, 'j' },
 	{}
 };
 
@@ -86,9 +85,6 @@ static int parse_build_option(int option, struct build_options *opts)
 		return add(&opts->excludes, optarg[0] == '/' ? optarg + 1 : optarg);
 	case 'r':
 		opts->spec.replace = true;
-		return 0;
-	case 'j':
-		arg_json = true;
 		return 0;
 	default:
 		return KHO_EXIT_USAGE;

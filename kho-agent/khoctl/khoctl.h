@@ -111,6 +111,9 @@ int kho_call_and_show(struct kho_call *call, const char *part,
 int kho_show_without_arguments(int argc, char **argv, struct kho_call *call, const char *part,
 			       void (*print)(sd_json_variant *answer));
 
+/* Takes --json out, wherever it is up to a "--": it's every verb's. */
+void kho_take_json(int *argc, char **argv);
+
 /* Prints @answer as JSON on standard output. */
 void kho_print_json(sd_json_variant *answer);
 

@@ -79,7 +79,6 @@ static void print_help(void)
 
 static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
-	{ "json", no_argument, NULL, 'j' },
 	{ "socket", required_argument, NULL, 's' },
 	{ "version", no_argument, NULL, 'V' },
 	{}
@@ -97,8 +96,9 @@ int main(int argc, char **argv)
 {
 	int option;
 
+	kho_take_json(&argc, argv);
 	/* '+': options behind the verb are the verb's */
-	while ((option = getopt_long(argc, argv, "+hj", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "+h", options, NULL)) != -1) {
 		switch (option) {
 		case 'h':
 			print_help();
@@ -106,9 +106,6 @@ int main(int argc, char **argv)
 		case 'V':
 			puts("khoctl " KHO_VERSION);
 			return KHO_EXIT_OK;
-		case 'j':
-			arg_json = true;
-			break;
 		case 's':
 			arg_socket = optarg;
 			break;

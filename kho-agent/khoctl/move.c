@@ -7,7 +7,6 @@
 
 static const struct option move_options[] = {
 	{ "no-rehearsal", no_argument, NULL, 'n' },
-	{ "json", no_argument, NULL, 'j' },
 	{}
 };
 
@@ -16,12 +15,9 @@ static int parse_move(int argc, char **argv, bool *rehearse)
 	int option;
 
 	while ((option = getopt_long(argc, argv, "", move_options, NULL)) != -1) {
-		if (option == 'n')
-			*rehearse = false;
-		else if (option == 'j')
-			arg_json = true;
-		else
+		if (option != 'n')
 			return KHO_EXIT_USAGE;
+		*rehearse = false;
 	}
 	return optind == argc ? 0 : kho_usage_error("%s takes no argument", argv[0]);
 }

@@ -30,8 +30,7 @@ struct spawn_options {
 	{ "blocks", required_argument, NULL, 'b' }, \
 	{ "append", required_argument, NULL, 'a' }, \
 	{ "timeout", required_argument, NULL, 't' }, \
-	{ "force", no_argument, NULL, 'f' }, \
-	{ "json", no_argument, NULL, 'j' }
+	{ "force", no_argument, NULL, 'f' }
 
 static const struct option spawn_long_options[] = { SPAWN_OPTIONS, {} };
 
@@ -53,9 +52,6 @@ static const struct option upgrade_long_options[] = {
 static int parse_flag(int option, struct spawn_options *opts)
 {
 	switch (option) {
-	case 'j':
-		arg_json = true;
-		return 0;
 	case 'h':
 		opts->hold = true;
 		return 0;

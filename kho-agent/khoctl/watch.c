@@ -65,7 +65,6 @@ static int watch_lines(bool until_over)
 
 static const struct option options[] = {
 	{ "until-over", no_argument, NULL, 'u' },
-	{ "json", no_argument, NULL, 'j' },
 	{}
 };
 
@@ -82,13 +81,10 @@ int verb_watch(int argc, char **argv)
 	bool until_over = false;
 	int option, r = -ENOTTY;
 
-	while ((option = getopt_long(argc, argv, "j", options, NULL)) != -1) {
-		if (option == 'j')
-			arg_json = true;
-		else if (option == 'u')
-			until_over = true;
-		else
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option != 'u')
 			return KHO_EXIT_USAGE;
+		until_over = true;
 	}
 	if (optind != argc)
 		return kho_usage_error("%s takes no argument", argv[0]);
