@@ -2,14 +2,12 @@
 /* Verbs that change a rollout, and those of FleetLock. */
 #include <errno.h>
 #include <getopt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
 #include "fleet/fleetlock.h"
-#include "fleet/json.h"
 #include "fleetd/fleetd.h"
 
 #define LOCK_MS		10000u
@@ -47,16 +45,6 @@ static struct kho_control control_of(const struct settings *settings, const stru
 				     fleet_now_ms() };
 }
 
-static void say(const char *message)
-{
-	_cleanup_json_ sd_json_variant *v = NULL;
-
-	if (!arg_json)
-		puts(message);
-	else if (sd_json_buildo(&v, SD_JSON_BUILD_PAIR_STRING("message", message)) >= 0)
-		kho_print_json(v);
-}
-
 int fleet_start(int argc, char **argv)
 {
 	_cleanup_settings_ struct settings settings = {};
@@ -80,9 +68,8 @@ int fleet_start(int argc, char **argv)
 	r = kho_control_start(&control, document, words.steal, &begun, &err);
 	if (r < 0)
 		return fleet_report(&err);
-	say(begun ? "the rollout has begun; khoctl fleet watch follows it" :
-	    "that rollout is there already");
-	return KHO_EXIT_OK;
+	return kho_say(begun ? "the rollout has begun; khoctl fleet watch follows it" :
+		       "that rollout is there already");
 }
 
 int fleet_change(int argc, char **argv)
@@ -106,14 +93,9 @@ int fleet_change(int argc, char **argv)
 	    kho_control_set(&control, strcmp(argv[0], "pause") == 0 ? KHO_ROLLOUT_PAUSED :
 			    strcmp(argv[0], "abort") == 0 ? KHO_ROLLOUT_ABORTED : KHO_ROLLOUT_RUNNING,
 			    &err);
-	if (r == -EALREADY) {
-		say(err.msg);
-		return KHO_EXIT_OK;
-	}
-	if (r < 0)
-		return fleet_report(&err);
-	say("done");
-	return KHO_EXIT_OK;
+	if (r == -EALREADY)
+		return kho_say(err.msg);
+	return r < 0 ? fleet_report(&err) : kho_say("done");
 }
 
 int fleet_lock(int argc, char **argv)
@@ -140,8 +122,5 @@ int fleet_lock(int argc, char **argv)
 	r = strcmp(argv[0], "lock") == 0 ? kho_fleetlock_lock(http, &lock, &err) :
 	    kho_fleetlock_unlock(http, &lock, &err);
 	kho_web_free(http);
-	if (r < 0)
-		return fleet_report(&err);
-	say("done");
-	return KHO_EXIT_OK;
+	return r < 0 ? fleet_report(&err) : kho_say("done");
 }

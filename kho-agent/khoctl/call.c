@@ -52,6 +52,22 @@ void kho_print_json(sd_json_variant *answer)
 	fflush(stdout);
 }
 
+int kho_say(const char *message)
+{
+	_cleanup_variant_ sd_json_variant *v = NULL;
+
+	if (!arg_json)
+		puts(message);
+	else if (sd_json_buildo(&v, SD_JSON_BUILD_PAIR_STRING("message", message)) >= 0)
+		kho_print_json(v);
+	return KHO_EXIT_OK;
+}
+
+int kho_done(void)
+{
+	return arg_json ? kho_say("done") : KHO_EXIT_OK;
+}
+
 const char *kho_field_text(sd_json_variant *answer, const char *name)
 {
 	sd_json_variant *field = sd_json_variant_by_key(answer, name);

@@ -44,12 +44,16 @@ static int check(void)
 
 static int show(void)
 {
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct kho_err err;
 
 	if (kho_config_text(&text, &err) < 0)
 		return kho_report(&err);
-	fputs(text, stdout);
+	if (!arg_json)
+		fputs(text, stdout);
+	else if (sd_json_buildo(&v, SD_JSON_BUILD_PAIR_STRING("text", text)) >= 0)
+		kho_print_json(v);
 	return KHO_EXIT_OK;
 }
 

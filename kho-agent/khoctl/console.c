@@ -24,10 +24,12 @@ static void print_text(sd_json_variant *parameters)
 static int type(const char *text)
 {
 	struct kho_call call = { .method = KHO_API_METHOD("Input") };
+	int r;
 
 	if (sd_json_buildo(&call.parameters, SD_JSON_BUILD_PAIR_STRING("text", text)) < 0)
 		return KHO_EXIT_FAILED;
-	return kho_call(&call, NULL);
+	r = kho_call(&call, NULL);
+	return r == KHO_EXIT_OK ? kho_done() : r;
 }
 
 static int show(struct kho_call *call)
@@ -65,7 +67,7 @@ int verb_console(int argc, char **argv)
 	if (r < 0)
 		return KHO_EXIT_FAILED;
 	if (follow)
-		call.progress = print_text;
+		call.progress = arg_json ? kho_print_json : print_text;
 	return show(&call);
 }
 

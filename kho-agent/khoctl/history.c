@@ -156,7 +156,10 @@ static int show_file(void)
 		return r;
 	if (arg_svg)
 		return draw(upgrade);
-	print_all(upgrade);
+	if (arg_json)
+		kho_print_json(upgrade);
+	else
+		print_all(upgrade);
 	return KHO_EXIT_OK;
 }
 
@@ -176,6 +179,8 @@ int verb_show(int argc, char **argv)
 		return KHO_EXIT_USAGE;
 	if (arg_client && !arg_svg)
 		return kho_usage_error("--client= is for --svg");
+	if (arg_json && arg_svg)
+		return kho_usage_error("--svg is a picture, which isn't JSON");
 	if (arg_file && optind == argc)
 		return show_file();
 	if (arg_file || optind + 1 != argc)

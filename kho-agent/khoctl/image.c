@@ -91,6 +91,18 @@ static int parse_build_option(int option, struct build_options *opts)
 	}
 }
 
+static void print_dir(const char *path, const struct kho_manifest *manifest)
+{
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+
+	if (!arg_json)
+		printf("%s: kernel %s, made %s, whole\n", path, manifest->release, manifest->created);
+	else if (sd_json_buildo(&v, SD_JSON_BUILD_PAIR_STRING("name", manifest->name),
+				SD_JSON_BUILD_PAIR_STRING("release", manifest->release),
+				SD_JSON_BUILD_PAIR_STRING("path", path)) >= 0)
+		kho_print_json(v);
+}
+
 static int show_dir(const char *path)
 {
 	struct kho_image_dir dir = { .fd = -EBADF };
@@ -99,18 +111,10 @@ static int show_dir(const char *path)
 
 	if (r >= 0)
 		r = kho_image_dir_verify(&dir, &err);
-	if (r < 0) {
-		kho_image_dir_done(&dir);
-		return kho_report(&err);
-	}
-	if (arg_json)
-		printf("{\"name\":\"%s\",\"release\":\"%s\",\"path\":\"%s\"}\n", dir.manifest.name,
-		       dir.manifest.release, path);
-	else
-		printf("%s: kernel %s, made %s, whole\n", path, dir.manifest.release,
-		       dir.manifest.created);
+	if (r >= 0)
+		print_dir(path, &dir.manifest);
 	kho_image_dir_done(&dir);
-	return KHO_EXIT_OK;
+	return r < 0 ? kho_report(&err) : KHO_EXIT_OK;
 }
 
 /* The system goes into a file beside the image, and from there into the initramfs. */

@@ -301,5 +301,5 @@ int verb_image_clear(int argc, char **argv)
 	if (argc != 2)
 		return kho_usage_error("image %s takes a digest", argv[0]);
 	r = kho_refused_clear(KHO_REFUSED_DIR, argv[1], &err);
-	return r < 0 ? kho_report(&err) : KHO_EXIT_OK;
+	return r < 0 ? kho_report(&err) : kho_done();
 }

@@ -111,10 +111,8 @@ int verb_image_stage(int argc, char **argv)
 		return kho_usage_error("image stage takes a kernel release");
 	if (kho_config_load(&config, &err) < 0)
 		return kho_report(&err);
-	if (!config->stage) {
-		puts("nothing is staged: [Image] Stage=no");
-		return KHO_EXIT_OK;
-	}
+	if (!config->stage)
+		return kho_say("nothing is staged: [Image] Stage=no");
 	r = check_ours(argv[1], &err);
 	if (r < 0 && r != -ENOENT)
 		return kho_report(&err);
@@ -139,5 +137,5 @@ int verb_image_unstage(int argc, char **argv)
 		r = 0;
 	if (r >= 0)
 		r = link_newest(&err);
-	return r < 0 ? kho_report(&err) : KHO_EXIT_OK;
+	return r < 0 ? kho_report(&err) : kho_done();
 }

@@ -2,8 +2,9 @@
 /*
  * What the verbs of khoctl share: the call to the agent, output, exit codes.
  *
- * Results go to standard output, as text or (--json) as one JSON object; progress
- * and errors go to standard error. Exit codes are stable: see enum kho_exit.
+ * Results go to standard output, as text or (--json) as one JSON object, or as many as there
+ * are changes to follow; progress and errors go to standard error, and errors but those of the
+ * command line are JSON, too. Exit codes are stable: see enum kho_exit.
  */
 #ifndef KHO_KHOCTL_KHOCTL_H
 #define KHO_KHOCTL_KHOCTL_H
@@ -116,6 +117,11 @@ void kho_take_json(int *argc, char **argv);
 
 /* Prints @answer as JSON on standard output. */
 void kho_print_json(sd_json_variant *answer);
+
+/* A verb is done, as @message says: as text, or {message}. KHO_EXIT_OK. */
+int kho_say(const char *message);
+/* The same of a verb that has nothing to say as text. */
+int kho_done(void);
 
 /* A field of an answer; NULL or 0 if it isn't there. */
 const char *kho_field_text(sd_json_variant *answer, const char *name);

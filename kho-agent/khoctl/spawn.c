@@ -248,6 +248,17 @@ int verb_plan(int argc, char **argv)
 	return r ?: plan(&opts);
 }
 
+static void print_unneeded(const char *release)
+{
+	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+
+	if (!arg_json)
+		printf("%s runs already; nothing is to be done\n", release);
+	else if (sd_json_buildo(&v, SD_JSON_BUILD_PAIR_BOOLEAN("needed", false),
+				SD_JSON_BUILD_PAIR_STRING("release", release)) >= 0)
+		kho_print_json(v);
+}
+
 /* Whether the running kernel is of another release than the image's. */
 static int is_needed(const char *path, bool *ret, struct kho_err *err)
 {
@@ -259,13 +270,9 @@ static int is_needed(const char *path, bool *ret, struct kho_err *err)
 	if (r >= 0)
 		*ret = strcmp(dir.manifest.release, name.release) != 0;
 	kho_image_dir_done(&dir);
-	if (r < 0 || *ret)
-		return r;
-	if (arg_json)
-		printf("{\"needed\":false,\"release\":\"%s\"}\n", name.release);
-	else
-		printf("%s runs already; nothing is to be done\n", name.release);
-	return 0;
+	if (r >= 0 && !*ret)
+		print_unneeded(name.release);
+	return r;
 }
 
 static int upgrade(const struct spawn_options *opts)

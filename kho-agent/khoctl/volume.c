@@ -43,8 +43,14 @@ static bool is_to_come(void)
 	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
 	struct kho_call call = { .method = KHO_API_METHOD("Status") };
 	const char *role, *phase;
+	bool json = arg_json;
+	int r;
 
-	if (kho_call(&call, &answer) != KHO_EXIT_OK)
+	/* that nobody answers isn't what the verb answers */
+	arg_json = false;
+	r = kho_call(&call, &answer);
+	arg_json = json;
+	if (r != KHO_EXIT_OK)
 		return false;
 	role = kho_field_text(answer, "role");
 	phase = kho_field_text(answer, "phase");
