@@ -88,6 +88,7 @@ struct kho_agent {
 	struct kho_session *session;	/* with the peer, NULL: there's none */
 	sd_varlink *waiter;		/* whoever waits for Spawn or Retire, or NULL */
 	bool waiter_more;		/* and wants to hear how it goes */
+	bool waiter_tried;		/* what it wants was begun: if it fails, that's no refusal */
 	sd_varlink *followers[KHO_FOLLOWERS];	/* of the console; NULL: free */
 	struct kho_access_policy access;	/* to the API */
 	const sd_varlink *calling;	/* whose call is being looked at, or NULL */

@@ -8,7 +8,7 @@
 #include "api/api.h"
 #include "api/feed.h"
 
-int kho_api_reply_error(sd_varlink *link, const struct kho_err *err)
+static int reply_error(sd_varlink *link, const struct kho_err *err, bool tried)
 {
 	struct kho_agent *agent = sd_varlink_get_userdata(link);
 
@@ -17,7 +17,14 @@ int kho_api_reply_error(sd_varlink *link, const struct kho_err *err)
 		agent->refused = *err;
 	return sd_varlink_errorbo(link, KHO_API_ERROR,
 				  SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
-				  SD_JSON_BUILD_PAIR_STRING("message", err->msg));
+				  SD_JSON_BUILD_PAIR_STRING("message", err->msg),
+				  SD_JSON_BUILD_PAIR_CONDITION(tried, "tried",
+							       SD_JSON_BUILD_BOOLEAN(true)));
+}
+
+int kho_api_reply_error(sd_varlink *link, const struct kho_err *err)
+{
+	return reply_error(link, err, false);
 }
 
 int kho_api_reply_message(sd_varlink *link, const char *message)
@@ -43,6 +50,7 @@ int kho_api_begin_wait(struct kho_agent *agent, sd_varlink *link,
 		return kho_fail(err, -EBUSY, "another command is under way; wait for it");
 	agent->waiter = sd_varlink_ref(link);
 	agent->waiter_more = flags & SD_VARLINK_METHOD_MORE;
+	agent->waiter_tried = false;
 	return 0;
 }
 
@@ -60,7 +68,7 @@ void kho_agent_end_wait(struct kho_agent *agent, const struct kho_err *err)
 	if (!link)
 		return;
 	if (err->code < 0)
-		kho_api_reply_error(link, err);
+		reply_error(link, err, agent->waiter_tried);
 	else if (agent->session && agent->session->hello_ns)
 		sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("message", "done"),
 				   SD_JSON_BUILD_PAIR_UNSIGNED("helloMs",

@@ -102,6 +102,7 @@ static void pass_on(const struct kho_mover *from, struct kho_mover *to)
 				   to->config->workloads[n].name) == 0)
 				kho_mover_doom(to, n, from->doomed[i]);
 	to->unrehearsed = from->unrehearsed;
+	to->move.tried = from->move.tried;
 	kho_mover_limit_frozen(to, from->limit_ms);
 }
 

@@ -20,7 +20,7 @@
 
 /* ---- the end of a move ---- */
 
-static void send_over(struct kho_agent *agent, const struct kho_err *how)
+static void send_over(struct kho_agent *agent, const struct kho_err *how, bool tried)
 {
 	_cleanup_free_ char *report = NULL;
 	Kho__Envelope envelope = KHO__ENVELOPE__INIT;
@@ -34,6 +34,8 @@ static void send_over(struct kho_agent *agent, const struct kho_err *how)
 	over.has_code = true;
 	over.code = how->code;
 	over.text = how->code ? (char *)how->msg : NULL;
+	over.has_tried = true;
+	over.tried = tried;
 	envelope.body_case = KHO__ENVELOPE__BODY_MOVE_OVER;
 	envelope.move_over = &over;
 	/* unheard, whoever waits there sees in the status who has the workloads */
@@ -84,7 +86,7 @@ static bool again(const struct kho_mover *mover)
 	if (kho_move_committed(&mover->move))
 		return false;
 	if (kho_rollback(mover->agent, &err) < 0)
-		send_over(mover->agent, &err);
+		send_over(mover->agent, &err, true);
 	return true;
 }
 
@@ -106,7 +108,8 @@ void kho_move_is_over(struct kho_mover *mover)
 	if (!mover->trial && kho_move_report_write(mover, &unwritten) < 0)
 		kho_agent_progress(agent, "no report was written: %s", unwritten.msg);
 	if (!again(mover))
-		send_over(agent, &err);
+		send_over(agent, &err, mover->move.tried);
+	agent->waiter_tried = mover->move.tried;
 	if (trouble->code && kho_move_committed(&mover->move))
 		kho_upgrade_move_trouble(agent, trouble);
 	kho_agent_answer(agent, &err);
@@ -136,6 +139,7 @@ static void on_over(struct kho_session *session, const Kho__MoveOver *over)
 		kho_fail(&err, over->code, "%s: %s", kho_side(agent)->peer, text);
 	}
 	agent->last = err;
+	agent->waiter_tried = over->has_tried && over->tried;
 	kho_agent_answer(agent, &err);
 }
 
@@ -231,7 +235,7 @@ static int on_go(sd_event_source *source, uint64_t usec, void *userdata)
 	/* by an agent that was started again: what the one before asked for is being undone */
 	session->asked_again = agent->mover;
 	if (!agent->mover && kho_rollback(agent, &err) < 0)
-		send_over(agent, &err);
+		send_over(agent, &err, false);
 	return 0;
 }
 

@@ -30,10 +30,10 @@ void kho_upgrade_run_free(struct kho_upgrade_run *run)
 	free(run);
 }
 
-static bool has_moved(const struct kho_journal *journal)
+static bool has_been_in(const struct kho_journal *journal, enum kho_upgrade_state state)
 {
 	for (unsigned int i = 0; i < journal->nr_at; i++)
-		if (journal->at[i].state == KHO_UPGRADE_MOVE)
+		if (journal->at[i].state == state)
 			return true;
 	return false;
 }
@@ -42,7 +42,7 @@ void kho_upgrade_keep_history(struct kho_agent *agent, const struct kho_journal 
 {
 	sd_json_variant *entry = NULL;
 	struct kho_err err;
-	int r = kho_history_entry(journal, has_moved(journal), &entry, &err);
+	int r = kho_history_entry(journal, has_been_in(journal, KHO_UPGRADE_MOVE), &entry, &err);
 
 	if (r >= 0)
 		r = kho_history_keep(entry, &err);
@@ -55,6 +55,7 @@ void kho_upgrade_end(struct kho_upgrade_run *run)
 {
 	struct kho_agent *agent = run->agent;
 	struct kho_err err = run->journal.upgrade.err;
+	bool tried = has_been_in(&run->journal, KHO_UPGRADE_SPAWN);
 	bool answer = agent->waiter && agent->waiter == run->client;
 
 	if (run->journal.upgrade.state == KHO_UPGRADE_DONE)
@@ -72,6 +73,8 @@ void kho_upgrade_end(struct kho_upgrade_run *run)
 		       "upgrade %s: %s", run->journal.id, err.code ? err.msg : "committed");
 	agent->upgrade = NULL;
 	kho_upgrade_run_free(run);
-	if (answer)
-		kho_agent_end_wait(agent, &err);
+	if (!answer)
+		return;
+	agent->waiter_tried = tried;
+	kho_agent_end_wait(agent, &err);
 }

@@ -170,6 +170,7 @@ static void be_held(struct kho_upgrade_run *run)
 	}
 	if (agent->waiter && agent->waiter == run->client) {
 		run->client = NULL;
+		agent->waiter_tried = true;
 		kho_agent_end_wait(agent, &err);
 	}
 }

@@ -246,7 +246,10 @@ static SD_VARLINK_DEFINE_ERROR(
 	SD_VARLINK_FIELD_COMMENT("Number of the errno"),
 	SD_VARLINK_DEFINE_FIELD(code, SD_VARLINK_INT, 0),
 	SD_VARLINK_FIELD_COMMENT("Cause and remedy"),
-	SD_VARLINK_DEFINE_FIELD(message, SD_VARLINK_STRING, 0));
+	SD_VARLINK_DEFINE_FIELD(message, SD_VARLINK_STRING, 0),
+	SD_VARLINK_FIELD_COMMENT("An upgrade left check, or a move left inspect, before it failed; "
+				 "otherwise it was refused, or the agent is an older one"),
+	SD_VARLINK_DEFINE_FIELD(tried, SD_VARLINK_BOOL, SD_VARLINK_NULLABLE));
 
 static SD_VARLINK_DEFINE_INTERFACE(
 	upgrade, KHO_API_INTERFACE,

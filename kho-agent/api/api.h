@@ -17,7 +17,7 @@
 #define KHO_API_INTERFACE	"io.khoagent.Upgrade"
 #define KHO_API_SOCKET		"/run/kho-agent/" KHO_API_INTERFACE
 #define KHO_API_METHOD(name)	KHO_API_INTERFACE "." name
-/* {code, message}: code is an errno's number, message has cause and remedy */
+/* {code, message, tried?}: code is an errno's number, message has cause and remedy */
 #define KHO_API_ERROR		KHO_API_INTERFACE ".Failed"
 
 const sd_varlink_interface *kho_api_interface(void);

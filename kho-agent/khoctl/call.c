@@ -110,6 +110,16 @@ int kho_exit_code(int code)
 	}
 }
 
+int kho_exit_code_of(sd_json_variant *error)
+{
+	sd_json_variant *tried = sd_json_variant_by_key(error, "tried");
+	int r = kho_exit_code(-(int)kho_field_number(error, "code"));
+
+	if (!tried || !sd_json_variant_boolean(tried))
+		return r;
+	return r == KHO_EXIT_REFUSED || r == KHO_EXIT_DENIED ? KHO_EXIT_FAILED : r;
+}
+
 int kho_report(const struct kho_err *err)
 {
 	_cleanup_variant_ sd_json_variant *v = NULL;
@@ -141,7 +151,7 @@ int kho_report_error(const char *error_id, sd_json_variant *parameters)
 	if (arg_json)
 		kho_print_json(parameters);
 	fprintf(stderr, "khoctl: %s\n", kho_field_text(parameters, "message") ?: "no reason given");
-	return kho_exit_code(-(int)kho_field_number(parameters, "code"));
+	return kho_exit_code_of(parameters);
 }
 
 static int got_reply(sd_varlink *link, sd_json_variant *parameters, const char *error_id,

@@ -93,6 +93,9 @@ int kho_connect(sd_varlink **ret);
 /* Of a negative errno, as in docs/runbook.md. */
 int kho_exit_code(int code);
 
+/* Of an error of the API: what was tried wasn't refused, whatever it failed with. */
+int kho_exit_code_of(sd_json_variant *error);
+
 /* Says what went wrong: with --json as the agent's errors, {code, message}. Its exit code. */
 int kho_report(const struct kho_err *err);
 

@@ -142,6 +142,7 @@ static struct kho_move_output advance(struct kho_move *move)
 		move->step = step;
 		move->pending = items;
 		move->begun[step] = items;
+		move->tried = step > KHO_STEP_INSPECT;
 		return output(KHO_MOVE_BEGIN, step, items);
 	}
 	return end(move, KHO_MOVE_DONE);

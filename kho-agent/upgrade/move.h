@@ -128,6 +128,7 @@ struct kho_move {
 	uint32_t begun[_KHO_STEP_MAX];		/* for which it was begun, likewise */
 	uint32_t restarted;			/* workloads that don't move, likewise */
 	uint32_t left_out[_KHO_STEP_MAX];	/* for which a step isn't to be done, likewise */
+	bool tried;				/* more than to look was begun */
 	bool peer_lost;
 	bool fenced;				/* and proven to be stopped */
 	struct kho_err err;			/* what it failed with, first */

@@ -27,12 +27,12 @@ def is_there(shell, pid):
 def fails(lab, old, pid):
     """By an image that has no KHO; and when the jump fails, after all was dumped."""
     refused = old.call(f"khoctl upgrade {IMAGES}/new-system --method=kexec")
-    assert refused.rc and "has no KHO" in refused.out, refused.out
+    assert refused.rc == 3 and "has no KHO" in refused.out, refused.out
     is_there(old, pid)
     old.run("echo commit before error >/run/kho-agent/failpoints")
     failed = old.call(UPGRADE, 300)
     lab.step(failed.out.strip().splitlines()[-1])
-    assert failed.rc and "failpoint" in failed.out, failed.out
+    assert failed.rc == 1 and "failpoint" in failed.out, failed.out
     is_there(old, pid)
     assert old.run("cat /sys/kernel/kexec_loaded") == "0"
     told = report(old)

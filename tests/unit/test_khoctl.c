@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What khoctl's verbs share: --json wherever it stands. */
+/* What khoctl's verbs share: --json wherever it stands, exit codes of the API's errors. */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,12 +45,46 @@ START_TEST(test_json)
 }
 END_TEST
 
+static int exit_of(int code, const char *rest)
+{
+	sd_json_variant *v = NULL;
+	char text[64];
+	int r;
+
+	snprintf(text, sizeof(text), "{\"code\":%d,\"message\":\"\"%s}", code, rest);
+	ck_assert_int_ge(sd_json_parse(text, 0, &v, NULL, NULL), 0);
+	r = kho_exit_code_of(v);
+	sd_json_variant_unref(v);
+	return r;
+}
+
+/* A rehearsal that failed has the code of what can't be done; so has one that never began. */
+START_TEST(test_tried)
+{
+	static const char tried[] = ",\"tried\":true", not_tried[] = ",\"tried\":false";
+
+	ck_assert_int_eq(exit_of(EOPNOTSUPP, ""), KHO_EXIT_REFUSED);
+	ck_assert_int_eq(exit_of(EOPNOTSUPP, not_tried), KHO_EXIT_REFUSED);
+	ck_assert_int_eq(exit_of(EOPNOTSUPP, tried), KHO_EXIT_FAILED);
+	ck_assert_int_eq(exit_of(ENOSPC, tried), KHO_EXIT_FAILED);
+	ck_assert_int_eq(exit_of(EACCES, ""), KHO_EXIT_DENIED);
+	ck_assert_int_eq(exit_of(EACCES, tried), KHO_EXIT_FAILED);
+	ck_assert_int_eq(exit_of(EIO, tried), KHO_EXIT_FAILED);
+	ck_assert_int_eq(exit_of(ETIMEDOUT, ""), KHO_EXIT_TIMEOUT);
+	ck_assert_int_eq(exit_of(ETIMEDOUT, tried), KHO_EXIT_TIMEOUT);
+	/* it's looked at before anything is given */
+	ck_assert_int_eq(exit_of(EKEYREJECTED, tried), KHO_EXIT_IMAGE);
+	ck_assert_int_eq(exit_of(EKEYREVOKED, tried), KHO_EXIT_IMAGE);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("khoctl");
 	TCase *tc = tcase_create("khoctl");
 
 	tcase_add_test(tc, test_json);
+	tcase_add_test(tc, test_tried);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }

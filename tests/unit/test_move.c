@@ -114,6 +114,7 @@ static struct kho_move_output undo_items(struct play *p, struct kho_move_output 
 static void run(struct play *p)
 {
 	struct kho_move_output out;
+	bool tried = false;
 	struct kho_err err;
 
 	ck_assert_int_eq(kho_move_init(&p->move, few, &err), 0);
@@ -123,6 +124,7 @@ static void run(struct play *p)
 	for (int i = 0; i < MAX_TRACE && out.action != KHO_MOVE_END; i++) {
 		switch (out.action) {
 		case KHO_MOVE_BEGIN:
+			tried = tried || out.step != KHO_STEP_INSPECT;
 			out = begin_items(p, out);
 			break;
 		case KHO_MOVE_UNDO:
@@ -140,6 +142,7 @@ static void run(struct play *p)
 		}
 	}
 	ck_assert_int_eq(out.action, KHO_MOVE_END);
+	ck_assert_int_eq(p->move.tried, tried);
 }
 
 static void check_failed(const struct play *p)
