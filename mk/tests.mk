@@ -27,8 +27,9 @@ $(B)/tests/test_history: $(patsubst %,$(B)/obj/kho-agent/agent/%.c.o,history tal
 # a whole one, but for its main()
 $(B)/tests/test_agent: $(B)/obj/tests/unit/agent_process.c.o $(filter-out %/main.c.o,$(AGENT_OBJ))
 
-# which it starts
+# which they start
 $(B)/tests/test_fleet_program: | $(B)/bin/kho-fleet
+$(B)/tests/test_khoctl: | $(B)/bin/khoctl
 
 SIM_SRC    := $(wildcard tests/sim/test_*.c)
 SIM_COMMON := $(patsubst %,$(B)/obj/%.o,$(filter-out $(SIM_SRC),$(wildcard tests/sim/*.c)))

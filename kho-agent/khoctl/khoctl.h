@@ -25,6 +25,7 @@ enum kho_exit {
 	KHO_EXIT_BLOCKED = 6,		/* check: something can't move */
 	KHO_EXIT_IMAGE = 7,		/* the image's signature isn't good, or it failed before */
 	KHO_EXIT_DENIED = 8,		/* the caller may not do that */
+	_KHO_EXIT_MAX,
 };
 
 extern bool arg_json;

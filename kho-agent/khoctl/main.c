@@ -46,7 +46,7 @@ static const struct {
 	{ "config", verb_config, "check|show", "whether the configuration is valid; all of it" },
 	{ "workload", verb_workload, "list|test NAME", "what's configured; try one without a move" },
 	{ "volume", verb_volume, "start|stop NAME", "mount or unmount a configured volume" },
-	{ "image", verb_image, "build|list|inspect|show|clear", "make, check, forgive, stage target images" },
+	{ "image", verb_image, "VERB ...", "images: build, list, inspect, show, clear, stage, unstage" },
 };
 
 static void print_help(void)
@@ -70,11 +70,23 @@ static void print_help(void)
 	       "  --no-rehearsal   don't restore a copy of each workload there first\n"
 	       "  --keep-failed    leave a new kernel that failed running, to be looked at\n"
 	       "  --dry-run        as khoctl plan\n"
+	       "  --method=HOW     spawn, the default, or kexec: without a second kernel\n"
 	       "  --wait           wait for the end, which is the default\n"
 	       "  --no-wait        don't wait for the end; khoctl status shows how it goes\n"
+	       "\nOptions of show:\n"
+	       "  --client=FILE    for --svg: what clients saw\n"
+	       "\nOptions of image build NAME RELEASE:\n"
+	       "  --output=DIR     where the image's folder goes\n"
+	       "  --append=TEXT    the command line\n"
+	       "  --module=NAME    a module more; may be given again, as the next two\n"
+	       "  --program=NAME   a program more\n"
+	       "  --file=FILE[:TO] a file or folder more, to be there as TO\n"
+	       "  --system         this system as a whole\n"
+	       "  --exclude=PATH   but for this; may be given again\n"
+	       "  --replace        an image of that name\n"
 	       "\nExit codes: 0 done, 1 failed, 2 usage, 3 refused, 4 no agent, 5 timed out,\n"
 	       "6 check: something is in the way, 7 the image's signature isn't good, or it failed before,\n"
-	       "8 denied: only root may do that\n");
+	       "8 denied: only root, or members of ReadGroup=, may do that\n");
 }
 
 static const struct option options[] = {
