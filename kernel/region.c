@@ -30,6 +30,7 @@ struct mk_region_state {
 	u64 size;
 	u64 used;			/* PRESERVED: end of what was ever mapped here */
 	struct mk_range ranges[MK_MAX_RANGES];
+	void *holds[MK_MAX_RANGES];	/* mappings of ranges that aren't RAM: hold_type() */
 	atomic_t maps;			/* user mappings */
 	atomic_t pins;			/* links, consoles, CPUs, kernel mappings */
 };
@@ -109,27 +110,39 @@ static bool is_ram(const struct mk_range *range)
 				 IORES_DESC_NONE) == REGION_INTERSECTS;
 }
 
-static int take_preserved(const struct mk_range *range)
+/*
+ * Pages that aren't RAM have no memory type until somebody maps them: then it's write-back,
+ * where the MTRRs say so, and uncached before. Pages of different types can't be mapped in
+ * one go, and the kernel itself has mapped some here and there (mailbox, DSDT). So all of a
+ * range is kept mapped, which gives its pages the same type.
+ */
+static int hold_type(struct mk_region_state *region, u32 i)
 {
-	return is_ram(range) ? mk_kho_take(range) : check_not_ram(range);
+	const struct mk_range *range = &region->ranges[i];
+
+	region->holds[i] = memremap(range->start, range->size, MEMREMAP_WB);
+	return region->holds[i] ? 0 : -ENOMEM;
 }
 
-static void give_back_preserved(const struct mk_range *ranges, u32 nr)
+static int take_range(struct mk_region_state *region, u32 i)
 {
-	for (u32 i = 0; i < nr; i++)
-		if (is_ram(&ranges[i]))
-			mk_kho_give_back(&ranges[i]);
-}
+	const struct mk_range *range = &region->ranges[i];
 
-static int take_range(u32 kind, const struct mk_range *range)
-{
-	switch (kind) {
-	case MK_REGION_OFFLINE:
+	if (region->kind == MK_REGION_OFFLINE)
 		return check_offline_ram(range);
-	case MK_REGION_PRESERVED:
-		return take_preserved(range);
-	default:
-		return check_not_ram(range);
+	if (region->kind == MK_REGION_PRESERVED && is_ram(range))
+		return mk_kho_take(range);
+	return check_not_ram(range) ?: hold_type(region, i);
+}
+
+static void give_back(struct mk_region_state *region, u32 first, u32 end)
+{
+	for (u32 i = first; i < end; i++) {
+		if (region->holds[i])
+			memunmap(region->holds[i]);
+		else if (region->kind == MK_REGION_PRESERVED)
+			mk_kho_give_back(&region->ranges[i]);
+		region->holds[i] = NULL;
 	}
 }
 
@@ -199,10 +212,9 @@ int mk_region_claim(void *arg)
 	/* first make sure that nobody onlines it, then look whether it's offline */
 	fill_slot(slot, req);
 	for (u32 i = 0; i < req->nr_ranges; i++) {
-		ret = take_range(req->kind, &req->ranges[i]);
+		ret = take_range(slot, i);
 		if (ret) {
-			if (req->kind == MK_REGION_PRESERVED)
-				give_back_preserved(req->ranges, i);
+			give_back(slot, 0, i);
 			clear_slot(slot);
 			return ret;
 		}
@@ -232,8 +244,7 @@ int mk_region_release(void *arg)
 		return -ENOENT;
 	if (atomic_read(&region->maps) || atomic_read(&region->pins))
 		return -EBUSY;
-	if (region->kind == MK_REGION_PRESERVED)
-		give_back_preserved(region->ranges, region->nr_ranges);
+	give_back(region, 0, region->nr_ranges);
 	clear_slot(region);
 	module_put(THIS_MODULE);
 	return 0;
@@ -254,7 +265,7 @@ int mk_region_trim(void *arg)
 		size += region->ranges[i].size;
 	if (atomic_read(&region->maps) || region->used > size)
 		return -EBUSY;
-	give_back_preserved(region->ranges + nr, region->nr_ranges - nr);
+	give_back(region, nr, region->nr_ranges);
 	spin_lock(&ranges_lock);
 	region->nr_ranges = nr;
 	region->size = size;

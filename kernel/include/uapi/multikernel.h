@@ -111,6 +111,7 @@ struct mk_info {
  * -EBUSY    a page is RAM in use by this kernel (OFFLINE: still online)
  * -ENXIO    OFFLINE: not RAM; RESERVED: it's RAM of this kernel; PRESERVED: a
  *           range is RAM in parts, or a page isn't preserved, or was taken before
+ * -ENOMEM   a range that isn't RAM can't be mapped
  * -ENOSPC   MK_MAX_REGIONS are claimed
  */
 #define MK_REGION_OFFLINE	0

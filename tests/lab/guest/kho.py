@@ -4,12 +4,14 @@
     kho.py flags        for the parts "tree" and "lanes": how many pages there are, how many
                         are free (in the page allocator's hands), and how many are in use by
                         anybody else (on an LRU list, a slab's, a page table's)
+    kho.py type         memory type of the reserved part, if one mapping has all of it
     kho.py content      SHA-256 of the whole blob that debugfs shows of our tree
 """
 
 import glob
 import hashlib
 import json
+import re
 import struct
 import sys
 
@@ -37,10 +39,22 @@ def flags(start, end):
             "used": sum(bool(word & used) for word in words)}
 
 
+def type_of(start, end):
+    """As the kernel lists it: "PAT: [mem 0xSTART-0xEND] TYPE"."""
+    for line in open("/sys/kernel/debug/x86/pat_memtype_list", encoding="ascii"):
+        found = re.match(r"PAT: \[mem 0x([0-9a-f]+)-0x([0-9a-f]+)\] (\S+)", line)
+        if found and int(found[1], 16) <= start and int(found[2], 16) >= end:
+            return found[3]
+    return "none"
+
+
 if sys.argv[1] == "flags":
     base, keep, size = control()
     print(json.dumps({"tree": flags(base + TREE_AT, base + keep),
                       "lanes": flags(base + keep, base + size)}))
+elif sys.argv[1] == "type":
+    base, _, _ = control()
+    print(type_of(base, base + TREE_AT))
 else:
     data = open("/sys/kernel/debug/kho/in/sub_fdts/multikernel", "rb").read()
     print(len(data), hashlib.sha256(data).hexdigest())
