@@ -18,7 +18,9 @@
 #define PULSE	(HZ / 2)
 
 static u32 link_region;			/* 0: no link */
-static struct mk_status_page *own, *peer;
+static struct mk_status_page *own, *peer;	/* both or none */
+/* who doesn't have mk_lock takes this, or the pages could be unmapped meanwhile */
+static DEFINE_RAW_SPINLOCK(pages_lock);
 static u64 own_offset, peer_offset;
 static struct eventfd_ctx *event;
 static DEFINE_SPINLOCK(event_lock);	/* taken in interrupts */
@@ -52,17 +54,32 @@ void mk_link_rung(void)
 
 void mk_link_publish_doorbell(u64 word)
 {
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pages_lock, flags);
 	if (own)
 		WRITE_ONCE(own->doorbell, word);
+	raw_spin_unlock_irqrestore(&pages_lock, flags);
+}
+
+/* Returns the peer's doorbell word, or 0. */
+static u64 write_state(u32 state)
+{
+	if (!own)
+		return 0;
+	smp_store_release(&own->state, state);
+	return READ_ONCE(peer->doorbell);
 }
 
 void mk_link_set_state(u32 state)
 {
-	if (!own)
-		return;
-	smp_store_release(&own->state, state);
-	if (peer)
-		mk_doorbell_ring(READ_ONCE(peer->doorbell));
+	unsigned long flags;
+	u64 word;
+
+	raw_spin_lock_irqsave(&pages_lock, flags);
+	word = write_state(state);
+	raw_spin_unlock_irqrestore(&pages_lock, flags);
+	mk_doorbell_ring(word);
 }
 
 bool mk_link_is_up(u32 region)
@@ -72,8 +89,14 @@ bool mk_link_is_up(u32 region)
 
 bool mk_link_peer_retired(void)
 {
-	return peer && READ_ONCE(peer->magic) == MK_STATUS_MAGIC &&
-	       READ_ONCE(peer->state) == MK_STATE_RETIRED;
+	unsigned long flags;
+	bool retired;
+
+	raw_spin_lock_irqsave(&pages_lock, flags);
+	retired = peer && READ_ONCE(peer->magic) == MK_STATUS_MAGIC &&
+		  READ_ONCE(peer->state) == MK_STATE_RETIRED;
+	raw_spin_unlock_irqrestore(&pages_lock, flags);
+	return retired;
 }
 
 static void beat(struct timer_list *timer)
@@ -91,6 +114,18 @@ static void fill_own(void)
 	own->vmcoreinfo_size = VMCOREINFO_NOTE_SIZE;
 	own->magic = MK_STATUS_MAGIC;
 	smp_store_release(&own->state, MK_STATE_RUNNING);
+}
+
+/* Whatever moves the doorbell meanwhile waits, and writes its new word after ours. */
+static void begin(struct mk_status_page *own_page, struct mk_status_page *peer_page)
+{
+	unsigned long flags;
+
+	raw_spin_lock_irqsave(&pages_lock, flags);
+	own = own_page;
+	peer = peer_page;
+	fill_own();
+	raw_spin_unlock_irqrestore(&pages_lock, flags);
 	mod_timer(&pulse_timer, jiffies);
 }
 
@@ -109,12 +144,10 @@ static int map_pages(const struct mk_link *req)
 		mk_region_unmap(req->region, own_page);
 		return PTR_ERR(peer_page);
 	}
-	own = own_page;
-	peer = peer_page;
 	own_offset = req->own_status;
 	peer_offset = req->peer_status;
 	link_region = req->region;
-	fill_own();
+	begin(own_page, peer_page);
 	return 0;
 }
 
@@ -149,13 +182,18 @@ int mk_link_set(void *arg)
 
 static void drop_link(void)
 {
+	struct mk_status_page *own_page = own, *peer_page = peer;
+	unsigned long flags;
+
 	set_event(NULL);
 	if (!link_region)
 		return;
 	timer_delete_sync(&pulse_timer);
-	mk_region_unmap(link_region, own);
-	mk_region_unmap(link_region, peer);
+	raw_spin_lock_irqsave(&pages_lock, flags);
 	own = peer = NULL;
+	raw_spin_unlock_irqrestore(&pages_lock, flags);
+	mk_region_unmap(link_region, own_page);
+	mk_region_unmap(link_region, peer_page);
 	link_region = 0;
 }
 
@@ -187,10 +225,17 @@ int mk_link_ring(void *arg)
 
 static int panicked(struct notifier_block *nb, unsigned long code, void *text)
 {
-	if (!own)
+	unsigned long flags;
+	u64 word;
+
+	/* who has it may be this CPU, or one that was stopped: the peer then learns by silence */
+	if (!raw_spin_trylock_irqsave(&pages_lock, flags))
 		return NOTIFY_DONE;
-	strscpy(own->panic, text ?: "", sizeof(own->panic));
-	mk_link_set_state(MK_STATE_PANICKED);
+	if (own)
+		strscpy(own->panic, text ?: "", sizeof(own->panic));
+	word = write_state(MK_STATE_PANICKED);
+	raw_spin_unlock_irqrestore(&pages_lock, flags);
+	mk_doorbell_ring(word);
 	return NOTIFY_DONE;
 }
 
