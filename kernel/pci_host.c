@@ -8,10 +8,14 @@
  * answered as by an empty slot. There's one root bus for each (domain, bus) with
  * granted functions: the bridges above them stay as the old kernel, or the
  * firmware, set them up, and aren't seen. BARs are claimed where they are.
+ *
+ * Anybody may read configuration space at any time, and on x86 the kernel takes no
+ * lock for that: functions are found under RCU. Lists are changed under mk_lock.
  */
 #include <linux/io.h>
 #include <linux/list.h>
 #include <linux/pci.h>
+#include <linux/rculist.h>
 #include <linux/slab.h>
 #include <asm/pci.h>
 
@@ -41,7 +45,7 @@ static struct function *find_function(struct host *host, unsigned int devfn)
 {
 	struct function *fn;
 
-	list_for_each_entry(fn, &host->functions, list)
+	list_for_each_entry_rcu(fn, &host->functions, list, lockdep_is_held(&mk_lock))
 		if (fn->devfn == devfn)
 			return fn;
 	return NULL;
@@ -52,6 +56,7 @@ static struct host *host_of(struct pci_bus *bus)
 	return container_of(bus->sysdata, struct host, sysdata);
 }
 
+/* The caller is done with it before it ends its RCU section. */
 static u8 __iomem *config_at(struct pci_bus *bus, unsigned int devfn, int reg, int len)
 {
 	struct host *host = host_of(bus);
@@ -62,8 +67,10 @@ static u8 __iomem *config_at(struct pci_bus *bus, unsigned int devfn, int reg, i
 
 static int config_read(struct pci_bus *bus, unsigned int devfn, int reg, int len, u32 *value)
 {
-	u8 __iomem *at = config_at(bus, devfn, reg, len);
+	u8 __iomem *at;
 
+	guard(rcu)();
+	at = config_at(bus, devfn, reg, len);
 	if (!at) {
 		*value = ~0;
 		return PCIBIOS_DEVICE_NOT_FOUND;
@@ -74,8 +81,10 @@ static int config_read(struct pci_bus *bus, unsigned int devfn, int reg, int len
 
 static int config_write(struct pci_bus *bus, unsigned int devfn, int reg, int len, u32 value)
 {
-	u8 __iomem *at = config_at(bus, devfn, reg, len);
+	u8 __iomem *at;
 
+	guard(rcu)();
+	at = config_at(bus, devfn, reg, len);
 	if (!at)
 		return PCIBIOS_DEVICE_NOT_FOUND;
 	if (len == 1)
@@ -192,13 +201,14 @@ static struct function *add_function(struct host *host, const struct mk_pci *req
 		kfree(fn);
 		return ERR_PTR(-ENOMEM);
 	}
-	list_add(&fn->list, &host->functions);
+	list_add_rcu(&fn->list, &host->functions);
 	return fn;
 }
 
 static void drop_function(struct function *fn)
 {
-	list_del(&fn->list);
+	list_del_rcu(&fn->list);
+	synchronize_rcu();
 	iounmap(fn->config);
 	kfree(fn);
 }

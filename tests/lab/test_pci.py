@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A disk and a NIC move old -> new -> old -> new; data stays whole, others run on."""
+"""Disks and a NIC move old -> new -> old -> new; data stays whole, others run on. One of two
+functions of a bus comes and goes while the configuration space of both is read."""
 
 from lib.qemu import Disk, Nic
 from lib.upgrade import spawn
 
+ROUNDS = 5
 PATTERN = "for i in $(seq 1 2048); do echo \"$1 line $i of some data that must stay\"; done"
 
 
@@ -65,6 +67,21 @@ def move_nic(lab, old, new, address):
     lab.step(f"{address} moved three times")
 
 
+def move_while_read(lab, old, new, sectors, address):
+    """Another function of its bus is there, too; data is whole in the end."""
+    expected = digest(new, disk_name(new, sectors))
+    reader = new.run_bg("while :; do cat /sys/bus/pci/devices/*/config; done")
+    for _ in range(ROUNDS):
+        old.run(f"khoctl revoke {address}", 60)
+        wait_disk(lab, old, sectors)
+        old.run(f"khoctl grant {address}", 60)
+        disk = wait_disk(lab, new, sectors)
+    new.run(f"kill {reader}")
+    assert digest(new, disk) == expected
+    new.run("! dmesg | grep -E 'Oops|corruption'")
+    lab.step(f"{address} came and went {ROUNDS} times, while its bus was read")
+
+
 def check_msix(new):
     """The moved functions use MSI-X in the new kernel."""
     assert "virtio" in new.run("grep -i msi /proc/interrupts || cat /proc/interrupts")
@@ -83,15 +100,18 @@ def check_refusals(old):
 
 
 def test(lab):
-    """One disk on the root bus, one disk and one NIC behind root ports."""
-    machine = lab.machine(disks=[Disk("data", "64M"), Disk("far", "96M", behind_port=True)],
+    """Two disks on the root bus, one disk and one NIC behind root ports."""
+    machine = lab.machine(disks=[Disk("data", "64M"), Disk("beside", "32M"),
+                                 Disk("far", "96M", behind_port=True)],
                           nics=[Nic(behind_port=True)])
     with machine.boot("old") as old:
         new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
-        for size in (64, 96):
+        for size in (64, 32, 96):
             sectors = size * 2048
             address = function_of(old, f"block/{disk_name(old, sectors)}")
             move_disk(lab, old, new, sectors, address)
+            if size == 32:
+                move_while_read(lab, old, new, sectors, address)
         nic = old.run("basename $(dirname $(dirname $(dirname $(ls -d "
                       "/sys/bus/pci/devices/*/virtio*/net/*))))")
         move_nic(lab, old, new, nic)
@@ -100,5 +120,5 @@ def test(lab):
         # the old kernel's own disk never noticed
         assert "reset" not in old.run("dmesg | grep -i vda || true")
         old.run("khoctl reclaim", 60)
-        assert old.run("ls /sys/block | grep -c vd") == "3"
+        assert old.run("ls /sys/block | grep -c vd") == "4"
         assert machine.resets() == 0
