@@ -146,7 +146,8 @@ int mk_doorbell_ring(u64 word)
 		return -EAGAIN;
 	if (vector < FIRST_EXTERNAL_VECTOR || vector >= FIRST_SYSTEM_VECTOR || is_ours(apic_id))
 		return -EIO;
-	if (!x2apic_enabled() && apic_id > 0xfe)
+	/* nor all CPUs at once: ~0 is that in x2APIC mode, 0xff in xAPIC mode */
+	if (apic_id == ~0u || (!x2apic_enabled() && apic_id > 0xfe))
 		return -EIO;
 	mk_icr_write(APIC_DM_FIXED | APIC_DEST_PHYSICAL | vector, apic_id);
 	return 0;

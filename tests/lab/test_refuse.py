@@ -46,6 +46,7 @@ IOCTLS = [
     ("unknown-kind", "EINVAL"),
     ("cpu-unknown", "ENOENT"),
     ("cpu-online", "ERANGE"),
+    ("doorbells", "EIO EIO EAGAIN"),
     ("unknown-call", "ENOTTY"),
 ]
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Other machines: 4-level paging, local APICs in x2APIC mode."""
 
+from pathlib import Path
+
 from lib.upgrade import IMAGES, retire, spawn
 
 IOMMU = ["-device", "intel-iommu,intremap=on,eim=on"]
@@ -26,6 +28,9 @@ def check_4_levels(old):
 def check_x2apic(old):
     """The kernel switched its APICs over."""
     assert "x2apic enabled" in old.run("dmesg | grep -i x2apic"), "x2APIC mode is off"
+    old.write_file("/run/refuse.py", (Path(__file__).parent / "guest/refuse.py").read_bytes())
+    ends = old.run("python3 /run/refuse.py ioctl doorbells")
+    assert ends == "EIO EIO EAGAIN", ends
     # QEMU's CPUs are switched over only with what makes the machine one that's refused; as
     # long as no function moves it does no harm
     refused = old.call(f"khoctl spawn {IMAGES}/new")

@@ -2,18 +2,27 @@
 """Run in the guest: target images with one thing wrong, and raw calls to the module.
 
     refuse.py image GOOD DIR WHAT    copies the image GOOD to DIR and spoils or changes it
-    refuse.py ioctl WHAT             prints the errno's name that the call fails with
+    refuse.py ioctl WHAT             prints the errno's name that the call fails with, or several
 """
 
+import contextlib
 import errno
 import fcntl
+import glob
 import hashlib
+import mmap
 import os
 import shutil
 import struct
 import sys
 
 ABI = 1
+MEMORY = "/sys/devices/system/memory"
+MK_CLAIM, MK_RELEASE, MK_LINK, MK_RING, MK_UNLINK = 0x10, 0x12, 0x30, 0x31, 0x32
+REGION_SIZE = 8 + 4 + 4 + 8 + 8 + 4 + 4 + 32 * 16  # struct mk_region: 40 bytes and 32 ranges
+LINK_SIZE, RING_SIZE = 32, 16
+OWN, PEER = 0, 4096  # status pages of a block that's used as a region
+DOORBELL = 16  # offset in a status page
 
 
 def manifest(folder):
@@ -106,15 +115,33 @@ def spoil(folder, what):
         manifest(folder)
 
 
-def call(number, size, payload):
-    """The errno's name that an ioctl ends with, or OK."""
+def read(path):
+    """All of a text file."""
+    with open(path, encoding="ascii") as file:
+        return file.read()
+
+
+def write(path, text):
+    """To a file of sysfs or procfs."""
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def ioctl(number, size, payload):
+    """The argument as the module leaves it; OSError if it refuses."""
     request = 3 << 30 | size << 16 | 0xB7 << 8 | number
     arg = bytearray(payload.ljust(size, b"\0"))
     with open("/dev/multikernel", "r+b", buffering=0) as device:
-        try:
-            fcntl.ioctl(device, request, arg)
-        except OSError as error:
-            return errno.errorcode[error.errno]
+        fcntl.ioctl(device, request, arg)
+    return arg
+
+
+def call(number, size, payload):
+    """The errno's name that an ioctl ends with, or OK."""
+    try:
+        ioctl(number, size, payload)
+    except OSError as error:
+        return errno.errorcode[error.errno]
     return "OK"
 
 
@@ -123,18 +150,101 @@ def header(size, abi=ABI, reserved=0):
     return struct.pack("=IHH", size, abi, reserved)
 
 
+def region_argument(ranges, kind=0, region=0):
+    """struct mk_region"""
+    body = header(REGION_SIZE) + struct.pack("=IIQQII", kind, region, 0, 0, len(ranges), 0)
+    return body + b"".join(struct.pack("=QQ", *one) for one in ranges)
+
+
 def claim(ranges, kind=0):
-    """MK_IOC_REGION_CLAIM: struct mk_region is 48 bytes and 32 ranges."""
-    size = 8 + 4 + 4 + 8 + 8 + 4 + 4 + 32 * 16
-    body = header(size) + struct.pack("=IIQQII", kind, 0, 0, 0, len(ranges), 0)
-    for start, length in ranges:
-        body += struct.pack("=QQ", start, length)
-    return call(0x10, size, body)
+    """What a claim ends with."""
+    return call(MK_CLAIM, REGION_SIZE, region_argument(ranges, kind))
+
+
+def block_size():
+    """Of memory blocks."""
+    return int(read(f"{MEMORY}/block_size_bytes"), 16)
+
+
+class Block:
+    """A memory block that's taken offline, and is online again in the end."""
+
+    def __init__(self, claimed=True):
+        self._claimed, self._number = claimed, self._take_offline()
+        self.path, self.region, self._offset = f"{MEMORY}/memory{self._number}", 0, 0
+
+    @staticmethod
+    def _take_offline():
+        numbers = [int(path.rpartition("memory")[2]) for path in glob.glob(f"{MEMORY}/memory*")]
+        for number in sorted(numbers, reverse=True):
+            state = f"{MEMORY}/memory{number}/state"
+            if read(state).strip() == "online":
+                with contextlib.suppress(OSError):
+                    write(state, "offline")
+                    return number
+        raise SystemExit("no memory block goes offline")
+
+    def __enter__(self):
+        if self._claimed:
+            self.claim()
+        return self
+
+    def __exit__(self, *_):
+        if self.region:
+            self.release()
+        # it's an error to online what is online
+        if read(f"{self.path}/state").strip() != "online":
+            write(f"{self.path}/state", "online")
+
+    def claim(self):
+        """Makes a region of it."""
+        size = block_size()
+        arg = ioctl(MK_CLAIM, REGION_SIZE, region_argument([(self._number * size, size)]))
+        self.region, self._offset = struct.unpack_from("=IQ", arg, 12)
+
+    def release(self):
+        """Lets go of the region."""
+        ioctl(MK_RELEASE, REGION_SIZE, region_argument([], region=self.region))
+        self.region = 0
+
+    def map(self):
+        """Both status pages."""
+        with open("/dev/multikernel", "r+b", buffering=0) as device:
+            return mmap.mmap(device.fileno(), 2 * mmap.PAGESIZE, offset=self._offset)
+
+    def link(self):
+        """Its first two pages are status pages from now on."""
+        ioctl(MK_LINK, LINK_SIZE, header(LINK_SIZE)
+              + struct.pack("=IiQQ", self.region, -1, OWN, PEER))
+
+    def _ring_argument(self):
+        return header(RING_SIZE) + struct.pack("=II", self.region, 0)
+
+    def unlink(self):
+        """They're memory like all else."""
+        ioctl(MK_UNLINK, RING_SIZE, self._ring_argument())
+
+    def ring(self):
+        """What it ends with to ring the peer."""
+        return call(MK_RING, RING_SIZE, self._ring_argument())
+
+
+def doorbells():
+    """What it ends with to ring: all CPUs, this kernel's own, nobody."""
+    valid, vector = 1 << 63, 0x30 << 32
+    ends = []
+    with Block() as block, block.map() as pages:
+        block.link()
+        for word in (valid | vector | 0xffffffff, valid | vector, 0):
+            struct.pack_into("<Q", pages, PEER + DOORBELL, word)
+            ends.append(block.ring())
+        block.unlink()
+    return " ".join(ends)
 
 
 def ioctls(what):
     """Calls that must fail, and how they do."""
-    block = int(open("/sys/devices/system/memory/block_size_bytes", encoding="ascii").read(), 16)
+    block = block_size()
     cpu_start = 8 + 4 * 4 + 8 * 4
     cases = {
         "abi": lambda: call(0, 136, header(136, abi=99)),
@@ -153,6 +263,7 @@ def ioctls(what):
             "=IIII", 4000, 0, 1, 100)),
         "cpu-online": lambda: call(0x20, cpu_start, header(cpu_start) + struct.pack(
             "=IIII", 1, 0, 1, 100)),
+        "doorbells": doorbells,
         "unknown-call": lambda: call(0x7f, 8, header(8)),
     }
     return cases[what]()
