@@ -38,6 +38,8 @@ struct mk_region_state {
 static struct mk_region_state regions[MK_MAX_REGIONS];
 /* guards the ranges against the notifier; everything else is under mk_lock */
 static DEFINE_SPINLOCK(ranges_lock);
+/* being onlined, and allowed to; size 0: none. The kernel onlines one at a time */
+static struct mk_range going_online;
 static u32 last_id;
 
 static struct mk_region_state *find(u32 id)
@@ -82,6 +84,16 @@ static int check_shape(const struct mk_range *range, u64 align)
 	return 0;
 }
 
+static bool is_going_online(const struct mk_range *range)
+{
+	bool ret;
+
+	spin_lock(&ranges_lock);
+	ret = going_online.size && overlap(range, &going_online);
+	spin_unlock(&ranges_lock);
+	return ret;
+}
+
 static int check_offline_ram(const struct mk_range *range)
 {
 	unsigned long pfn = PFN_DOWN(range->start), end = pfn + PFN_DOWN(range->size);
@@ -89,6 +101,9 @@ static int check_offline_ram(const struct mk_range *range)
 	if (region_intersects(range->start, range->size, IORESOURCE_SYSTEM_RAM,
 			      IORES_DESC_NONE) != REGION_INTERSECTS)
 		return -ENXIO;
+	/* before the pages: it ends with all of them online */
+	if (is_going_online(range))
+		return -EBUSY;
 	/* pages are online or not by the section */
 	for (; pfn < end; pfn += PAGES_PER_SECTION)
 		if (pfn_to_online_page(pfn))
@@ -433,6 +448,26 @@ void mk_region_describe(struct mk_info *info)
 	}
 }
 
+/* Between the kernel's question and its pages being online nothing else tells of it. */
+static bool may_go_online(const struct mk_range *range)
+{
+	bool claimed;
+
+	spin_lock(&ranges_lock);
+	claimed = overlaps_claimed(range);
+	if (!claimed)
+		going_online = *range;
+	spin_unlock(&ranges_lock);
+	return !claimed;
+}
+
+static void went_online(void)
+{
+	spin_lock(&ranges_lock);
+	going_online.size = 0;
+	spin_unlock(&ranges_lock);
+}
+
 static int memory_event(struct notifier_block *nb, unsigned long event, void *data)
 {
 	const struct memory_notify *what = data;
@@ -440,14 +475,15 @@ static int memory_event(struct notifier_block *nb, unsigned long event, void *da
 		.start = PFN_PHYS(what->start_pfn),
 		.size = PFN_PHYS(what->nr_pages),
 	};
-	bool claimed;
 
-	if (event != MEM_GOING_ONLINE)
-		return NOTIFY_OK;
-	spin_lock(&ranges_lock);
-	claimed = overlaps_claimed(&range);
-	spin_unlock(&ranges_lock);
-	return claimed ? notifier_from_errno(-EBUSY) : NOTIFY_OK;
+	switch (event) {
+	case MEM_GOING_ONLINE:
+		return may_go_online(&range) ? NOTIFY_OK : notifier_from_errno(-EBUSY);
+	case MEM_ONLINE:
+	case MEM_CANCEL_ONLINE:
+		went_online();
+	}
+	return NOTIFY_OK;
 }
 
 static struct notifier_block memory_nb = { .notifier_call = memory_event };

@@ -108,7 +108,7 @@ struct mk_info {
  *
  * -EINVAL   no range, or one that's empty, unaligned or wraps around
  * -EEXIST   ranges overlap each other or a claimed region
- * -EBUSY    a page is RAM in use by this kernel (OFFLINE: still online)
+ * -EBUSY    a page is RAM in use by this kernel (OFFLINE: still online, or going to be)
  * -ENXIO    OFFLINE: not RAM; RESERVED: it's RAM of this kernel; PRESERVED: a
  *           range is RAM in parts, or a page isn't preserved, or was taken before
  * -ENOMEM   a range that isn't RAM can't be mapped
