@@ -13,7 +13,8 @@
 #include "base/cleanup.h"
 #include "image/store.h"
 
-#define DIR_MODE 0755
+/* An image may have the whole system in it, keys and all. */
+#define DIR_MODE 0700
 
 /* Removes directory @name of @parent and the files in it; images have no more. */
 static int remove_dir(int parent, const char *name)
@@ -38,15 +39,27 @@ static int remove_dir(int parent, const char *name)
 	return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
 }
 
+int kho_image_store_open(const char *path, int *ret_fd, struct kho_err *err)
+{
+	int fd;
+
+	if (mkdir(path, DIR_MODE) < 0 && errno != EEXIST)
+		return kho_fail_errno(err, -errno, "directory of images %s can't be made; "
+				      "make it, or name another", path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return kho_fail_errno(err, -errno, "directory of images %s can't be opened; "
+				      "name another", path);
+	*ret_fd = fd;
+	return 0;
+}
+
 static int open_parent(struct kho_image_store *store, struct kho_err *err)
 {
-	if (mkdir(store->path, DIR_MODE) < 0 && errno != EEXIST)
-		return kho_fail_errno(err, -errno, "directory of images %s can't be made; "
-				      "make it, or name another", store->path);
-	store->parent = open(store->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (store->parent < 0)
-		return kho_fail_errno(err, -errno, "directory of images %s can't be opened; "
-				      "name another", store->path);
+	int r = kho_image_store_open(store->path, &store->parent, err);
+
+	if (r < 0)
+		return r;
 	if (flock(store->parent, LOCK_EX | LOCK_NB) < 0)
 		return kho_fail(err, errno == EWOULDBLOCK ? -EBUSY : -errno,
 				"another build writes to %s; wait for its end", store->path);

@@ -6,7 +6,7 @@
  * the next build removes.
  *
  * While a store is open it holds a lock on the directory of images; a second
- * build there is refused.
+ * build there is refused. Directories that are made are their owner's alone.
  */
 #ifndef KHO_IMAGE_STORE_H
 #define KHO_IMAGE_STORE_H
@@ -25,8 +25,11 @@ struct kho_image_store {
 	char *path;				/* of parent, for messages; owned */
 };
 
+/* The directory of images, without a lock; it's made if it's not there (its parent has to be). */
+int kho_image_store_open(const char *path, int *ret_fd, struct kho_err *err);
+
 /*
- * @parent is made if it's not there (its own parent has to be).
+ * @parent is made as by kho_image_store_open().
  *   -EINVAL  @name is none for an image
  *   -EBUSY   another build is under way there
  */

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/file.h"
@@ -128,7 +127,5 @@ int kho_image_make_system(const struct kho_image_system *system, struct kho_err 
 	if (r >= 0)
 		r = kho_proc_check(&spec, err);
 	free(found);
-	if (r < 0)
-		unlink(system->output);
 	return r < 0 ? kho_wrap(err, r, "squashfs of the system") : 0;
 }

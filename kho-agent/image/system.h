@@ -18,7 +18,7 @@
 struct kho_image_system {
 	const char *root;		/* "/" */
 	const char *release;		/* whose modules stay in */
-	const char *output;		/* the file to be made; replaced if it's there */
+	const char *output;		/* the file, which is there (system_file.h); it keeps its mode */
 	const char *const *excludes;	/* more to leave out, without the first slash; NULL: none */
 };
 
@@ -26,7 +26,7 @@ struct kho_image_system {
 extern const char *const kho_image_system_modules[];
 
 /*
- * Makes the file with mksquashfs(1). Errors of kho_proc_check(), and
+ * Fills the file with mksquashfs(1). Errors of kho_proc_check(), and
  *   -E2BIG  too many excludes, or modules of too many kernels
  */
 int kho_image_make_system(const struct kho_image_system *system, struct kho_err *err);

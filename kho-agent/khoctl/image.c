@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/version.h"
 #include "image/build.h"
 #include "image/dir.h"
 #include "image/system.h"
+#include "image/system_file.h"
 #include "khoctl/khoctl.h"
 
 #define MAX_LIST 64
@@ -120,28 +120,31 @@ static int show_dir(const char *path)
 /* The system goes into a file beside the image, and from there into the initramfs. */
 static int build_with_system(struct build_options *opts, struct kho_err *err)
 {
-	char path[512];
+	struct kho_system_file file;
 	const struct kho_image_system system = {
 		.root = opts->spec.root,
 		.release = opts->spec.release,
-		.output = path,
+		.output = file.path,
 		.excludes = opts->excludes.items,
 	};
-	int r = 0;
+	int r = kho_system_file_make(opts->spec.output_dir, opts->spec.name, &file, err);
 
-	snprintf(path, sizeof(path), "%s/.%s.squashfs", opts->spec.output_dir, opts->spec.name);
+	if (r < 0)
+		return r;
 	for (int i = 0; kho_image_system_modules[i] && !r; i++)
 		r = add(&opts->modules, kho_image_system_modules[i]);
 	if (!r)
-		r = add_extra(opts, path);
+		r = add_extra(opts, file.path);
 	if (r)
-		return kho_fail(err, -E2BIG, "too many modules or files are asked for");
-	opts->extras[opts->spec.nr_extras - 1].dest = KHO_IMAGE_SYSTEM;
+		r = kho_fail(err, -E2BIG, "too many modules or files are asked for");
+	else
+		opts->extras[opts->spec.nr_extras - 1].dest = KHO_IMAGE_SYSTEM;
 	opts->spec.has_system = true;
-	r = kho_image_make_system(&system, err);
+	if (r >= 0)
+		r = kho_image_make_system(&system, err);
 	if (r >= 0)
 		r = kho_image_build(&opts->spec, err);
-	unlink(path);
+	kho_system_file_done(&file);
 	return r;
 }
 

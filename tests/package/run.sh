@@ -63,7 +63,14 @@ works() {
 		test -L /etc/systemd/system/multi-user.target.wants/kho-agent.service
 		test -x /usr/libexec/kho-agent/kho-restore
 		journalctl --update-catalog && journalctl --list-catalog | grep -q kho-agent
-		ls -d /var/lib/kho-agent/images'
+		test "$(stat -c %a /var/lib/kho-agent/images)" = 700'
+}
+
+# the folder of images as an earlier package had it, which dpkg leaves
+tightens() {
+	inside 'chmod 755 /var/lib/kho-agent/images
+		DEBIAN_FRONTEND=noninteractive dpkg -i /tmp/kho-agent_*.deb
+		test "$(stat -c %a /var/lib/kho-agent/images)" = 700'
 }
 
 # what alerts link to is there, by the name that they have for it
@@ -112,6 +119,26 @@ stages() {
 		not test -e "/var/lib/kho-agent/images/$release"
 		not test -L /var/lib/kho-agent/staged
 		rm -r /etc/kho-agent'
+}
+
+# a system's squashfs, by whoever is here for mksquashfs: it's root's alone while it's made, what a
+# killed build leaves is removed by the next one
+keeps_secrets() {
+	inside 'release=$(ls /usr/lib/modules | head -n 1)
+		cd /var/lib/kho-agent/images
+		build() { (umask 0; khoctl image build secret "$release" --system); }
+		printf "%s\n" "#!/bin/sh" "stat -c %a \"\$2\" >/tmp/mode; echo secret >\"\$2\"" \
+			"[ ! -e /tmp/kill ] || kill -9 \$PPID" >/usr/local/bin/mksquashfs
+		chmod +x /usr/local/bin/mksquashfs
+		touch /tmp/kill
+		not build
+		test "$(stat -c %a .secret.squashfs)" = 600
+		rm /tmp/kill
+		build
+		test "$(cat /tmp/mode)" = 600
+		not test -e .secret.squashfs
+		test "$(stat -c %a secret) $(stat -c %a secret/initramfs.img)" = "700 600"
+		rm -r secret /usr/local/bin/mksquashfs /tmp/mode'
 }
 
 # in the middle of an upgrade, as a khoctl in front of the real one says
@@ -237,10 +264,12 @@ make_view
 check installs installs
 check has-modules has_modules
 check works works
+check tightens tightens
 check has-metrics has_metrics
 check has-manuals has_manuals
 check is-one-version is_one_version
 check has-hooks has_hooks
+check keeps-secrets keeps_secrets
 check stages stages
 check stays-in-upgrade stays_in_upgrade
 check cordons cordons

@@ -233,11 +233,21 @@ static void expect_file(const char *path, const char *text, mode_t mode)
 	ck_assert_uint_eq(st.st_mode & 0777, mode);
 }
 
+static void expect_dir(const char *path, mode_t mode)
+{
+	char full[256];
+	struct stat st;
+
+	snprintf(full, sizeof(full), "%s/%s", tree.dir, path);
+	ck_assert_int_eq(stat(full, &st), 0);
+	ck_assert_uint_eq(st.st_mode, S_IFDIR | mode);
+}
+
 START_TEST(a_new_image)
 {
 	struct kho_image_store store;
 
-	umask(077);
+	umask(022);
 	snprintf(images, sizeof(images), "%s/new", tree.dir);	/* is made */
 	ck_assert_int_eq(kho_image_store_begin(images, "x", &store, &err), 0);
 	write_file(&store, "f", "text");
@@ -246,6 +256,8 @@ START_TEST(a_new_image)
 	ck_assert_int_eq(kho_image_store_commit(&store, false, &err), 0);
 	kho_image_store_done(&store);
 	expect_file("new/x/f", "text", 0640);
+	expect_dir("new", 0700);
+	expect_dir("new/x", 0700);
 	ck_assert(!fake_has(&tree, "new/.x.new"));
 	kho_image_store_done(&store);
 }
