@@ -141,13 +141,63 @@ keeps_secrets() {
 		rm -r secret /usr/local/bin/mksquashfs /tmp/mode'
 }
 
-# in the middle of an upgrade, as a khoctl in front of the real one says
-stays_in_upgrade() {
-	inside 'printf "%s\\n" "#!/bin/sh" "echo {\\\"phase\\\": \\\"soak\\\"}" >/usr/local/bin/khoctl
-		chmod +x /usr/local/bin/khoctl
+# a khoctl in front of the real one, which answers what /tmp/status has; and systemd, as if it ran
+fake_machine() {
+	cat >"$view/root/usr/local/bin/khoctl" <<'END'
+#!/bin/sh
+[ "$*" = "--json status" ] && cat /tmp/status
+END
+	printf '#!/bin/sh\necho "$*" >>/tmp/invoked\n' >"$view/root/usr/local/bin/deb-systemd-invoke"
+	printf '#!/bin/sh\n' >"$view/root/usr/local/bin/systemctl"
+	chmod +x "$view"/root/usr/local/bin/{khoctl,deb-systemd-invoke,systemctl}
+	mkdir -p "$view/root/run/systemd/system" "$view/root/run/kho-agent"
+}
+
+# in the middle of an upgrade it's neither removed nor upgraded, and nobody restarts the agent
+refuses() {
+	inside ': >/tmp/invoked
 		not dpkg --remove kho-agent
+		not dpkg -i /tmp/kho-agent_*.deb
+		test "$(dpkg-query -W -f "\${Status}" kho-agent)" = "install ok installed"
 		test -x /usr/sbin/kho-agent
-		rm /usr/local/bin/khoctl'
+		not grep -v "^start kho-agent.service$" /tmp/invoked'
+}
+
+stays_in_upgrade() {
+	local status trace verdict=0
+	fake_machine
+	for status in '{"phase": "soak"}' '{"phase":"idle","upgrade":{"state":"check"}}' \
+		$'{\n\t"phase" : "idle",\n\t"upgrade" : {}\n}'; do
+		printf '%s\n' "$status" >"$view/root/tmp/status"
+		refuses || { echo "not with $status"; verdict=1; }
+	done
+	rm "$view/root/tmp/status"
+	for trace in /run/kho-agent/reserved /run/kho-agent/move-record /var/lib/kho-agent/upgrade.1; do
+		echo "boot $(cat /proc/sys/kernel/random/boot_id)" >"$view/root$trace"
+		refuses || { echo "not with $trace"; verdict=1; }
+		rm "$view/root$trace"
+	done
+	return "$verdict"
+}
+
+# when idle the agent is restarted, by the new package alone; one begun meanwhile is let alone
+restarts_when_idle() {
+	fake_machine
+	inside 'upgrade() { : >/tmp/invoked; DEBIAN_FRONTEND=noninteractive dpkg -i /tmp/kho-agent_*.deb; }
+		echo "boot 00000000-0000-4000-8000-000000000000" >/var/lib/kho-agent/upgrade.0
+		upgrade
+		rm /var/lib/kho-agent/upgrade.0
+		echo "{\"phase\":\"idle\",\"upgradeId\":\"\",\"message\":\"\"}" >/tmp/status
+		upgrade
+		grep -x "try-restart kho-agent.service" /tmp/invoked
+		not grep -E "^(stop|restart)|kho-new" /tmp/invoked
+		: >/tmp/invoked
+		dpkg --unpack /tmp/kho-agent_*.deb
+		echo "{\"phase\":\"reserve\"}" >/tmp/status
+		dpkg --configure kho-agent
+		not grep restart /tmp/invoked
+		rm -r /run/systemd/system /run/kho-agent /tmp/status /tmp/invoked \
+			/usr/local/bin/khoctl /usr/local/bin/systemctl /usr/local/bin/deb-systemd-invoke'
 }
 
 # a node as the hook finds and leaves it: /tmp/cordoned, /tmp/mark; what it was told
@@ -272,6 +322,7 @@ check has-hooks has_hooks
 check keeps-secrets keeps_secrets
 check stages stages
 check stays-in-upgrade stays_in_upgrade
+check restarts-when-idle restarts_when_idle
 check cordons cordons
 check plays plays
 check purges purges
