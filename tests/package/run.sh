@@ -241,7 +241,7 @@ cordons() {
 		not env KHO_NODE=nowhere KHO_UPGRADE=three $hook pre-switch'
 }
 
-# a machine as the playbook sees it: /tmp/runs, /tmp/asked; it's in the middle of an upgrade twice
+# a machine as the playbook sees it: /tmp/runs, /tmp/asked; an upgrade is checked, in its soak, then over
 fake_khoctl() {
 	cat >"$view/root/usr/local/bin/khoctl" <<'END'
 #!/bin/sh
@@ -253,7 +253,10 @@ case "$*" in
 	echo '{"id":"1"}' ;;
 "--json status")
 	echo $((asked + 1)) >/tmp/asked
-	[ "$asked" -ge 2 ] || { echo '{"phase":"soak"}'; exit; }
+	case $asked in
+	0) echo '{"phase":"idle","upgrade":{"state":"check"}}'; exit ;;
+	1) echo '{"phase":"soak","upgrade":{"state":"soak"}}'; exit ;;
+	esac
 	[ -e /tmp/undone ] || echo new >/tmp/runs
 	echo '{"phase":"idle"}' ;;
 *) exit 64 ;;
