@@ -237,7 +237,6 @@ static int take_memory(struct kho_agent *agent, const struct kho_reserve_spec *s
 		return r;
 	ret->nr_ranges = taken.nr_ranges;
 	memcpy(ret->ranges, taken.ranges, sizeof(ret->ranges));
-	kho_mem_taken_done(&taken);
 	return 0;
 }
 

@@ -25,20 +25,6 @@ const char *kho_compression_name(enum kho_compression compression)
 	return compression < KHO_COMPRESSION_NR ? table[compression]->name : "?";
 }
 
-int kho_compression_parse(const char *name, enum kho_compression *ret, struct kho_err *err)
-{
-	unsigned int i;
-
-	for (i = 0; i < KHO_COMPRESSION_NR; i++) {
-		if (strcmp(name, kho_compression_name(i)) == 0) {
-			*ret = i;
-			return 0;
-		}
-	}
-	return kho_fail(err, -EINVAL, "compression '%.32s' is not known; "
-			"choose auto, none, gzip or zstd", name);
-}
-
 static bool unpacks(enum kho_compression compression, const char *config, size_t size)
 {
 	const char *option = table[compression]->option;

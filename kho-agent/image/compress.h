@@ -41,8 +41,7 @@ extern const struct kho_compressor_ops kho_compress_none;
 extern const struct kho_compressor_ops kho_compress_gzip;
 extern const struct kho_compressor_ops kho_compress_zstd;
 
-/* "auto", "none", "gzip", "zstd". -EINVAL for other names. */
-int kho_compression_parse(const char *name, enum kho_compression *ret, struct kho_err *err);
+/* "auto", "none", "gzip", "zstd". */
 const char *kho_compression_name(enum kho_compression compression);
 
 /*

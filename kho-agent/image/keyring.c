@@ -42,11 +42,6 @@ unsigned int kho_keyring_nr(const struct kho_keyring *keyring)
 	return (unsigned int)sk_X509_num(keyring->certs);
 }
 
-const char *kho_keyring_path(const struct kho_keyring *keyring)
-{
-	return keyring->path;
-}
-
 static int out_of_memory(const struct kho_keyring *keyring, struct kho_err *err)
 {
 	return kho_fail(err, -ENOMEM, "%s: out of memory; free some and try again",

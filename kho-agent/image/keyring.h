@@ -28,7 +28,5 @@ void kho_keyring_free(struct kho_keyring *keyring);
 
 /* How many certificates there are. */
 unsigned int kho_keyring_nr(const struct kho_keyring *keyring);
-/* Where they're from, for messages. */
-const char *kho_keyring_path(const struct kho_keyring *keyring);
 
 #endif

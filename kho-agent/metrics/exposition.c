@@ -153,12 +153,6 @@ void kho_expose_ms(struct kho_exposition *x, uint64_t ms, const char *const valu
 	write_sample(x, number, values);
 }
 
-void kho_expose_known(struct kho_exposition *x, struct kho_known value)
-{
-	if (value.is)
-		kho_expose(x, value.value, NULL);
-}
-
 void kho_expose_known_ms(struct kho_exposition *x, struct kho_known ms)
 {
 	if (ms.is)

@@ -76,8 +76,7 @@ void kho_expose(struct kho_exposition *x, uint64_t value, const char *const valu
 /* The same of a time: @ms are shown in seconds. */
 void kho_expose_ms(struct kho_exposition *x, uint64_t ms, const char *const values[]);
 
-/* For families without labels: nothing, if it isn't known. */
-void kho_expose_known(struct kho_exposition *x, struct kho_known value);
+/* The same for families without labels: nothing, if it isn't known. */
 void kho_expose_known_ms(struct kho_exposition *x, struct kho_known ms);
 
 /* All of @names, of which @state is the one (NULL or another: none). */

@@ -117,26 +117,6 @@ const struct kho_cpu *kho_cpu_list_find_apic(const struct kho_cpu_list *list, ui
 	return NULL;
 }
 
-void kho_cpu_list_learn(struct kho_cpu_list *list, const struct kho_cpu_list *earlier)
-{
-	const struct kho_cpu *known;
-	struct kho_cpu *cpu;
-
-	for (cpu = list->cpus; cpu < list->cpus + list->nr; cpu++) {
-		known = kho_cpu_list_find(earlier, cpu->cpu);
-		if (!known)
-			continue;
-		/* An id that another CPU has by now was this one's no longer. */
-		if (cpu->apic_id == KHO_APIC_UNKNOWN &&
-		    !kho_cpu_list_find_apic(list, known->apic_id))
-			cpu->apic_id = known->apic_id;
-		if (cpu->package < 0 || cpu->core < 0) {
-			cpu->package = known->package;
-			cpu->core = known->core;
-		}
-	}
-}
-
 static size_t count_unknown(const struct kho_cpu_list *list, struct kho_cpus *ret)
 {
 	struct kho_cpus unknown = { 0 };

@@ -4,8 +4,7 @@
  *
  * CPU numbers differ from kernel to kernel; between kernels a CPU is its APIC id.
  * The kernel tells APIC ids of online CPUs only: read the list before offlining
- * any, and carry what was known over to later lists (kho_cpu_list_learn()), or
- * ask the module (kho_cpu_list_resolve()).
+ * any, or ask the module (kho_cpu_list_resolve()).
  *
  * A list is a plain value without owned memory, about 10 KiB.
  */
@@ -59,9 +58,6 @@ int kho_cpu_list_read(const struct kho_sysroot *root, struct kho_cpu_list *ret,
 /* By number or by APIC id; NULL if there's none. */
 const struct kho_cpu *kho_cpu_list_find(const struct kho_cpu_list *list, uint32_t cpu);
 const struct kho_cpu *kho_cpu_list_find_apic(const struct kho_cpu_list *list, uint32_t apic_id);
-
-/* Fills in what @list doesn't know (APIC ids, topology) from an @earlier one. */
-void kho_cpu_list_learn(struct kho_cpu_list *list, const struct kho_cpu_list *earlier);
 
 /*
  * Fills in the APIC ids that are still unknown by asking the module for each id

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Memory blocks: taking memory from the running kernel and giving it back.
+ * Memory blocks: taking memory from the running kernel, and onlining it again.
  *
  * Memory is offlined in blocks (128 MiB on small machines, up to 2 GiB on large
  * ones) through /sys/devices/system/memory. Some blocks refuse, and some take long
@@ -81,16 +81,7 @@ struct kho_mem_request {
 	unsigned int block_timeout_ms;	/* for one block; 0: 3 s */
 };
 
-struct kho_mem_taken_block {
-	uint64_t index;
-	enum kho_mem_zone zone;		/* where it was */
-	bool was_online;		/* else it stays offline when given back */
-};
-
 struct kho_mem_taken {
-	uint64_t block_size;
-	size_t nr_blocks;
-	struct kho_mem_taken_block *blocks;	/* ascending; owned */
 	size_t nr_ranges;
 	struct mk_range ranges[MK_MAX_RANGES];	/* the one for the kernel first */
 	size_t nr_refused;		/* blocks that wouldn't go */
@@ -106,14 +97,5 @@ struct kho_mem_taken {
  */
 int kho_memory_take(const struct kho_sysroot *root, const struct kho_mem_request *request,
 		    struct kho_mem_taken *ret, struct kho_err *err);
-
-/*
- * Onlines again, in the zones they came from, the blocks that were online. Goes
- * on after a failure and returns the first one. @taken is kept.
- */
-int kho_memory_give_back(const struct kho_sysroot *root, const struct kho_mem_taken *taken,
-			 struct kho_err *err);
-
-void kho_mem_taken_done(struct kho_mem_taken *taken);
 
 #endif

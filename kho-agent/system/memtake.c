@@ -7,7 +7,6 @@
  * to stop altogether, is in is_refusal().
  */
 #include <errno.h>
-#include <stdlib.h>
 
 #include "base/bits.h"
 #include "base/cleanup.h"
@@ -207,38 +206,6 @@ static int give_surplus(struct take *take, struct kho_err *err)
 	return 0;
 }
 
-/* Describes what was taken; the caller has checked that it's enough. */
-static int describe(const struct take *take, struct kho_mem_taken *ret, struct kho_err *err)
-{
-	_cleanup_(kho_mem_taken_done) struct kho_mem_taken taken = {
-		.block_size = take->map.block_size,
-		.nr_refused = take->plan.nr_refused,
-	};
-	const struct kho_mem_block *block;
-	size_t i;
-	int r;
-
-	taken.blocks = calloc(take->plan.nr_taken + 1, sizeof(*taken.blocks));
-	if (!taken.blocks)
-		return kho_fail(err, -ENOMEM, "no memory to note what was taken; free some");
-	for (i = 0; i < take->map.nr; i++) {
-		if (!kho_memplan_has(&take->plan, i))
-			continue;
-		block = &take->map.blocks[i];
-		taken.blocks[taken.nr_blocks++] = (struct kho_mem_taken_block) {
-			.index = block->index,
-			.zone = block->zone,
-			.was_online = block->state == KHO_MEM_ONLINE,
-		};
-	}
-	r = kho_memplan_ranges(&take->plan, taken.ranges, &taken.nr_ranges, err);
-	if (r < 0)
-		return r;
-	*ret = taken;
-	taken.blocks = NULL;
-	return 0;
-}
-
 int kho_memory_take(const struct kho_sysroot *root, const struct kho_mem_request *request,
 		    struct kho_mem_taken *ret, struct kho_err *err)
 {
@@ -247,6 +214,7 @@ int kho_memory_take(const struct kho_sysroot *root, const struct kho_mem_request
 		.request = request,
 		.deadline = root->ops->now_ms(root->ctx) + request->timeout_ms,
 	};
+	struct kho_mem_taken taken = {};
 	int r;
 
 	r = kho_memory_read(root, &take.map, err);
@@ -260,30 +228,10 @@ int kho_memory_take(const struct kho_sysroot *root, const struct kho_mem_request
 	if (r == 0)
 		r = give_surplus(&take, err);
 	if (r == 0)
-		r = describe(&take, ret, err);
-	return r < 0 ? roll_back(&take, r, err) : 0;
-}
-
-int kho_memory_give_back(const struct kho_sysroot *root, const struct kho_mem_taken *taken,
-			 struct kho_err *err)
-{
-	struct kho_err failure = { 0 };
-	size_t i;
-	int r, first = 0;
-
-	for (i = 0; i < taken->nr_blocks; i++) {
-		if (!taken->blocks[i].was_online)
-			continue;
-		r = kho_memory_online(root, taken->blocks[i].index, taken->blocks[i].zone,
-				      &failure);
-		if (r < 0 && first == 0)
-			first = kho_fail(err, r, "%s", failure.msg);
-	}
-	return first;
-}
-
-void kho_mem_taken_done(struct kho_mem_taken *taken)
-{
-	free(taken->blocks);
-	*taken = (struct kho_mem_taken) { 0 };
+		r = kho_memplan_ranges(&take.plan, taken.ranges, &taken.nr_ranges, err);
+	if (r < 0)
+		return roll_back(&take, r, err);
+	taken.nr_refused = take.plan.nr_refused;
+	*ret = taken;
+	return 0;
 }

@@ -108,8 +108,5 @@ int kho_address_find(const struct kho_address *address, struct kho_service *ret,
  */
 int kho_gateway_add(const struct kho_address *gateway, unsigned int ifindex,
 		    struct kho_err *err);
-/* Removes that route only. That it's not there is no error. */
-int kho_gateway_remove(const struct kho_address *gateway, unsigned int ifindex,
-		       struct kho_err *err);
 
 #endif

@@ -109,23 +109,6 @@ int kho_gateway_add(const struct kho_address *gateway, unsigned int ifindex,
 				      "of an address on an interface that is up", text) : 0;
 }
 
-int kho_gateway_remove(const struct kho_address *gateway, unsigned int ifindex,
-		       struct kho_err *err)
-{
-	_Alignas(struct nlmsghdr) char buffer[MESSAGE_MAX];
-	struct route route = {
-		.gateway = gateway, .family = gateway->family, .ifindex = ifindex,
-	};
-	char text[KHO_ADDRESS_TEXT];
-	int r;
-
-	r = one_request(put_route(buffer, &route, RTM_DELROUTE), err);
-	if (r == -ESRCH)
-		return 0;
-	kho_address_format(gateway, text);
-	return r < 0 ? kho_fail_errno(err, r, "removing the default route by %s", text) : 0;
-}
-
 /* What a dump found that is ours. */
 struct found {
 	struct kho_service entries[DELETED_MAX];

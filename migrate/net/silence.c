@@ -235,23 +235,6 @@ int kho_silence_end(struct kho_silence *silence, struct kho_err *err)
 	return r < 0 ? kho_wrap(err, r, "ending the silence") : 0;
 }
 
-int kho_silence_stats(struct kho_silence *silence, struct kho_hold_stats *ret,
-		      struct kho_err *err)
-{
-	struct kho_hold_stats stats = {
-		.held = silence->queue.seen, .released = silence->queue.released,
-	};
-	int r;
-
-	if (silence->state != STOPPED) {
-		r = kho_queue_dropped(&silence->queue, &stats.dropped, err);
-		if (r < 0)
-			return r;
-	}
-	*ret = stats;
-	return 0;
-}
-
 int kho_silence_stop(struct kho_silence *silence, struct kho_err *err)
 {
 	_cleanup_nft_ struct kho_nft nft;

@@ -49,8 +49,6 @@ int kho_silence_start(unsigned int number, const struct kho_service *services, s
 int kho_silence_fd(const struct kho_silence *silence);
 int kho_silence_process(struct kho_silence *silence, struct kho_err *err);
 int kho_silence_end(struct kho_silence *silence, struct kho_err *err);
-int kho_silence_stats(struct kho_silence *silence, struct kho_hold_stats *ret,
-		      struct kho_err *err);
 int kho_silence_stop(struct kho_silence *silence, struct kho_err *err);
 
 /* Frees the object only; kernel state stays as it is. NULL is fine. */

@@ -415,16 +415,6 @@ int kho_page_store_keep(struct kho_page_store *store, uint64_t vaddr, uint64_t n
 	return 0;
 }
 
-void kho_page_store_drop(struct kho_page_store *store, uint64_t image, uint64_t start,
-			 uint64_t end)
-{
-	struct store_image *found = store->loaded ? NULL : store_image_find(store, image);
-
-	if (found)
-		store_each_leaf(store, found, kho_align_up(start, KHO_PAGE_SIZE) / KHO_PAGE_SIZE,
-				end / KHO_PAGE_SIZE, drop_bits);
-}
-
 bool kho_page_store_next_image(const struct kho_page_store *store, uint64_t *image)
 {
 	size_t at;

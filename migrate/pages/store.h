@@ -116,10 +116,6 @@ int kho_page_store_put(struct kho_page_store *store, uint64_t vaddr, uint64_t nr
 int kho_page_store_keep(struct kho_page_store *store, uint64_t vaddr, uint64_t nr_pages,
 			struct kho_err *err);
 
-/* Drops what @image has in [@start, @end). For what restore doesn't want. */
-void kho_page_store_drop(struct kho_page_store *store, uint64_t image, uint64_t start,
-			 uint64_t end);
-
 /* Images in ascending order: *@image is the one before (0 at first) and the next. */
 bool kho_page_store_next_image(const struct kho_page_store *store, uint64_t *image);
 

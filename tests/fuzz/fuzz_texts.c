@@ -10,7 +10,6 @@
 #include <systemd/sd-json.h>
 
 #include "api/progress.h"
-#include "image/compress.h"
 #include "image/sha256.h"
 #include "migrate/criu/abilities.h"
 #include "migrate/net/address.h"
@@ -40,15 +39,12 @@ static void try_address(const char *text)
 
 static void try_words(const char *text)
 {
-	enum kho_compression compression;
 	uint8_t digest[KHO_SHA256_SIZE];
 	char version[16], again[KHO_SHA256_TEXT];
 	uint64_t number;
 
 	if (kho_criu_version_parse(text, version, sizeof(version), NULL) >= 0)
 		require(memchr(version, '\0', sizeof(version)) != NULL && *version);
-	if (kho_compression_parse(text, &compression, NULL) >= 0)
-		require(strcmp(kho_compression_name(compression), text) == 0);
 	if (kho_sha256_parse(text, digest) >= 0) {
 		kho_sha256_format(digest, again);
 		require(strncmp(text, again, 64) == 0);

@@ -165,30 +165,6 @@ START_TEST(list_fails_with_its_sources)
 }
 END_TEST
 
-START_TEST(list_learns_from_an_earlier_one)
-{
-	struct kho_cpu_list before, after;
-
-	ck_assert_int_eq(kho_cpu_list_read(&tree.root, &before, &err), 0);
-	fake_put(&tree, CPU_DIR "/online", "0\n");
-	fake_put(&tree, "proc/cpuinfo", "processor\t: 0\napicid\t\t: 0\n");
-	fake_remove(&tree, CPU_DIR "/cpu2/topology");
-	ck_assert_int_eq(kho_cpu_list_read(&tree.root, &after, &err), 0);
-	ck_assert_uint_eq(after.cpus[2].apic_id, KHO_APIC_UNKNOWN);
-	kho_cpu_list_learn(&after, &before);
-	ck_assert_uint_eq(after.cpus[1].apic_id, 2);
-	ck_assert_uint_eq(after.cpus[2].apic_id, 4);
-	ck_assert_int_eq(after.cpus[2].core, 4);
-	ck_assert_uint_eq(after.cpus[3].apic_id, KHO_APIC_UNKNOWN);
-
-	/* what another CPU has by now isn't learned */
-	after.cpus[3].apic_id = 4;
-	after.cpus[2].apic_id = KHO_APIC_UNKNOWN;
-	kho_cpu_list_learn(&after, &before);
-	ck_assert_uint_eq(after.cpus[2].apic_id, KHO_APIC_UNKNOWN);
-}
-END_TEST
-
 /* A module whose CPU n has APIC id 2n. */
 static int fake_ioctl(void *ctx, int fd, unsigned long request, void *arg)
 {
@@ -414,7 +390,6 @@ static Suite *suite(void)
 	tcase_add_test(cpus, cpuinfo_cut_anywhere);
 	tcase_add_test(cpus, list_is_read);
 	tcase_add_test(cpus, list_fails_with_its_sources);
-	tcase_add_test(cpus, list_learns_from_an_earlier_one);
 	tcase_add_test(cpus, list_asks_the_module);
 	tcase_add_test(cpus, spare_cpus_without_threads);
 	tcase_add_test(cpus, spare_cpus_are_whole_cores);

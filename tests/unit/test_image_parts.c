@@ -207,21 +207,6 @@ START_TEST(choice_by_the_kernels_configuration)
 }
 END_TEST
 
-START_TEST(names_of_compressors)
-{
-	enum kho_compression ret;
-	unsigned int i;
-
-	for (i = 0; i < KHO_COMPRESSION_NR; i++) {
-		ck_assert_int_eq(kho_compression_parse(kho_compression_name(i), &ret, &err), 0);
-		ck_assert_int_eq(ret, i);
-	}
-	ck_assert_int_eq(kho_compression_parse("bzip2", &ret, &err), -EINVAL);
-	ck_assert_str_eq(err.msg, "compression 'bzip2' is not known; choose auto, none, gzip or "
-			 "zstd");
-}
-END_TEST
-
 static size_t unpack(enum kho_compression type, const struct kho_sink_memory *from, uint8_t *to,
 		     size_t size)
 {
@@ -320,7 +305,6 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, file_sink_counts_and_hashes);
 	tcase_add_test(tc, file_sink_says_what_failed);
 	tcase_add_loop_test(tc, choice_by_the_kernels_configuration, 0, ARRAY_SIZE(choices));
-	tcase_add_test(tc, names_of_compressors);
 	tcase_add_loop_test(tc, what_is_packed_can_be_unpacked, 0, 3);
 	tcase_add_test(tc, levels_are_checked);
 }

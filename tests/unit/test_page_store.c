@@ -184,22 +184,6 @@ START_TEST(runs_are_cut)
 }
 END_TEST
 
-START_TEST(drop)
-{
-	struct kho_page_store_stats stats;
-
-	ck_assert_int_eq(kho_page_store_begin(store, &err), 0);
-	ck_assert_int_eq(kho_page_store_open(store, TASK, &err), 0);
-	put(0, 200, 1);
-	ck_assert_int_eq(kho_page_store_end(store, &err), 0);
-	kho_page_store_drop(store, TASK, vaddr_of(5), vaddr_of(150));
-	memset(model + 5, 0, 145 * sizeof(*model));
-	compare(store);
-	kho_page_store_stats(store, &stats);
-	ck_assert_uint_eq(stats.pages, 55);
-}
-END_TEST
-
 START_TEST(images_without_pages_exist)
 {
 	uint64_t image = 0;
@@ -361,7 +345,6 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, model_of_rounds);
 	tcase_add_test(tc, runs_are_cut);
-	tcase_add_test(tc, drop);
 	tcase_add_test(tc, images_without_pages_exist);
 	tcase_add_test(tc, misuse_and_limits);
 	tcase_add_test(tc, damaged_index);
