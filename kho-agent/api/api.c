@@ -125,7 +125,8 @@ static SD_VARLINK_DEFINE_METHOD(
 	Show,
 	SD_VARLINK_FIELD_COMMENT("Of an upgrade, or the beginning of it"),
 	IN(id, STRING),
-	SD_VARLINK_FIELD_COMMENT("As in History, and move: docs/report.md has the schema"),
+	SD_VARLINK_FIELD_COMMENT("As in History, and move: /usr/share/doc/kho-agent/report.md "
+				 "has the schema"),
 	OUT(upgrade, OBJECT));
 
 static SD_VARLINK_DEFINE_METHOD_FULL(
@@ -198,7 +199,8 @@ static SD_VARLINK_DEFINE_METHOD(
 
 static SD_VARLINK_DEFINE_METHOD(
 	Report,
-	SD_VARLINK_FIELD_COMMENT("Of the last move; docs/report.md has the schema"),
+	SD_VARLINK_FIELD_COMMENT("Of the last move; /usr/share/doc/kho-agent/report.md has the "
+				 "schema"),
 	OUT(report, OBJECT));
 
 static SD_VARLINK_DEFINE_METHOD(

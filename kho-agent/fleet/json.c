@@ -127,8 +127,8 @@ int kho_json_only(sd_json_variant *object, const char *const names[], struct kho
 		while (names[j] && strcmp(names[j], name) != 0)
 			j++;
 		if (!names[j])
-			return kho_fail(err, -EINVAL, "there's no field \"%.40s\"; docs/fleet.md has "
-					"all", name);
+			return kho_fail(err, -EINVAL, "there's no field \"%.40s\"; "
+					"/usr/share/doc/kho-fleet/fleet.md has all", name);
 	}
 	return 0;
 }

@@ -91,6 +91,25 @@ has_manuals() {
 	done
 }
 
+# what documents, manuals and messages lead to is there; "../" leads into the sources
+has_documents() {
+	local dir file link verdict=0
+	dir=$(mktemp -d) || return
+	for file in "$debs"/kho-{agent,fleet}_*.deb; do
+		dpkg-deb -x "$file" "$dir" || return
+	done
+	while IFS=: read -r file link; do
+		[[ -e ${file%/*}/$link ]] || { echo "${file#"$dir"}: $link"; verdict=1; }
+	done < <(grep -roE --include=*.md '\]\([a-z0-9][^):# ]*[)#]' "$dir/usr/share/doc" |
+		sed 's/](//; s/[)#]$//')
+	while read -r file; do
+		[[ -e $dir$file ]] || { echo "$file"; verdict=1; }
+	done < <(grep -rh /usr/share/doc/ kho-agent docs/man | sed 's/\\-/-/g' |
+		grep -oE '/usr/share/doc/kho-[a-z]+(/[a-z]+\.md)?')
+	rm -r "$dir"
+	return "$verdict"
+}
+
 is_one_version() {
 	inside 'test "$(khoctl --version)" = "khoctl $(dpkg-query -W -f "\${Version}" kho-agent)"'
 }
@@ -320,6 +339,7 @@ check works works
 check tightens tightens
 check has-metrics has_metrics
 check has-manuals has_manuals
+check has-documents has_documents
 check is-one-version is_one_version
 check has-hooks has_hooks
 check keeps-secrets keeps_secrets
