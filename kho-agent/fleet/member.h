@@ -31,7 +31,10 @@
 struct kho_machine_ops {
 	uint64_t (*now_ms)(void *ctx);		/* since 1970 */
 	uint64_t (*mono_ms)(void *ctx);		/* never set, goes on in suspend */
-	/* machine, result, message, blackout_ms of @facts; upgrades from before @since_ms don't count. */
+	/*
+	 * machine, result, message, blackout_ms of @facts. @since_ms: when it had its slot; upgrades
+	 * from before that, or that began too late after it to be by it, don't count. 0: none does.
+	 */
 	int (*look)(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_ms,
 		    struct kho_fleet_facts *facts, struct kho_err *err);
 	/* -EAGAIN: it can't be said whether it has begun; looked at again. Others: it was refused. */

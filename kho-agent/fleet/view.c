@@ -127,6 +127,7 @@ static void take_live(struct kho_node *node, const struct kho_etcd_kv *kv, uint6
 static void take_slot(struct kho_node *node, const struct kho_etcd_kv *kv)
 {
 	node->slot_revision = kv->value ? kv->revision : 0;
+	/* its time stays: what began by a slot that was freed since is known by it */
 	node->has_slot = false;
 	if (kv->value && kho_slot_parse(kv->value, kv->size, node, NULL) < 0) {
 		node->has_slot = true;

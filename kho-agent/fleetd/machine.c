@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * This machine, as kho-agent tells of it. An upgrade is the fleet's if it began after the
- * machine had its slot, by this machine's own clock.
+ * This machine, as kho-agent tells of it. An upgrade is the fleet's if it began right after the
+ * machine had its slot, by this machine's own clock. What begins later is an operator's: the
+ * slot's time is known for longer than the slot is there, so that one that was freed is missed.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@
 #include "system/zone.h"
 
 #define CALL_USEC	(8u * 1000 * 1000)
+/* Within that after its slot: the call may be answered late, and clocks may be set. */
+#define BEGIN_MS	(KHO_FLEET_START_MS + 15000u)
 
 #define _cleanup_link_ __attribute__((cleanup(sd_varlink_flush_close_unrefp)))
 
@@ -88,11 +91,16 @@ static struct blackout longest_blackout(sd_json_variant *entry)
 	return longest;
 }
 
+static bool is_the_fleets(uint64_t began_ms, uint64_t since_ms)
+{
+	return since_ms && began_ms >= since_ms && began_ms - since_ms <= BEGIN_MS;
+}
+
 static void take_upgrade(sd_json_variant *upgrade, uint64_t since_ms, struct kho_fleet_facts *facts)
 {
 	const char *state = kho_field_text(upgrade, "state") ?: "";
 
-	if (!since_ms || kho_field_number(upgrade, "beganMs") < since_ms)
+	if (!is_the_fleets(kho_field_number(upgrade, "beganMs"), since_ms))
 		facts->machine = KHO_MACHINE_BUSY;
 	else
 		facts->machine = strcmp(state, "soak") == 0 ? KHO_MACHINE_SOAK : KHO_MACHINE_UPGRADING;
@@ -141,7 +149,7 @@ static int take_result(const struct kho_rollout_spec *spec, uint64_t since_ms,
 	if (r < 0 || !list || !sd_json_variant_elements(list))
 		return r;
 	last = sd_json_variant_by_index(list, 0);
-	if (kho_field_number(last, "began_ms") < since_ms)
+	if (!is_the_fleets(kho_field_number(last, "began_ms"), since_ms))
 		return 0;
 	/* an entry without its move says nothing of it; that's no failure */
 	if (is_committed(last) && spec->blackout_ms)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * kho-fleet itself, with a real etcd, a real configuration and image, and a kho-agent that's
- * played: it answers Status, History and Start over Varlink. The first upgrade goes well, though
- * the daemon is killed in the middle of it; the next one fails, and halts its rollout.
+ * played: it answers Status, History, Start and Abort over Varlink. The first upgrade goes well,
+ * though the daemon is killed in the middle of it; one that an operator begins by hand afterwards
+ * is left alone; the next one fails, and halts its rollout.
  */
 #include <check.h>
 #include <poll.h>
@@ -10,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -59,6 +61,14 @@ static struct {
 
 #define BUDGET_MS	1000u
 #define BLACKOUT_MS	250u		/* of its first upgrade */
+#define LOOKS		2		/* of the daemon; what it decides is done before the second */
+
+/* What the test tells the agent, and is told by it; shared with its process. */
+static struct {
+	uint64_t by_hand_ms;		/* when an operator began one, which is under way; 0: none */
+	unsigned int looks;		/* how often it was asked what's under way meanwhile */
+	unsigned int aborts;
+} *shared;
 
 static bool is_upgrading(void)
 {
@@ -71,14 +81,15 @@ static int on_status(sd_varlink *link, sd_json_variant *parameters, sd_varlink_m
 	(void)parameters;
 	(void)flags;
 	(void)userdata;
-	if (!is_upgrading())
+	if (!is_upgrading() && !shared->by_hand_ms)
 		return sd_varlink_replybo(link, SD_JSON_BUILD_PAIR_STRING("phase", "idle"));
+	shared->looks += !!shared->by_hand_ms;
 	return sd_varlink_replybo(
 		link, SD_JSON_BUILD_PAIR_STRING("phase", "sync"),
 		SD_JSON_BUILD_PAIR("upgrade", SD_JSON_BUILD_OBJECT(
 			SD_JSON_BUILD_PAIR_STRING("state", "move"),
 			SD_JSON_BUILD_PAIR_STRING("image", agent.image),
-			SD_JSON_BUILD_PAIR_UNSIGNED("beganMs", agent.began_ms))));
+			SD_JSON_BUILD_PAIR_UNSIGNED("beganMs", shared->by_hand_ms ?: agent.began_ms))));
 }
 
 /* The first one goes well. */
@@ -142,6 +153,16 @@ static int on_start(sd_varlink *link, sd_json_variant *parameters, sd_varlink_me
 	return sd_varlink_reply(link, NULL);
 }
 
+static int on_abort(sd_varlink *link, sd_json_variant *parameters, sd_varlink_method_flags_t flags,
+		    void *userdata)
+{
+	(void)parameters;
+	(void)flags;
+	(void)userdata;
+	shared->aborts++;
+	return sd_varlink_reply(link, NULL);
+}
+
 static void serve(void)
 {
 	sd_varlink_server *server = NULL;
@@ -152,7 +173,8 @@ static void serve(void)
 	    sd_varlink_server_bind_method_many(server, KHO_API_METHOD("Status"), on_status,
 					       KHO_API_METHOD("History"), on_history,
 					       KHO_API_METHOD("Show"), on_show,
-					       KHO_API_METHOD("Start"), on_start) < 0 ||
+					       KHO_API_METHOD("Start"), on_start,
+					       KHO_API_METHOD("Abort"), on_abort) < 0 ||
 	    sd_varlink_server_listen_address(server, KHO_API_SOCKET, 0600) < 0 ||
 	    sd_varlink_server_attach_event(server, event, 0) < 0)
 		_exit(1);
@@ -292,6 +314,20 @@ static void abort_rollout(void)
 	ck_assert_int_eq(kho_control_set(&control, KHO_ROLLOUT_ABORTED, &err), 0);
 }
 
+/* A minute after the fleet's, which is over: no slot is needed for it, and nobody ends it. */
+static void upgrade_by_hand(void)
+{
+	time_t give_up = time(NULL) + WAIT_SEC;
+
+	shared->by_hand_ms = now_ms() + 60000;
+	while (shared->looks < LOOKS) {
+		ck_assert_msg(time(NULL) < give_up, "the daemon doesn't look at it");
+		poll(NULL, 0, 50);
+	}
+	ck_assert_uint_eq(shared->aborts, 0);
+	shared->by_hand_ms = 0;
+}
+
 static void configure(void)
 {
 	FILE *f;
@@ -317,6 +353,8 @@ START_TEST(one_machine)
 	etcd = kho_etcd_client_ops(client);
 	real_etcd_wait(client);
 	configure();
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(shared, MAP_FAILED);
 	played = start_agent();
 	daemon = start_daemon();
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"role\":\"web\"");
@@ -338,6 +376,7 @@ START_TEST(one_machine)
 	expect_shown("  blackout budget 1000 ms, the longest so far 250 ms on m1\n");
 	expect_shown("canary                      1      1      0      0  through\n"
 		     "all                         0      0      0      0  empty\n");
+	upgrade_by_hand();
 	/* what the last one took is more than the next one allows */
 	begin_rollout("tight", "good", good, BLACKOUT_MS - 1);
 	wait_for("kho/fleet/v1/default/nodes/m1", "\"reason\":\"OverBudget\"");
