@@ -440,6 +440,20 @@ static int decide_without_slot(struct question *q, struct kho_err *err)
 	return 0;
 }
 
+/*
+ * As long as another daemon is registered by this name, its machine may be another one (a clone),
+ * and record and slot that one's: facts of this machine aren't for them. What this machine is at
+ * is still ended in time. It may as well be this machine's other kernel, whose lease ends soon.
+ */
+static void hold_back(struct question *q)
+{
+	if (!q->facts->outdated || !q->me->live)
+		return;
+	if (q->ret->action == KHO_ACTION_REPORT || q->ret->action == KHO_ACTION_RELEASE)
+		say(q, KHO_ACTION_WAIT, "NotRegistered", "another daemon is registered by its name: that "
+		    "of the other kernel, or a machine of the same name");
+}
+
 int kho_fleet_decide(const struct kho_fleet_view *view, const struct kho_node *me,
 		     const struct kho_fleet_facts *facts, const struct kho_semaphore *semaphore,
 		     struct kho_decision *ret, struct kho_err *err)
@@ -466,6 +480,7 @@ int kho_fleet_decide(const struct kho_fleet_view *view, const struct kho_node *m
 		say(&q, KHO_ACTION_WAIT, "NotSelected", "the rollout isn't for this machine");
 	else if (q.wave < view->rollout.spec.nr_waves)
 		r = decide_without_slot(&q, err);
+	hold_back(&q);
 	if (r >= 0)
 		*ret = decision;
 	return r;

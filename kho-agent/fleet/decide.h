@@ -79,7 +79,7 @@ struct kho_fleet_facts {
 	uint64_t mono_ms;		/* of a clock that isn't set */
 	uint64_t held_ms;		/* how long this daemon has known of its slot */
 	bool fresh;			/* it asked for it within KHO_FLEET_START_MS, and got it */
-	bool outdated;			/* mustn't begin anything: it's no member just now */
+	bool outdated;			/* mustn't begin anything: it isn't registered just now */
 	enum kho_fleet_machine machine;
 	enum kho_fleet_result result;		/* of an upgrade that began after it had its slot */
 	char message[KHO_FLEET_MESSAGE];	/* of the result, if it failed */

@@ -260,6 +260,41 @@ START_TEST(begins)
 }
 END_TEST
 
+/*
+ * Another daemon is registered by this name. What this one knows is of its own machine, while
+ * record and slot may be of the other one: it may end its own upgrade, and write nothing.
+ */
+START_TEST(not_registered)
+{
+	facts.outdated = true;
+	facts.fresh = true;
+	put(0, KHO_NODE_TAKEN, NOW);
+	expect(0, KHO_ACTION_WAIT, "NotRegistered");
+	nodes[0].status.attempts = 3;
+	expect(0, KHO_ACTION_WAIT, "NotRegistered");
+	put(0, KHO_NODE_UPGRADING, NOW);
+	expect(0, KHO_ACTION_WAIT, "NotRegistered");
+	facts.result = KHO_FLEET_RESULT_DONE;
+	expect(0, KHO_ACTION_WAIT, "NotRegistered");
+	facts.result = KHO_FLEET_RESULT_FAILED;
+	expect(0, KHO_ACTION_WAIT, "NotRegistered");
+	facts.machine = KHO_MACHINE_UPGRADING;
+	expect(0, KHO_ACTION_WAIT, "Upgrading");
+	facts.held_ms = 100001;
+	expect(0, KHO_ACTION_ABORT, "DeadlinePassed");
+	facts.machine = KHO_MACHINE_IDLE;
+	/* nor does it say of the other one that it's there already */
+	put(0, KHO_NODE_PENDING, NOW);
+	memcpy(facts.digest, DIGEST, sizeof(DIGEST));
+	expect(0, KHO_ACTION_WAIT, "NotRegistered");
+	/* nobody is registered: the slot is that of a daemon that's gone, and this one goes on */
+	nodes[0].live = false;
+	put(0, KHO_NODE_UPGRADING, NOW);
+	facts.result = KHO_FLEET_RESULT_FAILED;
+	expect(0, KHO_ACTION_RELEASE, "UpgradeFailed");
+}
+END_TEST
+
 START_TEST(upgrades)
 {
 	put(0, KHO_NODE_TAKEN, NOW);
@@ -429,7 +464,7 @@ int main(void)
 	const TTest *const tests[] = {
 		nothing_to_do, canary_first, canary_soaks, canary_stays, canary_fails, slots,
 		slots_of_others, percent, domains, blocked_and_back, gates_before, not_now, begins,
-		upgrades, gates_after, budget_before, budget_after, lost, halts, ends,
+		not_registered, upgrades, gates_after, budget_before, budget_after, lost, halts, ends,
 	};
 	Suite *suite = suite_create("decisions of a machine");
 	TCase *tc = tcase_create("rules");

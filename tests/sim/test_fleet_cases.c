@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Fleets: what lots would draw too rarely, step by step, with the real member (fleet/member.c)
+ * on an etcd in memory. Machines are played: each is at what its test says.
+ */
+#include <check.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fleet/keys.h"
+#include "fleet/member.h"
+#include "sim/etcd_model.h"
+#include "unit/run.h"
+
+#define MACHINES	4u
+#define DIGEST		"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define BEGAN_MS	1764120000000ull
+#define STEP_MS		2000u
+#define TTL_SEC		10u
+#define ROLLOUT		"kho/fleet/v1/default/rollout"
+#define SLOT		"kho/fleet/v1/default/slots/%s"
+
+struct machine {
+	struct kho_member member;
+	struct kho_member_spec spec;
+	struct etcd_model_client client;
+	enum kho_fleet_machine at;
+	uint64_t began_ms;		/* of its last upgrade; 0: none */
+	enum kho_fleet_result result;	/* likewise */
+	unsigned int begun;
+};
+
+static struct etcd_model *etcd;
+static struct machine *machines;
+static struct kho_err err;
+
+/* ---- a machine ---- */
+
+static uint64_t mono_ms(void *ctx)
+{
+	(void)ctx;
+	return etcd->now_ms + 1;
+}
+
+static uint64_t now_ms(void *ctx)
+{
+	(void)ctx;
+	return BEGAN_MS + etcd->now_ms;
+}
+
+static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_ms,
+		struct kho_fleet_facts *facts, struct kho_err *e)
+{
+	const struct machine *machine = ctx;
+
+	(void)spec;
+	(void)e;
+	facts->machine = machine->at;
+	if (since_ms && machine->began_ms >= since_ms && machine->at == KHO_MACHINE_IDLE)
+		facts->result = machine->result;
+	return 0;
+}
+
+static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err *e)
+{
+	struct machine *machine = ctx;
+
+	(void)spec;
+	(void)e;
+	machine->at = KHO_MACHINE_UPGRADING;
+	machine->began_ms = now_ms(NULL);
+	machine->begun++;
+	return 0;
+}
+
+static int abort_it(void *ctx, const char *why, struct kho_err *e)
+{
+	(void)ctx;
+	(void)why;
+	(void)e;
+	return 0;
+}
+
+static enum kho_verdict good(void *ctx, const struct kho_rollout_spec *spec, enum kho_ask ask,
+			     char message[KHO_FLEET_MESSAGE])
+{
+	(void)ctx;
+	(void)spec;
+	(void)ask;
+	(void)message;
+	return KHO_VERDICT_GOOD;
+}
+
+static const struct kho_machine_ops machine_ops = {
+	.now_ms = now_ms, .mono_ms = mono_ms, .look = look, .start = start, .abort = abort_it,
+	.check = good,
+};
+
+/* Its daemon, of the kernel @boot; nothing is left of one that was there. */
+static void boot(struct machine *machine, const char *id, const char *boot)
+{
+	kho_member_done(&machine->member);
+	memset(&machine->member, 0, sizeof(machine->member));
+	machine->spec = (struct kho_member_spec){ .group = "default", .ttl_sec = TTL_SEC };
+	snprintf(machine->spec.id, sizeof(machine->spec.id), "%s", id);
+	snprintf(machine->spec.boot, sizeof(machine->spec.boot), "%s", boot);
+	machine->client = (struct etcd_model_client){ .model = etcd, .seen = SIZE_MAX };
+	ck_assert_int_eq(kho_member_init(&machine->member, &machine->spec,
+					 (struct kho_etcd){ &etcd_model_ops, &machine->client }, &err), 0);
+	machine->member.machine = &machine_ops;
+	machine->member.ctx = machine;
+}
+
+static void finish(struct machine *machine, enum kho_fleet_result result)
+{
+	machine->at = KHO_MACHINE_IDLE;
+	machine->result = result;
+}
+
+/* ---- all together ---- */
+
+static void setup(void)
+{
+	static const char spec[] = "{\"schema\":1,\"id\":\"k\",\"image\":\"/i\",\"digest\":\"" DIGEST "\","
+		"\"deadline_sec\":100,\"undo_sec\":20}";
+	struct kho_rollout rollout = { .owner = "test" };
+	char *text;
+
+	etcd = calloc(1, sizeof(*etcd));
+	machines = calloc(MACHINES, sizeof(*machines));
+	ck_assert(etcd && machines);
+	etcd_model_init(etcd, 1);
+	ck_assert_int_eq(kho_rollout_format(&rollout, spec, &text, &err), 0);
+	etcd_model_put(etcd, ROLLOUT, text);
+	free(text);
+}
+
+static void teardown(void)
+{
+	for (unsigned int i = 0; i < MACHINES; i++)
+		kho_member_done(&machines[i].member);
+	etcd_model_done(etcd);
+	free(machines);
+	free(etcd);
+}
+
+/* @nr machines from @first on, for @ms. */
+static void step(unsigned int first, unsigned int nr, uint64_t ms)
+{
+	uint64_t end = etcd->now_ms + ms;
+	uint32_t wait_ms;
+
+	do {
+		for (unsigned int i = first; i < first + nr; i++)
+			kho_member_step(&machines[i].member, &wait_ms, &err);
+		etcd_model_advance(etcd, etcd->now_ms + STEP_MS);
+	} while (etcd->now_ms < end);
+}
+
+static bool has_slot(const char *id)
+{
+	char key[KHO_ETCD_KEY];
+
+	snprintf(key, sizeof(key), SLOT, id);
+	return etcd_model_get(etcd, key);
+}
+
+static void expect(const char *id, enum kho_node_state state, const char *reason)
+{
+	char key[KHO_ETCD_KEY];
+	struct kho_node node = {};
+	const struct kho_etcd_kv *kv;
+
+	snprintf(key, sizeof(key), KHO_KEY_NODE, "default", id);
+	kv = etcd_model_get(etcd, key);
+	ck_assert_ptr_nonnull(kv);
+	ck_assert_int_eq(kho_node_parse(kv->value, kv->size, &node, &err), 0);
+	ck_assert_msg(node.status.state == state && strcmp(node.status.reason, reason) == 0,
+		      "%s is %s (%s), not %s (%s)", id, kho_node_state_name(node.status.state),
+		      node.status.reason, kho_node_state_name(state), reason);
+}
+
+/* ---- cases ---- */
+
+/* Two machines of one name: the second one keeps its hands off the first one's slot. */
+START_TEST(twins)
+{
+	boot(&machines[0], "m1", "boot-a");
+	boot(&machines[1], "m1", "boot-b");
+	step(0, 1, 3 * STEP_MS);
+	ck_assert_uint_eq(machines[0].begun, 1);
+	step(0, 2, 60000);
+	ck_assert(has_slot("m1"));
+	expect("m1", KHO_NODE_UPGRADING, "Upgrading");
+	/* nor does it tell how its own last one went */
+	machines[1].began_ms = machines[0].began_ms;
+	finish(&machines[1], KHO_FLEET_RESULT_FAILED);
+	step(0, 2, 10000);
+	expect("m1", KHO_NODE_UPGRADING, "Upgrading");
+	finish(&machines[0], KHO_FLEET_RESULT_DONE);
+	step(0, 2, 10000);
+	ck_assert(!has_slot("m1"));
+	expect("m1", KHO_NODE_DONE, "Upgraded");
+	ck_assert_uint_eq(machines[1].begun, 0);
+}
+END_TEST
+
+/* The new kernel's daemon is there before the old one's lease has ended: it waits for that. */
+START_TEST(next_kernel)
+{
+	boot(&machines[0], "m1", "boot-a");
+	step(0, 1, 3 * STEP_MS);
+	ck_assert(has_slot("m1"));
+	boot(&machines[0], "m1", "boot-b");
+	finish(&machines[0], KHO_FLEET_RESULT_DONE);
+	step(0, 1, TTL_SEC * 500);
+	ck_assert(has_slot("m1"));
+	step(0, 1, TTL_SEC * 1000);
+	ck_assert(!has_slot("m1"));
+	expect("m1", KHO_NODE_DONE, "Upgraded");
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("fleets step by step");
+	TCase *tc = tcase_create("cases");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, twins);
+	tcase_add_test(tc, next_kernel);
+	suite_add_tcase(suite, tc);
+	return run_suite(suite);
+}
