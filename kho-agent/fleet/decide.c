@@ -221,7 +221,7 @@ static bool must_halt(const struct question *q)
 	const struct kho_wave_tally *first = &q->tally.waves[0], *wave;
 
 	if (q->tally.failures >= spec->halt_failures ||
-	    (spec->nr_waves > 1 && q->tally.wave == 0 && first->ended > first->done))
+	    (spec->nr_waves > 1 && first->ended > first->done))
 		return true;
 	if (q->tally.wave + 1 >= spec->nr_waves)
 		return false;

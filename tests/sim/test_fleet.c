@@ -12,7 +12,8 @@
  *
  * Checked over the record: never more machines in upgrade than allowed, nor in a failure
  * domain; nothing begins outside of its wave; nothing begins once the rollout was halted,
- * paused or aborted for longer than a start may take. And that it ends.
+ * paused or aborted for longer than a start may take. And that it ends; as done only with
+ * nobody of the first wave failed.
  */
 #include <check.h>
 #include <errno.h>
@@ -72,6 +73,7 @@ struct world {
 	struct machine machines[MACHINES];
 	unsigned int nr;
 	uint64_t limit, per_domain;
+	unsigned int first;		/* machines of the first wave */
 	uint64_t quorum_ms;		/* when it's back; 0: it's there */
 	bool stopped;
 	uint64_t rollout_revision;	/* that was read last */
@@ -333,13 +335,15 @@ static void set_up(uint64_t seed)
 	percent = 10 + (unsigned int)draw(41);
 	world->limit = world->nr * percent / 100 ?: 1;
 	world->per_domain = 1 + draw(2);
+	world->first = draw(2) ? 1 : 2 + (unsigned int)draw(2);
 	world->hang = (unsigned int)draw(100);
 	world->fail = (unsigned int)draw(100);
 	snprintf(spec, sizeof(spec), "{\"schema\":1,\"id\":\"k\",\"image\":\"/i\",\"digest\":\"" DIGEST
 		 "\",\"concurrency\":\"%u%%\",\"per_domain\":{\"label\":\"rack\",\"max\":%u},"
+		 "\"waves\":[{\"name\":\"first\",\"size\":%u}],"
 		 "\"soak_sec\":%u,\"halt_failures\":%u,\"deadline_sec\":%u,\"undo_sec\":%u,"
-		 "\"blackout_ms\":%u}", percent,
-		 (unsigned int)world->per_domain, SOAK_SEC, 1 + (unsigned int)draw(4), DEADLINE_SEC,
+		 "\"blackout_ms\":%u}", percent, (unsigned int)world->per_domain, world->first,
+		 SOAK_SEC, 1 + (unsigned int)draw(4), DEADLINE_SEC,
 		 UNDO_SEC, BUDGET_MS);
 	ck_assert_int_eq(kho_rollout_format(&rollout, spec, &text, NULL), 0);
 	snprintf(key, sizeof(key), KHO_KEY_ROLLOUT, "default");
@@ -520,10 +524,10 @@ static void check_begin(const struct event *event, const unsigned int *in_domain
 		snprintf(world->bad, sizeof(world->bad), "machine %u begins though the rollout stopped",
 			 event->machine);
 	/* whoever comes after the canary: 4 s are for clocks that differ */
-	if (all > 1 && !canary_ms)
+	if (all > world->first && !canary_ms)
 		snprintf(world->bad, sizeof(world->bad), "machine %u begins beside the canary",
 			 event->machine);
-	if (canary_ms && event->ms + 4000 < canary_ms + SOAK_SEC * 1000 && all > 1)
+	if (canary_ms && event->ms + 4000 < canary_ms + SOAK_SEC * 1000 && all > 1 && world->first == 1)
 		snprintf(world->bad, sizeof(world->bad), "machine %u begins in the canary's soak",
 			 event->machine);
 }
@@ -572,6 +576,25 @@ static void check_budget(void)
 	}
 }
 
+/* What is done, is done by its own rules. */
+static void check_done(void)
+{
+	static struct kho_fleet_cache cache;
+	struct kho_etcd_kvs kvs = { .of = etcd->keys, .nr = etcd->nr_keys };
+	struct kho_tally tally;
+
+	if (*world->bad || rollout_state() != KHO_ROLLOUT_DONE)
+		return;
+	snprintf(cache.group, sizeof(cache.group), "default");
+	ck_assert_int_eq(kho_fleet_cache_fill(&cache, &kvs, 1, NULL), 0);
+	ck_assert_int_eq(kho_fleet_tally(&cache.view, NULL, &tally, NULL), 0);
+	if (tally.waves[0].ended > tally.waves[0].done ||
+	    tally.failures >= cache.view.rollout.spec.halt_failures)
+		snprintf(world->bad, sizeof(world->bad), "it's done with %zu failed, %zu of the first wave",
+			 tally.failures, tally.waves[0].ended - tally.waves[0].done);
+	kho_fleet_cache_done(&cache);
+}
+
 /* Where everything is, when something's wrong. */
 static void tell(void)
 {
@@ -613,6 +636,7 @@ START_TEST(rollouts)
 		run();
 		check_history();
 		check_budget();
+		check_done();
 		if (*world->bad)
 			tell();
 		ck_assert_msg(!*world->bad, "SIM_SEED=%llu: %s", (unsigned long long)(first + i),

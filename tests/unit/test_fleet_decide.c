@@ -432,6 +432,17 @@ START_TEST(halts)
 	expect(2, KHO_ACTION_HALT, "TooManyFailures");
 	/* whoever doesn't look after that begins nothing until it's written down */
 	expect(4, KHO_ACTION_WAIT, "Halting");
+	/* one of the first wave that fails last: the wave is through, but halts all the same */
+	setup();
+	view.rollout.spec.waves[0].size.number = 2;
+	put(0, KHO_NODE_DONE, NOW - 90000);
+	put(1, KHO_NODE_FAILED, NOW - 80000);
+	expect(2, KHO_ACTION_HALT, "TooManyFailures");
+	expect(4, KHO_ACTION_WAIT, "Halting");
+	/* resumed: it's tried again before the next wave */
+	view.rollout.round = 1;
+	expect(1, KHO_ACTION_TAKE, "SlotFree");
+	expect(2, KHO_ACTION_WAIT, "EarlierWave");
 	/* a wave in which nothing went well is no wave that's through */
 	setup();
 	canary_done();
