@@ -16,6 +16,8 @@
 #define TOKEN		512
 #define ANSWER_MAX	(64u << 20)
 #define LINE_MAX_BYTES	(16u << 20)
+/* A watch at a member that's cut off from the others would otherwise go on, with nothing to tell. */
+#define REQUIRE_LEADER	"Grpc-Metadata-Hasleader: true"
 
 struct kho_etcd_client {
 	struct kho_web *http;
@@ -104,7 +106,7 @@ static int post_one(struct kho_etcd_client *client, const char *path, const char
 	struct kho_web_request request = {
 		.url = url,
 		.body = body,
-		.header = *client->header ? client->header : NULL,
+		.headers = { *client->header ? client->header : NULL },
 		.timeout_ms = timeout_ms,
 		.max = ANSWER_MAX,
 	};
@@ -123,6 +125,13 @@ static int post_one(struct kho_etcd_client *client, const char *path, const char
 static bool may_try_another(int r)
 {
 	return r == -ETIMEDOUT || r == -ECONNREFUSED;
+}
+
+/* The watch goes, too: at a member that hangs it would tell nothing for ever, and not end. */
+static void leave_endpoint(struct kho_etcd_client *client)
+{
+	client->current = (client->current + 1) % client->nr;
+	client->stream = kho_web_stream_free(client->stream);
 }
 
 /* All endpoints, until the time is up. */
@@ -144,7 +153,7 @@ static int post(struct kho_etcd_client *client, const char *path, const char *bo
 		r = post_one(client, path, body, (uint32_t)left, ret, err);
 		if (!may_try_another(r))
 			return r;
-		client->current = (client->current + 1) % client->nr;
+		leave_endpoint(client);
 	}
 	return kho_wrap(err, r, "etcd");
 }
@@ -268,7 +277,7 @@ static int do_watch(void *ctx, const char *prefix, uint64_t revision, struct kho
 	_cleanup_free_ char *body = NULL;
 	char url[URL + 64];
 	struct kho_web_request request = { .url = url, .timeout_ms = KHO_ETCD_CALL_MS,
-					    .max = LINE_MAX_BYTES };
+					    .max = LINE_MAX_BYTES, .headers = { REQUIRE_LEADER } };
 	int r = kho_etcd_watch_request(prefix, revision, &body, err);
 
 	if (r < 0)
@@ -276,7 +285,7 @@ static int do_watch(void *ctx, const char *prefix, uint64_t revision, struct kho
 	client->stream = kho_web_stream_free(client->stream);
 	snprintf(url, sizeof(url), "%s/v3/watch", client->endpoints[client->current]);
 	request.body = body;
-	request.header = *client->header ? client->header : NULL;
+	request.headers[1] = *client->header ? client->header : NULL;
 	return kho_web_stream_new(client->http, &request, &client->stream, err);
 }
 

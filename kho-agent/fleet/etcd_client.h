@@ -4,8 +4,9 @@
  *
  * Endpoints are tried in turn, from the one that answered last. One that can't be reached or
  * knows no leader isn't the last word: the others are asked, until the deadline of the call
- * has passed. A name and a password are for etcd's own users: the gateway doesn't take the
- * name in a certificate for one.
+ * has passed. A watch is at the endpoint that's current, and ends (-ESTALE) when that's left, or
+ * when its member has no leader. A name and a password are for etcd's own users: the gateway
+ * doesn't take the name in a certificate for one.
  */
 #ifndef KHO_FLEET_ETCD_CLIENT_H
 #define KHO_FLEET_ETCD_CLIENT_H

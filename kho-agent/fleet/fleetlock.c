@@ -32,7 +32,7 @@ static int ask(struct kho_web *http, const struct kho_fleetlock *lock, const cha
 	_cleanup_free_ char *body = NULL;
 	struct kho_web_answer answer = {};
 	char url[URL];
-	struct kho_web_request request = { .url = url, .header = "fleet-lock-protocol: true",
+	struct kho_web_request request = { .url = url, .headers = { "fleet-lock-protocol: true" },
 					    .timeout_ms = lock->timeout_ms, .max = ANSWER_MAX };
 	int r = kho_name_check("group", lock->group, 64, err);
 

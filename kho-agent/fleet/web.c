@@ -98,22 +98,26 @@ static void set_options(const struct kho_web *http, CURL *easy)
 		curl_easy_setopt(easy, CURLOPT_SSLKEY, http->key);
 }
 
+static void add_header(struct curl_slist **headers, const char *header)
+{
+	struct curl_slist *more = header ? curl_slist_append(*headers, header) : NULL;
+
+	if (more)
+		*headers = more;
+}
+
 /* *@headers is to be freed when the request is over. */
 static void set_request(CURL *easy, const struct kho_web_request *request,
 			struct curl_slist **headers)
 {
-	struct curl_slist *more;
-
 	curl_easy_setopt(easy, CURLOPT_URL, request->url);
 	if (request->body) {
 		curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE, (long)strlen(request->body));
 		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, request->body);
-		*headers = curl_slist_append(NULL, "Content-Type: application/json");
+		add_header(headers, "Content-Type: application/json");
 	}
-	more = request->header && *headers ? curl_slist_append(*headers, request->header) :
-	       request->header ? curl_slist_append(NULL, request->header) : NULL;
-	if (more)
-		*headers = more;
+	for (size_t i = 0; i < sizeof(request->headers) / sizeof(request->headers[0]); i++)
+		add_header(headers, request->headers[i]);
 	if (*headers)
 		curl_easy_setopt(easy, CURLOPT_HTTPHEADER, *headers);
 }

@@ -25,7 +25,7 @@ struct kho_web_tls {
 struct kho_web_request {
 	const char *url;
 	const char *body;		/* NULL: GET; otherwise POST, of JSON */
-	const char *header;		/* one more, "Name: value"; NULL: none */
+	const char *headers[2];		/* more of them, "Name: value"; NULL: none */
 	uint32_t timeout_ms;
 	size_t max;			/* bytes of the answer */
 };

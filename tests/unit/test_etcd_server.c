@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Against a real etcd-server: every call, certificates, users; one member of three killed; and
- * a machine of a fleet that finishes without a quorum and begins nothing.
+ * Against a real etcd-server: every call, certificates, users; one member of three killed, or
+ * hanging, or without the others; and a machine of a fleet that finishes without a quorum and
+ * begins nothing.
  */
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -356,6 +358,82 @@ static void step_until(struct kho_member *member, const char *reason, const char
 	} while (true);
 }
 
+/* Three members, of which the client is at the first one. */
+static void begin_at_first(void)
+{
+	char *all, *space;
+
+	begin(3, false);
+	kho_etcd_client_free(client);
+	all = strdup(real.endpoints);
+	space = strchr(real.endpoints, ' ');
+	ck_assert(all && space);
+	/* it may not have been the first that was ready */
+	*space = '\0';
+	client = real_etcd_client(&real, CALL_MS);
+	real_etcd_wait(client);
+	kho_etcd_client_free(client);
+	snprintf(real.endpoints, sizeof(real.endpoints), "%s", all);
+	free(all);
+	client = real_etcd_client(&real, CALL_MS);
+	etcd = kho_etcd_client_ops(client);
+}
+
+/* Until the watch says that all has to be read anew. */
+static void wait_for_stale(uint32_t limit_ms)
+{
+	uint64_t give_up = mono_ms(NULL) + limit_ms;
+	struct kho_etcd_kvs kvs;
+	int r;
+
+	do {
+		ck_assert_msg(mono_ms(NULL) < give_up, "the watch goes on, though nothing comes by it");
+		r = etcd.ops->watch_next(etcd.ctx, 100, &kvs, &err);
+		if (r >= 0)
+			kho_etcd_kvs_done(&kvs);
+	} while (r >= 0);
+	ck_assert_int_eq(r, -ESTALE);
+}
+
+/* The member that's watched at hangs: calls go to another one, and the watch does. */
+START_TEST(hanging_member)
+{
+	struct kho_etcd_kvs kvs;
+
+	begin_at_first();
+	ck_assert_int_eq(etcd.ops->watch(etcd.ctx, "a/", 1, &err), 0);
+	ck_assert(put("a/1", "one", 0, 0));
+	do
+		ck_assert_int_eq(etcd.ops->watch_next(etcd.ctx, 5000, &kvs, &err), 0);
+	while (!kvs.nr);
+	kho_etcd_kvs_done(&kvs);
+	ck_assert_int_eq(kill(real.pids[0], SIGSTOP), 0);
+	real_etcd_wait(client);
+	wait_for_stale(100);
+	kill(real.pids[0], SIGCONT);
+	end();
+}
+END_TEST
+
+/* It's there, but without the others, and asked nothing: it ends the watch itself. */
+START_TEST(lonely_member)
+{
+	struct kho_etcd_kvs kvs;
+
+	begin_at_first();
+	ck_assert(put("a/1", "one", 0, 0));
+	ck_assert_int_eq(etcd.ops->watch(etcd.ctx, "a/", 1, &err), 0);
+	do
+		ck_assert_int_eq(etcd.ops->watch_next(etcd.ctx, 5000, &kvs, &err), 0);
+	while (!kvs.nr);
+	kho_etcd_kvs_done(&kvs);
+	real_etcd_kill(&real, 1);
+	real_etcd_kill(&real, 2);
+	wait_for_stale(15000);
+	end();
+}
+END_TEST
+
 static void new_member(struct kho_member *member)
 {
 	struct kho_member_spec spec = { .id = "m1", .group = "default", .boot = "boot-1",
@@ -419,6 +497,8 @@ int main(void)
 	tcase_add_test(tc, calls);
 	tcase_add_test(tc, certificates);
 	tcase_add_test(tc, users);
+	tcase_add_test(tc, hanging_member);
+	tcase_add_test(tc, lonely_member);
 	tcase_add_test(tc, quorum);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
