@@ -66,6 +66,12 @@ bool kho_fleet_is_lost(const struct kho_node *node, uint64_t mono_ms)
 	       mono_ms - node->missing_since_ms >= node->slot_lost_ms;
 }
 
+static const char *busy_with(const struct question *q)
+{
+	return *q->facts->message ? q->facts->message :
+	       "the machine is busy with something else (khoctl status)";
+}
+
 /* ---- with a slot ---- */
 
 /* The deadline is of the machine's own clocks: whichever says that it has passed. */
@@ -172,7 +178,7 @@ static void decide_with_slot(struct question *q)
 	if (facts->machine == KHO_MACHINE_UPGRADING || facts->machine == KHO_MACHINE_SOAK)
 		decide_upgrading(q);
 	else if (facts->machine == KHO_MACHINE_BUSY)
-		say(q, KHO_ACTION_WAIT, "Busy", "the machine is busy with something else");
+		say(q, KHO_ACTION_WAIT, "Busy", "%s", busy_with(q));
 	else if (facts->result == KHO_FLEET_RESULT_DONE)
 		decide_done(q);
 	else if (facts->result == KHO_FLEET_RESULT_FAILED)
@@ -434,7 +440,7 @@ static int decide_without_slot(struct question *q, struct kho_err *err)
 	else if (must_halt(q))
 		say(q, KHO_ACTION_WAIT, "Halting", "too many failed; nothing begins any more");
 	else if (q->facts->machine == KHO_MACHINE_BUSY)
-		decide_blocked(q, "Busy", "the machine is busy with something else (khoctl status)");
+		decide_blocked(q, "Busy", busy_with(q));
 	else
 		return decide_slot(q, err);
 	return 0;

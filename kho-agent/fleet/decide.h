@@ -82,7 +82,7 @@ struct kho_fleet_facts {
 	bool outdated;			/* mustn't begin anything: it isn't registered just now */
 	enum kho_fleet_machine machine;
 	enum kho_fleet_result result;		/* of an upgrade that began after it had its slot */
-	char message[KHO_FLEET_MESSAGE];	/* of the result, if it failed */
+	char message[KHO_FLEET_MESSAGE];	/* of the result, if it failed; or of BUSY, or "" */
 	char digest[KHO_FLEET_DIGEST];	/* of the image that this kernel is from; "" unknown */
 	uint64_t blackout_ms;		/* that workloads stood still in the result's; 0: not known */
 	bool window_open;

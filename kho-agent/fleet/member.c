@@ -136,6 +136,26 @@ static enum kho_verdict verdict(const struct kho_member *member, enum kho_ask as
 	return recent ? member->verdicts[ask] : KHO_VERDICT_UNKNOWN;
 }
 
+/*
+ * A machine that doesn't say what it's at is busy, as far as is known: it begins nothing and keeps
+ * its slot, but its daemon goes on, as it may be one of those that look after the others.
+ */
+static int look(struct kho_member *member, const struct kho_node *me, struct kho_fleet_facts *facts,
+		struct kho_err *err)
+{
+	struct kho_err why = {};
+	int r = member->machine->look(member->ctx, &member->cache.view.rollout.spec, me->slot_since_ms,
+				      facts, &why);
+
+	if (r < 0 && r != -EAGAIN)
+		return kho_fail(err, r, "%s", why.msg);
+	if (r >= 0)
+		return 0;
+	facts->machine = KHO_MACHINE_BUSY;
+	snprintf(facts->message, sizeof(facts->message), "%.390s", why.msg);
+	return 0;
+}
+
 static int gather(struct kho_member *member, const struct kho_node *me, struct kho_fleet_facts *facts,
 		  struct kho_err *err)
 {
@@ -168,7 +188,7 @@ static int gather(struct kho_member *member, const struct kho_node *me, struct k
 	if (!*member->digest && strcmp(me->boot, member->spec.boot) == 0)
 		memcpy(member->digest, me->digest, sizeof(member->digest));
 	memcpy(facts->digest, member->digest, sizeof(facts->digest));
-	r = member->machine->look(member->ctx, spec, me->slot_since_ms, facts, err);
+	r = look(member, me, facts, err);
 	if (r >= 0 && *member->refused && facts->machine == KHO_MACHINE_IDLE &&
 	    facts->result == KHO_FLEET_RESULT_NONE) {
 		facts->result = KHO_FLEET_RESULT_FAILED;

@@ -34,6 +34,7 @@ struct kho_machine_ops {
 	/*
 	 * machine, result, message, blackout_ms of @facts. @since_ms: when it had its slot; upgrades
 	 * from before that, or that began too late after it to be by it, don't count. 0: none does.
+	 * -EAGAIN: it can't be said now.
 	 */
 	int (*look)(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_ms,
 		    struct kho_fleet_facts *facts, struct kho_err *err);

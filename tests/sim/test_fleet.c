@@ -6,9 +6,10 @@
  *
  * Faults: a daemon is killed, and started again; a machine is cut off from etcd; a machine
  * dies; etcd has no quorum; watches break, lag, or stay behind; answers of transactions are
- * lost, or take up to 90 s; upgrades fail, or hang until they're aborted; the operator pauses,
- * resumes, aborts. A hanging upgrade ends by the machine's own deadlines at deadline_sec plus
- * undo_sec at the latest, though its daemon be dead: that's assumed, and is the agent's to keep.
+ * lost, or take up to 90 s; upgrades fail, or hang until they're aborted; a machine's agent
+ * doesn't answer; the operator pauses, resumes, aborts. A hanging upgrade ends by the machine's
+ * own deadlines at deadline_sec plus undo_sec at the latest, though its daemon be dead: that's
+ * assumed, and is the agent's to keep.
  *
  * Checked over the record: never more machines in upgrade than allowed, nor in a failure
  * domain; nothing begins outside of its wave; nothing begins once the rollout was halted,
@@ -61,6 +62,7 @@ struct machine {
 	bool up, dead;			/* its daemon; all of it, for good */
 	uint64_t next_ms;		/* the daemon's next step, or its start */
 	uint64_t heals_ms;		/* when it's no longer cut off; 0: it isn't */
+	uint64_t silent_ms;		/* until when its agent doesn't answer */
 	int64_t skew_ms;		/* of its clock */
 	bool upgrading, well, done;
 	uint64_t began_ms, ends_ms;	/* done: the last one's */
@@ -117,6 +119,11 @@ static uint64_t now_ms(void *ctx)
 	return (uint64_t)((int64_t)(BEGAN_MS + etcd->now_ms) + machine->skew_ms);
 }
 
+static int ask_agent(const struct machine *machine, struct kho_err *err)
+{
+	return etcd->now_ms < machine->silent_ms ? kho_fail(err, -EAGAIN, "no answer") : 0;
+}
+
 /* What is over by now, is over. */
 static void settle(struct machine *machine)
 {
@@ -137,8 +144,9 @@ static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_m
 	uint64_t began = (uint64_t)((int64_t)(BEGAN_MS + machine->began_ms) + machine->skew_ms);
 
 	(void)spec;
-	(void)err;
 	settle(machine);
+	if (ask_agent(machine, err) < 0)
+		return -EAGAIN;
 	facts->machine = machine->upgrading ? KHO_MACHINE_UPGRADING : KHO_MACHINE_IDLE;
 	if (machine->done && began >= since_ms)
 		facts->result = machine->well ? KHO_FLEET_RESULT_DONE : KHO_FLEET_RESULT_FAILED;
@@ -153,6 +161,8 @@ static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err 
 
 	(void)spec;
 	settle(machine);
+	if (ask_agent(machine, err) < 0)
+		return -EAGAIN;
 	if (machine->upgrading)
 		return kho_fail(err, -EBUSY, "one is under way");
 	count.begun++;
@@ -178,8 +188,9 @@ static int abort_it(void *ctx, const char *why, struct kho_err *err)
 	uint64_t undone = etcd->now_ms + draw(UNDO_SEC * 1000);
 
 	(void)why;
-	(void)err;
 	settle(machine);
+	if (ask_agent(machine, err) < 0)
+		return -EAGAIN;
 	if (machine->upgrading && undone < machine->ends_ms) {
 		machine->well = false;
 		machine->ends_ms = undone;
@@ -292,7 +303,7 @@ static void cause_fault(void)
 {
 	struct machine *machine = &world->machines[draw(world->nr)];
 
-	switch (draw(8)) {
+	switch (draw(9)) {
 	case 0: case 1:
 		if (!machine->dead)
 			kill_daemon(machine, draw(10) ? draw(30000) : draw(400000));
@@ -314,6 +325,9 @@ static void cause_fault(void)
 	case 6:
 		if (!draw(6) && !machine->dead)
 			die(machine);
+		break;
+	case 7:
+		machine->silent_ms = etcd->now_ms + (draw(3) ? draw(60000) : draw(400000));
 		break;
 	default:
 		operate();

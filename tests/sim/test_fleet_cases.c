@@ -30,6 +30,7 @@ struct machine {
 	uint64_t began_ms;		/* of its last upgrade; 0: none */
 	enum kho_fleet_result result;	/* likewise */
 	unsigned int begun;
+	bool silent;			/* its kho-agent doesn't answer */
 };
 
 static struct etcd_model *etcd;
@@ -56,7 +57,8 @@ static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_m
 	const struct machine *machine = ctx;
 
 	(void)spec;
-	(void)e;
+	if (machine->silent)
+		return kho_fail(e, -EAGAIN, "no answer");
 	facts->machine = machine->at;
 	if (since_ms && machine->began_ms >= since_ms && machine->at == KHO_MACHINE_IDLE)
 		facts->result = machine->result;
@@ -182,6 +184,15 @@ static void expect(const char *id, enum kho_node_state state, const char *reason
 		      node.status.reason, kho_node_state_name(state), reason);
 }
 
+static void expect_rollout(enum kho_rollout_state state)
+{
+	static struct kho_rollout rollout;
+	const struct kho_etcd_kv *kv = etcd_model_get(etcd, ROLLOUT);
+
+	ck_assert_int_eq(kho_rollout_parse(kv->value, kv->size, &rollout, &err), 0);
+	ck_assert_int_eq(rollout.state, state);
+}
+
 /* ---- cases ---- */
 
 /* Two machines of one name: the second one keeps its hands off the first one's slot. */
@@ -223,6 +234,45 @@ START_TEST(next_kernel)
 }
 END_TEST
 
+/* Who has no kho-agent begins nothing, but looks after the others, and isn't waited for. */
+START_TEST(silent_agents)
+{
+	static const char *const ids[] = { "m1", "m2", "m3" };
+
+	boot(&machines[3], "m4", "boot-d");
+	step(3, 1, 3 * STEP_MS);
+	ck_assert(has_slot("m4"));
+	for (unsigned int i = 0; i < 3; i++) {
+		boot(&machines[i], ids[i], "boot");
+		machines[i].silent = true;
+	}
+	step(0, 3, (TTL_SEC + 120) * 1000);
+	ck_assert(has_slot("m4"));
+	expect("m1", KHO_NODE_BLOCKED, "Busy");
+	step(0, 3, (TTL_SEC + 20) * 1000);
+	ck_assert(!has_slot("m4"));
+	expect("m4", KHO_NODE_LOST, "Lost");
+	expect_rollout(KHO_ROLLOUT_HALTED);
+}
+END_TEST
+
+/* One that has a slot keeps it until its agent says what it's at. */
+START_TEST(silent_with_slot)
+{
+	boot(&machines[0], "m1", "boot-a");
+	step(0, 1, 3 * STEP_MS);
+	machines[0].silent = true;
+	finish(&machines[0], KHO_FLEET_RESULT_DONE);
+	step(0, 1, 200000);
+	ck_assert(has_slot("m1"));
+	expect("m1", KHO_NODE_UPGRADING, "Upgrading");
+	machines[0].silent = false;
+	step(0, 1, 3 * STEP_MS);
+	ck_assert(!has_slot("m1"));
+	expect("m1", KHO_NODE_DONE, "Upgraded");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("fleets step by step");
@@ -231,6 +281,8 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, twins);
 	tcase_add_test(tc, next_kernel);
+	tcase_add_test(tc, silent_agents);
+	tcase_add_test(tc, silent_with_slot);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
