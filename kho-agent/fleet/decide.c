@@ -83,10 +83,22 @@ static bool is_late(const struct question *q)
 	return q->facts->held_ms > deadline || (now > since && now - since > deadline);
 }
 
+/* Not of one that took the group since, with an image, a budget and gates of its own. */
+static bool is_of_this_rollout(const struct question *q)
+{
+	return strcmp(q->me->slot_rollout, q->rollout->spec.id) == 0;
+}
+
+/* After the upgrade for which it has its slot. */
+static bool has_gates_after(const struct question *q)
+{
+	return has_gates(q, true) && is_of_this_rollout(q);
+}
+
 /* While the old kernel stands by, gates that fail send everything back. */
 static bool decide_soak(struct question *q)
 {
-	if (q->facts->machine != KHO_MACHINE_SOAK || q->rollout->spec.stay || !has_gates(q, true))
+	if (q->facts->machine != KHO_MACHINE_SOAK || q->rollout->spec.stay || !has_gates_after(q))
 		return false;
 	if (q->facts->after == KHO_VERDICT_GOOD)
 		return false;
@@ -129,12 +141,6 @@ static void decide_over_budget(struct question *q)
 	q->ret->runs_target = true;
 }
 
-/* Not of one that took the group since, with an image and a budget of its own. */
-static bool is_of_this_rollout(const struct question *q)
-{
-	return strcmp(q->me->slot_rollout, q->rollout->spec.id) == 0;
-}
-
 static bool is_over_budget(const struct question *q)
 {
 	const struct kho_rollout_spec *spec = &q->rollout->spec;
@@ -147,9 +153,9 @@ static void decide_done(struct question *q)
 	q->ret->blackout_ms = q->facts->blackout_ms;
 	if (is_over_budget(q)) {
 		decide_over_budget(q);
-	} else if (has_gates(q, true) && q->facts->after == KHO_VERDICT_UNKNOWN) {
+	} else if (has_gates_after(q) && q->facts->after == KHO_VERDICT_UNKNOWN) {
 		look(q, KHO_ASK_AFTER);
-	} else if (has_gates(q, true) && q->facts->after == KHO_VERDICT_BAD) {
+	} else if (has_gates_after(q) && q->facts->after == KHO_VERDICT_BAD) {
 		release(q, KHO_NODE_FAILED, "GateFailed", q->facts->gate_message);
 	} else {
 		release(q, KHO_NODE_DONE, "Upgraded", "runs the target image");

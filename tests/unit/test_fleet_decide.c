@@ -344,6 +344,25 @@ START_TEST(gates_after)
 }
 END_TEST
 
+/* The slot is of a rollout that was taken away: the next one's gates aren't for its image. */
+START_TEST(gates_of_another)
+{
+	view.rollout.spec.nr_gates = 1;
+	view.rollout.spec.gates[0].after = true;
+	put(0, KHO_NODE_UPGRADING, NOW);
+	snprintf(nodes[0].slot_rollout, sizeof(nodes[0].slot_rollout), "other");
+	facts.machine = KHO_MACHINE_SOAK;
+	expect(0, KHO_ACTION_WAIT, "Upgrading");
+	facts.after = KHO_VERDICT_BAD;
+	expect(0, KHO_ACTION_WAIT, "Upgrading");
+	facts.machine = KHO_MACHINE_IDLE;
+	facts.result = KHO_FLEET_RESULT_DONE;
+	expect(0, KHO_ACTION_RELEASE, "Upgraded");
+	ck_assert_int_eq(decision.state, KHO_NODE_DONE);
+	ck_assert(!decision.runs_target);
+}
+END_TEST
+
 /* Before: what's likely to be too long doesn't begin. */
 START_TEST(budget_before)
 {
@@ -475,7 +494,8 @@ int main(void)
 	const TTest *const tests[] = {
 		nothing_to_do, canary_first, canary_soaks, canary_stays, canary_fails, slots,
 		slots_of_others, percent, domains, blocked_and_back, gates_before, not_now, begins,
-		not_registered, upgrades, gates_after, budget_before, budget_after, lost, halts, ends,
+		not_registered, upgrades, gates_after, gates_of_another, budget_before, budget_after, lost,
+		halts, ends,
 	};
 	Suite *suite = suite_create("decisions of a machine");
 	TCase *tc = tcase_create("rules");
