@@ -136,6 +136,27 @@ static enum kho_verdict verdict(const struct kho_member *member, enum kho_ask as
 	return recent ? member->verdicts[ask] : KHO_VERDICT_UNKNOWN;
 }
 
+static bool is_lost(const struct kho_node *me)
+{
+	return !me->has_slot && me->status.state == KHO_NODE_LOST;
+}
+
+/*
+ * It was missing for too long, and upgraded all the same: this kernel is of the rollout's image,
+ * though its daemon never had the slot. A later round of the rollout has to know that, too.
+ */
+static void find_again(struct kho_member *member, const struct kho_node *me,
+		       struct kho_fleet_facts *facts)
+{
+	const struct kho_rollout_spec *spec = &member->cache.view.rollout.spec;
+
+	if (!is_lost(me) || facts->result != KHO_FLEET_RESULT_DONE ||
+	    strcmp(me->status.rollout, spec->id) != 0)
+		return;
+	memcpy(member->digest, spec->digest, sizeof(member->digest));
+	memcpy(facts->digest, spec->digest, sizeof(facts->digest));
+}
+
 /*
  * A machine that doesn't say what it's at is busy, as far as is known: it begins nothing and keeps
  * its slot, but its daemon goes on, as it may be one of those that look after the others.
@@ -144,13 +165,17 @@ static int look(struct kho_member *member, const struct kho_node *me, struct kho
 		struct kho_err *err)
 {
 	struct kho_err why = {};
-	int r = member->machine->look(member->ctx, &member->cache.view.rollout.spec, me->slot_since_ms,
-				      facts, &why);
+	/* a slot that was freed is only in its record, unless this daemon knew it */
+	uint64_t since_ms = is_lost(me) ? me->status.taken_ms : me->slot_since_ms;
+	int r = member->machine->look(member->ctx, &member->cache.view.rollout.spec, since_ms, facts,
+				      &why);
 
 	if (r < 0 && r != -EAGAIN)
 		return kho_fail(err, r, "%s", why.msg);
-	if (r >= 0)
+	if (r >= 0) {
+		find_again(member, me, facts);
 		return 0;
+	}
 	facts->machine = KHO_MACHINE_BUSY;
 	snprintf(facts->message, sizeof(facts->message), "%.390s", why.msg);
 	return 0;

@@ -158,6 +158,9 @@ int kho_member_report(struct kho_member *member, const struct kho_decision *deci
 		return kho_fail(err, -ENOMEM, "no memory to report");
 	*node = *own(member);
 	set_status(member, decision, &member->cache.view.rollout, node);
+	/* it may have become known since the registration */
+	if (*member->digest && strcmp(node->boot, spec->boot) == 0)
+		memcpy(node->digest, member->digest, sizeof(node->digest));
 	r = kho_node_format(node, &record, err);
 	if (r < 0)
 		return r;

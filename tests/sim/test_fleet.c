@@ -13,8 +13,8 @@
  *
  * Checked over the record: never more machines in upgrade than allowed, nor in a failure
  * domain; nothing begins outside of its wave; nothing begins once the rollout was halted,
- * paused or aborted for longer than a start may take. And that it ends; as done only with
- * nobody of the first wave failed.
+ * paused or aborted for longer than a start may take; nothing is upgraded to what it runs. And
+ * that it ends; as done only with nobody of the first wave failed.
  */
 #include <check.h>
 #include <errno.h>
@@ -67,7 +67,7 @@ struct machine {
 	bool upgrading, well, done;
 	uint64_t began_ms, ends_ms;	/* done: the last one's */
 	uint64_t blackout_ms;		/* likewise */
-	uint64_t boots;
+	uint64_t boots, booted;		/* kernels so far; the one that its daemon is of */
 };
 
 struct world {
@@ -165,6 +165,10 @@ static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err 
 		return -EAGAIN;
 	if (machine->upgrading)
 		return kho_fail(err, -EBUSY, "one is under way");
+	/* its record may have said Busy when it was tried again, and not that it had been lost */
+	if (machine->done && machine->well && !machine->silent_ms && !*world->bad)
+		snprintf(world->bad, sizeof(world->bad), "%s is upgraded to what it runs",
+			 machine->spec.id);
 	count.begun++;
 	machine->upgrading = true;
 	machine->done = false;
@@ -224,6 +228,7 @@ static void boot(struct machine *machine)
 		 (unsigned long long)machine->boots);
 	memset(&machine->member, 0, sizeof(machine->member));
 	machine->client.seen = SIZE_MAX;
+	machine->booted = machine->boots;
 	ck_assert_int_eq(kho_member_init(&machine->member, &machine->spec,
 					 (struct kho_etcd){ &etcd_model_ops, &machine->client }, NULL), 0);
 	machine->member.machine = &machine_ops;
@@ -409,15 +414,19 @@ static void heal(void)
 
 static void run_daemon(struct machine *machine)
 {
-	uint64_t boots = machine->boots;
 	uint32_t wait_ms;
 
+	/* the upgrade was over in the meantime */
+	if (machine->up && machine->booted != machine->boots) {
+		kill_daemon(machine, draw(20000));
+		return;
+	}
 	if (!machine->up)
 		boot(machine);
 	kho_member_step(&machine->member, &wait_ms, NULL);
 	machine->next_ms = etcd->now_ms + 1 + wait_ms / 2 + draw(wait_ms / 2 + 1);
 	settle(machine);
-	if (machine->boots != boots)
+	if (machine->booted != machine->boots)
 		kill_daemon(machine, draw(20000));
 }
 

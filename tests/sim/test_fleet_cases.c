@@ -29,7 +29,7 @@ struct machine {
 	enum kho_fleet_machine at;
 	uint64_t began_ms;		/* of its last upgrade; 0: none */
 	enum kho_fleet_result result;	/* likewise */
-	unsigned int begun;
+	unsigned int begun, aborted;
 	bool silent;			/* its kho-agent doesn't answer */
 };
 
@@ -55,12 +55,15 @@ static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_m
 		struct kho_fleet_facts *facts, struct kho_err *e)
 {
 	const struct machine *machine = ctx;
+	bool mine;
 
 	(void)spec;
 	if (machine->silent)
 		return kho_fail(e, -EAGAIN, "no answer");
-	facts->machine = machine->at;
-	if (since_ms && machine->began_ms >= since_ms && machine->at == KHO_MACHINE_IDLE)
+	mine = since_ms && machine->began_ms >= since_ms &&
+	       machine->began_ms - since_ms <= KHO_FLEET_START_MS;
+	facts->machine = mine || machine->at == KHO_MACHINE_IDLE ? machine->at : KHO_MACHINE_BUSY;
+	if (mine && machine->at == KHO_MACHINE_IDLE)
 		facts->result = machine->result;
 	return 0;
 }
@@ -79,9 +82,11 @@ static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err 
 
 static int abort_it(void *ctx, const char *why, struct kho_err *e)
 {
-	(void)ctx;
+	struct machine *machine = ctx;
+
 	(void)why;
 	(void)e;
+	machine->aborted++;
 	return 0;
 }
 
@@ -273,6 +278,83 @@ START_TEST(silent_with_slot)
 }
 END_TEST
 
+/* m1 is cut off in its upgrade, which goes well; m2 sees it missing, and frees its slot. */
+static void lose_first(void)
+{
+	boot(&machines[0], "m1", "boot-a");
+	step(0, 1, 3 * STEP_MS);
+	boot(&machines[1], "m2", "boot");
+	machines[0].client.cut = true;
+	step(0, 2, (TTL_SEC + 150) * 1000);
+	expect("m1", KHO_NODE_LOST, "Lost");
+	expect_rollout(KHO_ROLLOUT_HALTED);
+	ck_assert_uint_eq(machines[0].begun, 1);
+}
+
+static void resume(void)
+{
+	static struct kho_rollout rollout;
+	const struct kho_etcd_kv *kv = etcd_model_get(etcd, ROLLOUT);
+	char *spec, *text;
+
+	ck_assert_int_eq(kho_rollout_parse(kv->value, kv->size, &rollout, &err), 0);
+	ck_assert_int_eq(kho_rollout_spec_text(kv->value, kv->size, &spec, &err), 0);
+	rollout.state = KHO_ROLLOUT_RUNNING;
+	rollout.round++;
+	ck_assert_int_eq(kho_rollout_format(&rollout, spec, &text, &err), 0);
+	etcd_model_put(etcd, ROLLOUT, text);
+	free(spec);
+	free(text);
+}
+
+/* The new kernel's daemon is the first that reaches etcd: what was lost is found. */
+START_TEST(found_again)
+{
+	lose_first();
+	finish(&machines[0], KHO_FLEET_RESULT_DONE);
+	boot(&machines[0], "m1", "boot-b");
+	step(0, 2, 5 * STEP_MS);
+	expect("m1", KHO_NODE_DONE, "Recovered");
+	/* which its daemon knows when it's started again, and the next rollout by it */
+	boot(&machines[0], "m1", "boot-b");
+	resume();
+	step(0, 2, 5 * STEP_MS);
+	ck_assert_str_eq(machines[0].member.digest, DIGEST);
+	ck_assert_uint_eq(machines[0].begun, 1);
+}
+END_TEST
+
+START_TEST(found_after_resume)
+{
+	lose_first();
+	resume();
+	finish(&machines[0], KHO_FLEET_RESULT_DONE);
+	boot(&machines[0], "m1", "boot-b");
+	step(0, 1, 5 * STEP_MS);
+	expect("m1", KHO_NODE_DONE, "AlreadyThere");
+	ck_assert_uint_eq(machines[0].begun, 1);
+}
+END_TEST
+
+/* It failed, or is at it still, by a daemon that never knew of the slot. */
+START_TEST(not_found)
+{
+	lose_first();
+	machines[0].aborted = 0;
+	boot(&machines[0], "m1", "boot-a");
+	step(0, 1, 5 * STEP_MS);
+	expect("m1", KHO_NODE_LOST, "Lost");
+	ck_assert_uint_gt(machines[0].aborted, 0);
+	finish(&machines[0], KHO_FLEET_RESULT_FAILED);
+	step(0, 1, 5 * STEP_MS);
+	expect("m1", KHO_NODE_LOST, "Lost");
+	/* tried again, then */
+	resume();
+	step(0, 1, 5 * STEP_MS);
+	ck_assert_uint_eq(machines[0].begun, 2);
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("fleets step by step");
@@ -283,6 +365,9 @@ int main(void)
 	tcase_add_test(tc, next_kernel);
 	tcase_add_test(tc, silent_agents);
 	tcase_add_test(tc, silent_with_slot);
+	tcase_add_test(tc, found_again);
+	tcase_add_test(tc, found_after_resume);
+	tcase_add_test(tc, not_found);
 	suite_add_tcase(suite, tc);
 	return run_suite(suite);
 }
