@@ -21,7 +21,6 @@ from lib.by_kexec import BOOT_ID
 from lib.load import Load
 from lib.methods import ADDRESS, DATA_MIB, WAYS
 from lib.net import Network
-from lib.qemu import Nic
 
 TIME_LIMIT = 2400
 TIMED = True
@@ -33,7 +32,7 @@ def measure(lab, number, way):
     """One upgrade, in a network that knows nothing of the others."""
     network = Network()
     client = network.client(f"outside{number}", "10.77.0.2/24")
-    machine = lab.machine(nics=[Nic(network.tap(), f"52:54:00:00:00:0{n}") for n in (1, 2)])
+    machine = lab.machine(nics=network.two_nics())
     with machine.boot("kho", way.kernel) as old:
         way.set_up(old)
         boot = old.run(BOOT_ID)

@@ -11,7 +11,7 @@ from lib import baseline
 from lib import report as schema
 from lib.load import Load
 from lib.net import Network
-from lib.qemu import Disk, Nic
+from lib.qemu import Disk
 from lib.service import (REDIS_ON_VOLUME, check_volume, give_address, make_file_system,
                          mount_for_redis, nic_functions, start_nginx, start_redis)
 from lib.upgrade import memory_kib, move, report, retire, spawn, status
@@ -219,8 +219,7 @@ def test(lab):
     network = Network()
     client = network.client("outside", "10.77.0.2/24", "fd77::2/64")
     machine = lab.machine(memory="6G", disks=[Disk("data", "256M")],
-                          nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+                          nics=network.two_nics())
     lab.step("starting a machine: Debian 13, 4 CPUs, 6 GiB")
     with machine.boot("old") as old:
         describe(lab, "the running kernel", old)

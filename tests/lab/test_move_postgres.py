@@ -7,7 +7,7 @@ import json
 from lib import postgres
 from lib.load import Ledger
 from lib.net import Network
-from lib.qemu import Disk, Nic
+from lib.qemu import Disk
 from lib.service import disk_of_size, give_address, nic_functions
 from lib.upgrade import move, retire, spawn
 
@@ -137,8 +137,7 @@ def test(lab):
     network = Network()
     client = network.client("outside", "10.77.0.2/24")
     machine = lab.machine(disks=[Disk("data", "256M")],
-                          nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+                          nics=network.two_nics())
     with machine.boot("old") as old:
         set_up(old)
         make_movable(lab, old)

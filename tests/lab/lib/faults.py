@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from lib.load import Load
 from lib.net import Network
-from lib.qemu import Disk, Nic
+from lib.qemu import Disk
 from lib.reactor import LabTimeout
 from lib.service import REDIS_ON_VOLUME, give_address, make_file_system, mount_for_redis, \
     nic_functions, start_redis
@@ -106,8 +106,7 @@ class Faults:
         network = Network()
         client = network.client(f"outside{number}", "10.77.0.2/24")
         self.machine = lab.machine(
-            nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                  Nic(network.tap(), "52:54:00:00:00:02")],
+            nics=network.two_nics(),
             disks=[Disk("data", "128M")])
         self.client, self.old, self.new, self.load = client, None, None, None
         self.functions, self.disk, self.failed = [], "", []

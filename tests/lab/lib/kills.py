@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from lib.load import Load
 from lib.net import Network
-from lib.qemu import Nic
 from lib.service import give_address, nic_functions, start_redis
 from lib.upgrade import IMAGES, NO_AGENT, status, wait_status
 
@@ -91,8 +90,7 @@ class Kills:
         self.port = "ttyS0"  # of the kernel that has the machine: where it says when it kills
         network = Network()
         self.client = network.client(f"outside{number}", "10.77.0.2/24")
-        self.machine = lab.machine(nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                         Nic(network.tap(), "52:54:00:00:00:02")])
+        self.machine = lab.machine(nics=network.two_nics())
         self.shell, self.load, self.pid = None, None, 0
 
     def set_up(self, shell):

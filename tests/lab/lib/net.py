@@ -9,6 +9,8 @@ that shall see a machine from outside gets a namespace and a veth.
 import itertools
 import subprocess
 
+from .qemu import Nic
+
 
 def ip(*words):
     """Runs ip(8)."""
@@ -33,6 +35,10 @@ class Network:
         ip("tuntap", "add", "dev", name, "mode", "tap")
         self._join(name)
         return name
+
+    def two_nics(self):
+        """One for each kernel of a machine."""
+        return [Nic(self.tap(), f"52:54:00:00:00:0{n}") for n in (1, 2)]
 
     def client(self, name, *addresses):
         """A namespace with addresses on the bridge; returns the namespace."""

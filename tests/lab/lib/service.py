@@ -2,15 +2,13 @@
 """Services of the guest that tests move."""
 
 from .net import Network
-from .qemu import Nic
 
 
 def machine_and_client(lab, *addresses, disks=()):
     """A machine with two NICs, and another host in their network that has these addresses."""
     network = Network()
     client = network.client("outside", *addresses)
-    return lab.machine(disks=list(disks), nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                                Nic(network.tap(), "52:54:00:00:00:02")]), client
+    return lab.machine(disks=list(disks), nics=network.two_nics()), client
 
 
 def nic_functions(shell):

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from .load import Load
 from .net import Network
-from .qemu import Disk, Nic
+from .qemu import Disk
 from .service import (REDIS_ON_VOLUME, give_address, make_file_system, mount_for_redis,
                       nic_functions, start_redis)
 from .upgrade import move, report, rollback, spawn, status, wait_status
@@ -94,8 +94,7 @@ def machine_with_clients(lab):
     network = Network()
     client = network.client("outside", "10.77.0.2/24")
     machine = lab.machine(disks=[Disk("data", "128M")],
-                          nics=[Nic(network.tap(), "52:54:00:00:00:01"),
-                                Nic(network.tap(), "52:54:00:00:00:02")])
+                          nics=network.two_nics())
     with machine.boot("old") as old:
         set_up(old)
         pid = old.run("systemctl show -P MainPID redis-server")
