@@ -66,6 +66,11 @@ fetch() {
 		tar -xJ --strip-components=1 -C "$1"
 }
 
+# last_ones: of options that are set more than once, the last one counts
+last_ones() {
+	tac | awk -F= '!seen[$1]++' | tac
+}
+
 # check_config FILE FRAGMENT...: Kconfig drops what it can't do without a word
 check_config() {
 	local config=$1 line bad=0
@@ -78,7 +83,7 @@ check_config() {
 		esac
 		echo "the kernel's configuration didn't take $line"
 		bad=1
-	done < <(cat "$@")
+	done < <(cat "$@" | last_ones)
 	return $bad
 }
 
