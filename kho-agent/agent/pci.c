@@ -165,7 +165,7 @@ int kho_pci_revoke(struct kho_agent *agent, const struct kho_pci_addr *addr, str
 		r = kho_pci_read(&agent->root, addr, &function, err);
 	if (r < 0)
 		return r;
-	if (strcmp(function.driver, KHO_PCI_DRIVER) != 0)
+	if (!kho_pci_is_held(&function))
 		return kho_fail(err, -ENOENT, "this function wasn't granted; see khoctl status");
 	kho_pci_message_init(&message, addr, 0);
 	revoke.function = &message.function;

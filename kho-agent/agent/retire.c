@@ -37,8 +37,7 @@
 /* PCI-to-PCI bridges go on forwarding as they were set up; nobody drives them. */
 bool kho_retire_leaves(const struct kho_pci_function *function)
 {
-	return function->class >> 8 != PCI_BRIDGE_CLASS &&
-	       strcmp(function->driver, KHO_PCI_DRIVER) != 0;
+	return function->class >> 8 != PCI_BRIDGE_CLASS && !kho_pci_is_held(function);
 }
 
 /* What RetireReady is made of; large. */

@@ -23,6 +23,7 @@
 #define DROP_IN		"50-kho-agent.conf"
 #define RELOADED	"/run/kho-agent/reloaded"	/* reload.h */
 #define DROP_IN_MAX	65536
+#define WORD		32
 #define NOTED_WATCHDOG	"# watchdog: "		/* us */
 #define NOTED_MAIN	"# main process: "
 
@@ -127,31 +128,28 @@ static int write_drop_in(const char *name, const char *text, struct kho_err *err
 	return r < 0 ? r : kho_systemd_reload(RELOADED, err);
 }
 
-/* @ret is what systemd says of @property, in the words of systemctl show. */
-static int show_one(const char *name, const char *property, struct kho_proc_result *ret,
-		    struct kho_err *err)
+/* The word that systemctl show has for @property, given as its option. */
+static int show_word(const char *name, const char *property, char ret[WORD], struct kho_err *err)
 {
 	const char *const argv[] = { "systemctl", "show", property, "--", name, NULL };
 	const struct kho_proc_spec spec = { .argv = argv, .timeout_ms = TIMEOUT_MS };
-	int r = kho_proc_run(&spec, ret, err);
+	struct kho_proc_result result;
+	int r = kho_proc_run(&spec, &result, err);
 
-	if (r >= 0)
-		ret->out[strcspn(ret->out, "\n")] = '\0';
-	return r;
+	if (r < 0)
+		return r;
+	snprintf(ret, WORD, "%.*s", (int)strcspn(result.out, "\n"), result.out);
+	kho_proc_result_done(&result);
+	return 0;
 }
 
 /* An agent that was killed may have removed it, and systemd not have heard of that. */
 static int reload_if_needed(const char *name, struct kho_err *err)
 {
-	struct kho_proc_result result;
-	int r = show_one(name, "-PNeedDaemonReload", &result, err);
-	bool needed;
+	char needed[WORD];
+	int r = show_word(name, "-PNeedDaemonReload", needed, err);
 
-	if (r < 0)
-		return r;
-	needed = strcmp(result.out, "yes") == 0;
-	kho_proc_result_done(&result);
-	return needed ? kho_systemd_reload(RELOADED, err) : 0;
+	return r < 0 || strcmp(needed, "yes") != 0 ? r : kho_systemd_reload(RELOADED, err);
 }
 
 static int remove_drop_in(const char *name, struct kho_err *err)
@@ -218,15 +216,14 @@ bool kho_unit_is_dead(pid_t main_pid)
 /* It died while its Restart= was taken from it: what that says about a death by a signal. */
 static int start_if_it_says(const char *name, struct kho_err *err)
 {
-	struct kho_proc_result result;
-	int r = show_one(name, "-PRestart", &result, err);
+	char restart[WORD];
+	int r = show_word(name, "-PRestart", restart, err);
 	bool wanted;
 
 	if (r < 0)
 		return r;
-	wanted = strcmp(result.out, "always") == 0 || strcmp(result.out, "on-failure") == 0 ||
-		 strncmp(result.out, "on-ab", 5) == 0;	/* abnormal, abort */
-	kho_proc_result_done(&result);
+	wanted = strcmp(restart, "always") == 0 || strcmp(restart, "on-failure") == 0 ||
+		 strncmp(restart, "on-ab", 5) == 0;	/* abnormal, abort */
 	return wanted ? run((const char *const[]){ "systemctl", "start", "--no-block", "--", name,
 						   NULL }, err) : 0;
 }
