@@ -8,6 +8,7 @@
 
 #include "base/now.h"
 #include "tests/bench/fleet_agent.h"
+#include "tests/unit/calm_machine.h"
 
 #define STACK		(512u << 10)
 #define LEASE_SEC	60u		/* kho-fleet's own default */
@@ -117,18 +118,6 @@ struct fleet_calls fleet_calls(const struct fleet *fleet)
 
 /* ---- a machine ---- */
 
-static uint64_t now_ms(void *ctx)
-{
-	(void)ctx;
-	return kho_now_ms(CLOCK_REALTIME);
-}
-
-static uint64_t mono_ms(void *ctx)
-{
-	(void)ctx;
-	return kho_now_ms(CLOCK_BOOTTIME);
-}
-
 static void raise_to(unsigned int *most, unsigned int now)
 {
 	unsigned int seen = READ(*most);
@@ -184,27 +173,9 @@ static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err 
 	return 0;
 }
 
-static int abort_it(void *ctx, const char *why, struct kho_err *err)
-{
-	(void)ctx;
-	(void)why;
-	(void)err;
-	return 0;
-}
-
-static enum kho_verdict check(void *ctx, const struct kho_rollout_spec *spec, enum kho_ask ask,
-			      char message[KHO_FLEET_MESSAGE])
-{
-	(void)ctx;
-	(void)spec;
-	(void)ask;
-	message[0] = '\0';
-	return KHO_VERDICT_GOOD;
-}
-
 static const struct kho_machine_ops machine_ops = {
-	.now_ms = now_ms, .mono_ms = mono_ms, .look = look, .start = start, .abort = abort_it,
-	.check = check,
+	.now_ms = calm_now_ms, .mono_ms = calm_mono_ms, .look = look, .start = start,
+	.abort = calm_abort, .check = calm_check,
 };
 
 /* ---- its daemon ---- */

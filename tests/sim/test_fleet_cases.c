@@ -12,6 +12,7 @@
 #include "fleet/keys.h"
 #include "fleet/member.h"
 #include "sim/etcd_model.h"
+#include "unit/calm_machine.h"
 #include "unit/run.h"
 
 #define MACHINES	4u
@@ -90,19 +91,9 @@ static int abort_it(void *ctx, const char *why, struct kho_err *e)
 	return 0;
 }
 
-static enum kho_verdict good(void *ctx, const struct kho_rollout_spec *spec, enum kho_ask ask,
-			     char message[KHO_FLEET_MESSAGE])
-{
-	(void)ctx;
-	(void)spec;
-	(void)ask;
-	(void)message;
-	return KHO_VERDICT_GOOD;
-}
-
 static const struct kho_machine_ops machine_ops = {
 	.now_ms = now_ms, .mono_ms = mono_ms, .look = look, .start = start, .abort = abort_it,
-	.check = good,
+	.check = calm_check,
 };
 
 /* Its daemon, of the kernel @boot; nothing is left of one that was there. */

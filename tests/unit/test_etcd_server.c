@@ -10,11 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fleet/etcd_json.h"
 #include "fleet/keys.h"
 #include "fleet/member.h"
+#include "tests/unit/calm_machine.h"
 #include "tests/unit/real_etcd.h"
 #include "tests/unit/run.h"
 
@@ -252,26 +252,6 @@ static struct {
 	char digest[KHO_FLEET_DIGEST];
 } machine;
 
-static uint64_t clock_ms(clockid_t id)
-{
-	struct timespec ts;
-
-	clock_gettime(id, &ts);
-	return (uint64_t)ts.tv_sec * 1000 + (uint64_t)ts.tv_nsec / 1000000;
-}
-
-static uint64_t now_ms(void *ctx)
-{
-	(void)ctx;
-	return clock_ms(CLOCK_REALTIME);
-}
-
-static uint64_t mono_ms(void *ctx)
-{
-	(void)ctx;
-	return clock_ms(CLOCK_BOOTTIME);
-}
-
 static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_ms,
 		struct kho_fleet_facts *facts, struct kho_err *e)
 {
@@ -294,27 +274,9 @@ static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err 
 	return 0;
 }
 
-static int abort_it(void *ctx, const char *why, struct kho_err *e)
-{
-	(void)ctx;
-	(void)why;
-	(void)e;
-	return 0;
-}
-
-static enum kho_verdict good(void *ctx, const struct kho_rollout_spec *spec, enum kho_ask ask,
-			     char message[KHO_FLEET_MESSAGE])
-{
-	(void)ctx;
-	(void)spec;
-	(void)ask;
-	(void)message;
-	return KHO_VERDICT_GOOD;
-}
-
 static const struct kho_machine_ops machine_ops = {
-	.now_ms = now_ms, .mono_ms = mono_ms, .look = look, .start = start, .abort = abort_it,
-	.check = good,
+	.now_ms = calm_now_ms, .mono_ms = calm_mono_ms, .look = look, .start = start,
+	.abort = calm_abort, .check = calm_check,
 };
 
 static void put_rollout(const char *id)
@@ -343,12 +305,12 @@ static bool is_done(const struct kho_member *member, const char *rollout)
 /* Steps until its last decision is for @reason, or, if that's NULL, @rollout is done. */
 static void step_until(struct kho_member *member, const char *reason, const char *rollout)
 {
-	uint64_t give_up = mono_ms(NULL) + 20000;
+	uint64_t give_up = calm_mono_ms(NULL) + 20000;
 	uint32_t wait_ms;
 	int r;
 
 	do {
-		ck_assert_msg(mono_ms(NULL) < give_up, "never %s; last \"%s\", %s", reason ?: rollout,
+		ck_assert_msg(calm_mono_ms(NULL) < give_up, "never %s; last \"%s\", %s", reason ?: rollout,
 			      member->last.reason ?: "", err.msg);
 		r = kho_member_step(member, &wait_ms, &err);
 		if (r >= 0 && (reason ? strcmp(member->last.reason, reason) == 0 :
@@ -382,12 +344,12 @@ static void begin_at_first(void)
 /* Until the watch says that all has to be read anew. */
 static void wait_for_stale(uint32_t limit_ms)
 {
-	uint64_t give_up = mono_ms(NULL) + limit_ms;
+	uint64_t give_up = calm_mono_ms(NULL) + limit_ms;
 	struct kho_etcd_kvs kvs;
 	int r;
 
 	do {
-		ck_assert_msg(mono_ms(NULL) < give_up, "the watch goes on, though nothing comes by it");
+		ck_assert_msg(calm_mono_ms(NULL) < give_up, "the watch goes on, though nothing comes by it");
 		r = etcd.ops->watch_next(etcd.ctx, 100, &kvs, &err);
 		if (r >= 0)
 			kho_etcd_kvs_done(&kvs);
