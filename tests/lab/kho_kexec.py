@@ -5,7 +5,7 @@ killed in it, the workload runs on where it was."""
 
 import json
 
-from lib.by_kexec import KERNEL, UPGRADE, upgrade
+from lib.by_kexec import KERNEL, UPGRADE, tell, upgrade
 from lib.load import Load
 from lib.qemu import Disk
 from lib.service import check_volume, machine_and_client
@@ -56,13 +56,7 @@ def is_killed(lab, old, pid):
 
 def tells(lab, new):
     """What the next kernel's agent says of it."""
-    told = report(new)
-    lab.step(f"stood still for {told['blackout_ms']} ms, predicted {told['predicted_ms']}: {told}")
-    if "trouble" in told or any(workload["result"] != "moved" for workload in told["workloads"]):
-        lab.step(new.call("journalctl --no-pager -b -u kho-agent -u redis-server -u 'kho-volume@*'; "
-                          "tail -n 20 /run/kho-agent/move/*/images/restore.log").out)
-    assert told["method"] == "kexec" and told["result"] == "committed", told
-    assert "trouble" not in told, told
+    told = tell(lab, new, "redis-server", "kho-volume@*")
     assert [workload["result"] for workload in told["workloads"]] == ["moved"], told
     entries = json.loads(new.run("khoctl --json history"))["upgrades"]
     assert [entry["method"] for entry in entries] == 4 * ["kexec"], entries

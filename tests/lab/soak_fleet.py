@@ -9,7 +9,6 @@ from pathlib import Path
 from lib.fleet import Etcd, Operator
 from lib.load import Load
 from lib.net import Network
-from lib.qemu import Nic
 from lib.service import REDIS_CONFIG, give_address, nic_functions, start_redis
 from lib.upgrade import IMAGES
 
@@ -43,8 +42,7 @@ class Node:
     def __init__(self, lab, network, client, number):
         self.lab, self.client, self.name = lab, client, MACHINES[number]
         self.address, self.own = f"10.77.0.{10 + number}", f"10.77.0.{20 + number}"
-        self.machine = lab.machine(memory="5G", nics=[
-            Nic(network.tap(), f"52:54:00:00:0{number}:0{n}") for n in (1, 2)])
+        self.machine = lab.machine(memory="5G", nics=network.two_nics(number))
         self.old = self.new = self.load = self.config = None
 
     def set_up(self, old, endpoints, tool):

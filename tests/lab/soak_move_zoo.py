@@ -6,7 +6,8 @@ all of it is whole: after a move that was undone, and after one that wasn't."""
 import re
 
 from lib.upgrade import move, report, spawn
-from lib.zoo import SCOPE, ask, give_loopback, is_heard, pids, start, start_scope, start_zoo
+from lib.zoo import (SCOPE, ask, configure, give_loopback, is_heard, pids, start, start_scope,
+                     start_zoo)
 
 TIME_LIMIT = 900
 MOVE_SECONDS = 360 # of CRIU's time for 200 tasks, again in each round
@@ -15,13 +16,6 @@ UNITS = {"zoo": "lab-zoo.service", "tree": "lab-zoo@tree-200.service",
 FOLDERS = {"zoo": "zoo", "tree": "zoo-tree-200", "clock": "zoo-clock", "notify": "zoo-notify",
            "grove": "grove"}
 PROPERTIES = "ActiveState,SubState,MainPID,NotifyAccess,Type,WatchdogUSec,Result,StatusText"
-
-
-def configure(shell):
-    """All of them in one move."""
-    text = "".join(f"[Workload {name}]\nUnit={unit}\nMaxBlackoutSec=60\n"
-                   for name, unit in UNITS.items())
-    shell.write_file("/etc/kho-agent/kho-agent.conf", text.encode())
 
 
 def longest(text):
@@ -95,7 +89,7 @@ def test(lab):
     machine = lab.machine()
     with machine.boot("old") as old:
         give_loopback(old)
-        configure(old)
+        configure(old, UNITS, 60)
         start_zoo(old)
         for name in ("tree", "clock", "notify"):
             start(old, UNITS[name], FOLDERS[name])

@@ -3,9 +3,9 @@
 be restored there is refused, while it goes on and its clients don't notice; one that can
 moves, and the numbers are shown."""
 
+from lib.abmem import start_abmem
 from lib.faults import ADDRESS, CLIENTS, Fault, Faults
 from lib.load import Load
-from lib.service import start_abmem
 from lib.upgrade import move, report
 
 # The same program to every eye but CRIU's, which compares build ids

@@ -2,9 +2,7 @@
 """Memory moves while it's written to: 256 MiB whose every page proves itself. A budget
 that can't be met leaves the task where it is, and as fast as it was."""
 
-import re
-
-from lib.service import start_abmem
+from lib.abmem import goes_on, start_abmem
 from lib.upgrade import move, report, spawn
 
 CONFIG = """
@@ -14,13 +12,6 @@ MaxBlackoutSec={budget}
 NoConvergence=throttle
 """
 MIB = 256
-
-
-def beat(shell):
-    """The task's own word: how often all pages were checked, and changed."""
-    text = shell.run("cat /run/abmem")
-    assert "BAD" not in text, text
-    return [int(n) for n in re.search(r"beat (\d+) rounds (\d+) changes (\d+)", text).groups()]
 
 
 def refused(lab, old):
@@ -33,14 +24,6 @@ def refused(lab, old):
     assert old.run("cat /sys/fs/cgroup/system.slice/lab-abmem.service/cpu.max") == "max 100000"
     seen = report(old)
     assert seen["workloads"][0]["result"] == "stayed" and seen["workloads"][0]["frozen_ms"] == 0
-
-
-def goes_on(shell):
-    """It's alive: changes pages, and has checked all of them from now on."""
-    count, rounds, changes = beat(shell)
-    shell.wait_until(f"awk '{{exit !($2 > {count} && $4 > {rounds + 1} && $6 > {changes})}}' "
-                     "/run/abmem", 60)
-    beat(shell)
 
 
 def test(lab):

@@ -3,7 +3,7 @@
 
 import json
 
-from .upgrade import IMAGES
+from .upgrade import IMAGES, report
 
 # 7.3's watchdog of the TSC, which emulated ones have, can hang a boot: two CPUs wait for each other
 # by a clock that stands while they do (docs/limits.md). What boots in a test can't be tried again.
@@ -27,3 +27,16 @@ def upgrade(lab, machine, old):
     new.run("dmesg | grep 'KHO: found kexec handover data'")
     new.wait_until("khoctl --json report", 240)
     return new
+
+
+def tell(lab, new, *units):
+    """The report of the next kernel's agent: all has moved. If it hasn't, the logs of these units say why."""
+    told = report(new)
+    lab.step(f"stood still for {told['blackout_ms']} ms, predicted {told['predicted_ms']}: {told}")
+    if "trouble" in told or any(workload["result"] != "moved" for workload in told["workloads"]):
+        logs = " ".join(f"-u '{unit}'" for unit in ("kho-agent", *units))
+        lab.step(new.call(f"journalctl --no-pager -b {logs}; "
+                          "tail -n 20 /run/kho-agent/move/*/images/restore.log").out)
+    assert told["method"] == "kexec" and told["result"] == "committed", told
+    assert "trouble" not in told, told
+    return told

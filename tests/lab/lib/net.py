@@ -36,9 +36,9 @@ class Network:
         self._join(name)
         return name
 
-    def two_nics(self):
-        """One for each kernel of a machine."""
-        return [Nic(self.tap(), f"52:54:00:00:00:0{n}") for n in (1, 2)]
+    def two_nics(self, machine=0):
+        """One for each kernel of a machine, by the machine's number in this network."""
+        return [Nic(self.tap(), f"52:54:00:00:0{machine}:0{n}") for n in (1, 2)]
 
     def client(self, name, *addresses):
         """A namespace with addresses on the bridge; returns the namespace."""

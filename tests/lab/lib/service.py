@@ -62,15 +62,6 @@ def serve_redis(shell, address, config=REDIS_CONFIG):
     start_redis(shell, address)
 
 
-def start_abmem(shell, mib, rate, shared=""):
-    """A task with so much memory, that writes to it at a rate in MiB/s."""
-    shell.run("mkdir -p /etc/systemd/system/lab-abmem.service.d")
-    shell.write_file("/etc/systemd/system/lab-abmem.service.d/size.conf",
-                     f"[Service]\nEnvironment=MIB={mib} RATE={rate} 'SHARED={shared}'\n".encode())
-    shell.run("systemctl daemon-reload && systemctl start lab-abmem")
-    shell.wait_until("grep -q ^beat /run/abmem", 60)
-
-
 def start_nginx(shell):
     """Debian's own unit and site."""
     shell.run("systemctl start nginx")

@@ -6,6 +6,13 @@ ADDRESSES = ("10.99.0.10", "fd99::10")
 SCOPE = "lab-grove.scope"
 
 
+def configure(shell, units, seconds):
+    """Each is a workload of its own, by its name here, and may stand still for so long."""
+    text = "".join(f"[Workload {name}]\nUnit={unit}\nMaxBlackoutSec={seconds}\n"
+                   for name, unit in units.items())
+    shell.write_file("/etc/kho-agent/kho-agent.conf", text.encode())
+
+
 def give_loopback(shell):
     """Addresses as of a service, on a NIC that each kernel has."""
     for address in ADDRESSES:
