@@ -31,7 +31,7 @@ static void check_free(struct check *check)
 static int add_workload(const struct kho_checkup *checkup, unsigned int item,
 			sd_json_variant **list)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL, *findings = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL, *findings = NULL;
 	const struct kho_config_workload *config = &checkup->config->workloads[item];
 	const struct kho_findings *found = kho_checkup_findings(checkup, item);
 	int r = kho_findings_json(found, &findings);
@@ -69,7 +69,7 @@ static int see(const struct check *check, struct seen *ret)
 
 static int reply(struct check *check, const struct kho_checkup *checkup)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *workloads = NULL, *kernels = NULL;
+	_cleanup_variant_ sd_json_variant *workloads = NULL, *kernels = NULL;
 	_cleanup_(seen_done) struct seen seen = {};
 	bool blocked = kho_checkup_blocked(checkup) || kho_preflight_blocked(check->preflight);
 	struct kho_err err;
@@ -194,7 +194,7 @@ int kho_method_check(sd_varlink *link, sd_json_variant *parameters,
 int kho_method_report(sd_varlink *link, sd_json_variant *parameters,
 		      sd_varlink_method_flags_t flags, void *userdata)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
+	_cleanup_variant_ sd_json_variant *report = NULL;
 	struct kho_err err;
 
 	(void)parameters;

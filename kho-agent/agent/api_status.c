@@ -8,6 +8,7 @@
 #include "agent/api_status.h"
 #include "agent/api_upgrade.h"
 #include "agent/departure.h"
+#include "base/cleanup.h"
 #include "base/version.h"
 
 #define MS	1000000ull
@@ -32,8 +33,7 @@ int kho_status_json(struct kho_agent *agent, sd_json_variant **ret, struct kho_e
 	const struct kho_session *session = agent->session;
 	const struct kho_link *peer = session ? kho_channel_link(session->channel) : NULL;
 	bool connected = peer && kho_link_is_up(peer);
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *upgrade =
-		kho_upgrade_json(agent);
+	_cleanup_variant_ sd_json_variant *upgrade = kho_upgrade_json(agent);
 	char id[KHO_UUID_TEXT] = "";
 	struct utsname name;
 	struct mk_info info;

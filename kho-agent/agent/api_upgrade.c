@@ -16,8 +16,6 @@
 #include "base/cleanup.h"
 #include "migrate/workload/config.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 struct start_parameters {
 	const char *image, *cpus, *blocks, *cmdline, *method;
 	uint64_t memory, timeout_sec, soak_sec, max_frozen_ms;

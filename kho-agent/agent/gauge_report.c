@@ -9,11 +9,9 @@
 #define NS_PER_MS	1000000ull
 #define KEY_SIZE	32
 
-#define _cleanup_json_	_cleanup_(sd_json_variant_unrefp)
-
 static int add_reason(sd_json_variant **list, const char *what, const char *why)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r = sd_json_buildo(&v, SD_JSON_BUILD_PAIR_STRING("what", what),
 			       SD_JSON_BUILD_PAIR_STRING("why", why));
 
@@ -41,7 +39,7 @@ static int slots_to_json(const struct kho_faults_seen *faults, sd_json_variant *
 		if (faults->slots[i])
 			nr = i + 1;
 	for (unsigned int i = 0; i < nr && r >= 0; i++) {
-		_cleanup_json_ sd_json_variant *v = NULL;
+		_cleanup_variant_ sd_json_variant *v = NULL;
 
 		r = sd_json_variant_new_unsigned(&v, faults->slots[i]);
 		if (r >= 0)
@@ -52,7 +50,7 @@ static int slots_to_json(const struct kho_faults_seen *faults, sd_json_variant *
 
 static int add_faults(sd_json_variant **object, const struct kho_faults_seen *faults)
 {
-	_cleanup_json_ sd_json_variant *slots = NULL, *v = NULL;
+	_cleanup_variant_ sd_json_variant *slots = NULL, *v = NULL;
 	int r = slots_to_json(faults, &slots);
 
 	if (r >= 0)
@@ -67,7 +65,7 @@ static int add_faults(sd_json_variant **object, const struct kho_faults_seen *fa
 
 int kho_measured_to_json(const struct kho_measured *measured, sd_json_variant **ret)
 {
-	_cleanup_json_ sd_json_variant *v = NULL, *reasons = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL, *reasons = NULL;
 	int r = sd_json_variant_set_field_unsigned(&v, "dropped", measured->dropped);
 
 	for (unsigned int i = 0; i < _KHO_INTERVAL_MAX && r >= 0; i++)
@@ -86,7 +84,7 @@ int kho_measured_to_json(const struct kho_measured *measured, sd_json_variant **
 static int add_kernel(sd_json_variant **object, sd_json_variant **reasons, const char *key,
 		      const struct kho_tcp_seen *seen, const char *why)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r;
 
 	if (why)
@@ -102,7 +100,7 @@ static int add_kernel(sd_json_variant **object, sd_json_variant **reasons, const
 int kho_measured_address_to_json(const struct kho_measured_address *address,
 				 sd_json_variant **ret)
 {
-	_cleanup_json_ sd_json_variant *v = NULL, *reasons = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL, *reasons = NULL;
 	int r = sd_json_buildo(&v, SD_JSON_BUILD_PAIR_STRING("name", address->name),
 			       SD_JSON_BUILD_PAIR_STRING("address", address->address));
 

@@ -18,8 +18,6 @@
 #define HANDED_MAX	(24u << 10)	/* bytes of one, in one message with the others */
 #define SUFFIX		".json"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 /* ---- an entry ---- */
 
 static int add_phases(const struct kho_journal *journal, sd_json_variant **ret)

@@ -14,8 +14,6 @@
 
 #define MS	1000000ull
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 static int add_workload(const struct kho_heir *heir, const Kho__MoveStep *step,
 			sd_json_variant **list)
 {

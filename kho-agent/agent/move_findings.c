@@ -29,11 +29,11 @@ bool kho_checkup_blocked(const struct kho_checkup *checkup)
 
 int kho_findings_json(const struct kho_findings *findings, sd_json_variant **ret)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *list = NULL;
+	_cleanup_variant_ sd_json_variant *list = NULL;
 	int r = sd_json_variant_new_array(&list, NULL, 0);
 
 	for (unsigned int i = 0; i < findings->nr && r >= 0; i++) {
-		_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+		_cleanup_variant_ sd_json_variant *v = NULL;
 		const struct kho_finding *finding = &findings->list[i];
 
 		r = sd_json_buildo(

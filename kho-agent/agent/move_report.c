@@ -34,7 +34,7 @@ static uint64_t since(const struct kho_mover *mover, uint64_t ns)
 
 static void add_span(struct list *list, const char *name, uint64_t begin_ms, uint64_t end_ms)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 
 	if (list->r >= 0)
 		list->r = sd_json_buildo(&v, SD_JSON_BUILD_PAIR_STRING("name", name),
@@ -78,7 +78,7 @@ static void add_phases(const struct kho_mover *mover, struct list *list)
 
 static void add_number(struct list *list, uint64_t number)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 
 	if (list->r >= 0)
 		list->r = sd_json_variant_new_unsigned(&v, number);
@@ -130,7 +130,7 @@ static int measured(const struct kho_mover *mover, const struct kho_departure *d
 static void add_workload(const struct kho_mover *mover, const struct kho_departure *d,
 			 struct list *list)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL, *seen = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL, *seen = NULL;
 	_cleanup_(round_lists_done) struct round_lists rounds = {};
 	bool moved = kho_move_committed(&mover->move);
 	struct kho_interval frozen;
@@ -172,7 +172,7 @@ static void add_workload(const struct kho_mover *mover, const struct kho_departu
 /* One that doesn't move. */
 static void add_restarted(const struct kho_mover *mover, unsigned int item, struct list *list)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	bool there = kho_move_committed(&mover->move);
 
 	if (!(mover->move.restarted & 1u << item))
@@ -188,7 +188,7 @@ static void add_restarted(const struct kho_mover *mover, unsigned int item, stru
 static void add_address(const struct kho_mover *mover, const char *name, const char *address,
 			struct list *list)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	struct kho_measured_address a = { .name = name, .address = address };
 
 	if (list->r < 0)
@@ -224,7 +224,7 @@ static int cpu_of(const struct kho_mover *mover, sd_json_variant **ret)
 static int build(const struct kho_mover *mover, sd_json_variant **ret)
 {
 	_cleanup_list_ struct list phases = {}, steps = {}, workloads = {}, addresses = {};
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *cpu = NULL;
+	_cleanup_variant_ sd_json_variant *cpu = NULL;
 	const struct kho_session *session = mover->agent->session;
 	const struct kho_link *peer = session ? kho_channel_link(session->channel) : NULL;
 	struct utsname name;
@@ -266,7 +266,7 @@ static int build(const struct kho_mover *mover, sd_json_variant **ret)
 
 int kho_move_report_write(const struct kho_mover *mover, struct kho_err *err)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
+	_cleanup_variant_ sd_json_variant *report = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct kho_file_content content = { .mode = 0600 };
 	int r = build(mover, &report);

@@ -18,7 +18,7 @@ int kho_move_report_text(char **ret, struct kho_err *err)
 
 int kho_move_report_keep(const char *text, struct kho_err *err)
 {
-	_cleanup_(sd_json_variant_unrefp) sd_json_variant *report = NULL;
+	_cleanup_variant_ sd_json_variant *report = NULL;
 	const struct kho_file_content content = {
 		.data = text, .size = strlen(text), .mode = 0600,
 	};

@@ -17,8 +17,6 @@
 
 #define PICTURES	"/upgrade/"
 #define SVG		".svg"
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 struct kho_page {
 	struct kho_agent *agent;
 	struct kho_http *http;

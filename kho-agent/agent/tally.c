@@ -8,7 +8,6 @@
 #include "base/file.h"
 
 #define TALLY_MAX	16384u
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 
 int kho_tally_read(struct kho_past *ret, struct kho_err *err)
 {

@@ -15,8 +15,6 @@
 #include "base/now.h"
 #include "channel/hello.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 #define LOG_LINES	32u
 #define LOG_TEXT	256u
 #define TICK_NS		1000000000ull

@@ -5,8 +5,6 @@
 #include "api/progress.h"
 #include "base/cleanup.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 static int add_workload(const struct kho_progress_workload *w, sd_json_variant **list)
 {
 	_cleanup_variant_ sd_json_variant *v = NULL;

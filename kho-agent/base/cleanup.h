@@ -45,6 +45,8 @@ static inline void kho_cleanup_closedir(DIR **d)
 #define _cleanup_close_		_cleanup_(kho_cleanup_close)
 #define _cleanup_fclose_	_cleanup_(kho_cleanup_fclose)
 #define _cleanup_closedir_	_cleanup_(kho_cleanup_closedir)
+/* who uses it has sd-json.h */
+#define _cleanup_variant_	_cleanup_(sd_json_variant_unrefp)
 
 #define TAKE_PTR(p) ({ __typeof__(p) taken_ = (p); (p) = NULL; taken_; })
 #define TAKE_FD(fd) ({ int taken_ = (fd); (fd) = -EBADF; taken_; })

@@ -63,7 +63,7 @@ static void put(struct deed *deed, const char *value, const char *key)
 static int add_audit(const struct kho_control *control, const char *verb, struct deed *deed,
 		     struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	char key[KHO_ETCD_KEY];
 	int r = sd_json_buildo(&v, SD_JSON_BUILD_PAIR_UNSIGNED("schema", 1),
 			       SD_JSON_BUILD_PAIR_UNSIGNED("ms", control->now_ms),
@@ -144,7 +144,7 @@ static int keep_history(const struct kho_control *control, struct deed *deed)
 
 static bool is_same(const struct deed *deed, const char *document)
 {
-	_cleanup_json_ sd_json_variant *a = NULL, *b = NULL;
+	_cleanup_variant_ sd_json_variant *a = NULL, *b = NULL;
 	_cleanup_free_ char *spec = NULL;
 
 	if (!deed->before.nr ||

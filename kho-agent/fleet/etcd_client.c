@@ -160,7 +160,7 @@ static int post(struct kho_etcd_client *client, const char *path, const char *bo
 
 static int authenticate(struct kho_etcd_client *client, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *request = NULL, *answer = NULL;
+	_cleanup_variant_ sd_json_variant *request = NULL, *answer = NULL;
 	_cleanup_free_ char *body = NULL;
 	struct kho_web_answer got = {};
 	char token[TOKEN - 32] = "";

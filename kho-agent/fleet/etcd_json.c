@@ -28,7 +28,7 @@ void kho_etcd_kvs_done(struct kho_etcd_kvs *kvs)
 
 static int set_bytes(sd_json_variant **object, const char *name, const char *text, size_t size)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r = sd_json_variant_new_base64(&v, text, size);
 
 	return r < 0 ? r : sd_json_variant_set_field(object, name, v);
@@ -65,7 +65,7 @@ static int finish(int r, sd_json_variant *object, char **ret, struct kho_err *er
 
 int kho_etcd_range_request(const char *key, bool prefix, char **ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r = set_key(&v, key, prefix);
 
 	return finish(r, v, ret, err);
@@ -73,7 +73,7 @@ int kho_etcd_range_request(const char *key, bool prefix, char **ret, struct kho_
 
 int kho_etcd_number_request(const char *name, uint64_t number, char **ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r = set_number(&v, name, number);
 
 	return finish(r, v, ret, err);
@@ -81,7 +81,7 @@ int kho_etcd_number_request(const char *name, uint64_t number, char **ret, struc
 
 int kho_etcd_watch_request(const char *prefix, uint64_t revision, char **ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *inner = NULL, *v = NULL;
+	_cleanup_variant_ sd_json_variant *inner = NULL, *v = NULL;
 	int r = set_key(&inner, prefix, true);
 
 	if (r >= 0)
@@ -110,7 +110,7 @@ static int build_compare(const struct kho_etcd_compare *compare, sd_json_variant
 
 static int build_op(const struct kho_etcd_op *op, sd_json_variant **ret)
 {
-	_cleanup_json_ sd_json_variant *inner = NULL;
+	_cleanup_variant_ sd_json_variant *inner = NULL;
 	int r = set_key(&inner, op->key, false);
 
 	if (r >= 0 && op->value)
@@ -125,20 +125,20 @@ static int build_op(const struct kho_etcd_op *op, sd_json_variant **ret)
 
 int kho_etcd_txn_request(const struct kho_etcd_txn *txn, char **ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *compares = NULL, *ops = NULL, *v = NULL;
+	_cleanup_variant_ sd_json_variant *compares = NULL, *ops = NULL, *v = NULL;
 	int r = sd_json_variant_new_array(&compares, NULL, 0);
 
 	if (r >= 0)
 		r = sd_json_variant_new_array(&ops, NULL, 0);
 	for (unsigned int i = 0; i < txn->nr_compares && r >= 0; i++) {
-		_cleanup_json_ sd_json_variant *item = NULL;
+		_cleanup_variant_ sd_json_variant *item = NULL;
 
 		r = build_compare(&txn->compares[i], &item);
 		if (r >= 0)
 			r = sd_json_variant_append_array(&compares, item);
 	}
 	for (unsigned int i = 0; i < txn->nr_ops && r >= 0; i++) {
-		_cleanup_json_ sd_json_variant *item = NULL;
+		_cleanup_variant_ sd_json_variant *item = NULL;
 
 		r = build_op(&txn->ops[i], &item);
 		if (r >= 0)
@@ -265,7 +265,7 @@ int kho_etcd_range_answer(const char *text, size_t size, struct kho_etcd_kvs *re
 			  struct kho_err *err)
 {
 	_cleanup_(kho_etcd_kvs_done) struct kho_etcd_kvs kvs = {};
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	sd_json_variant *list = NULL;
 	int r = parse(text, size, &v, err);
 
@@ -285,7 +285,7 @@ int kho_etcd_range_answer(const char *text, size_t size, struct kho_etcd_kvs *re
 int kho_etcd_txn_answer(const char *text, size_t size, bool *ret_made, uint64_t *ret_revision,
 			struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	uint64_t revision = 0;
 	bool made = false;
 	int r = parse(text, size, &v, err);
@@ -303,7 +303,7 @@ int kho_etcd_txn_answer(const char *text, size_t size, bool *ret_made, uint64_t 
 
 int kho_etcd_grant_answer(const char *text, size_t size, uint64_t *ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	uint64_t id = 0;
 	int r = parse(text, size, &v, err);
 
@@ -318,7 +318,7 @@ int kho_etcd_grant_answer(const char *text, size_t size, uint64_t *ret, struct k
 
 int kho_etcd_keep_answer(const char *text, size_t size, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	sd_json_variant *result;
 	uint64_t ttl = 0;
 	int r = parse(text, size, &v, err);
@@ -338,7 +338,7 @@ int kho_etcd_watch_answer(const char *text, size_t size, struct kho_etcd_kvs *re
 			  struct kho_err *err)
 {
 	_cleanup_(kho_etcd_kvs_done) struct kho_etcd_kvs kvs = {};
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	sd_json_variant *result, *events = NULL;
 	bool canceled = false;
 	int r = parse(text, size, &v, err);
@@ -387,7 +387,7 @@ static int code_of(long status, const char *words)
 
 int kho_etcd_error_answer(long status, const char *text, size_t size, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	sd_json_variant *message = NULL;
 	const char *words = "";
 

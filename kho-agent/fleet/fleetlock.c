@@ -14,7 +14,7 @@
 
 static int refused(const struct kho_web_answer *answer, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	char kind[64] = "unknown", value[200] = "no words";
 
 	if (kho_json_parse(answer->body, answer->size, &v, NULL) >= 0) {
@@ -28,7 +28,7 @@ static int refused(const struct kho_web_answer *answer, struct kho_err *err)
 static int ask(struct kho_web *http, const struct kho_fleetlock *lock, const char *path,
 	       struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *inner = NULL, *v = NULL;
+	_cleanup_variant_ sd_json_variant *inner = NULL, *v = NULL;
 	_cleanup_free_ char *body = NULL;
 	struct kho_web_answer answer = {};
 	char url[URL];

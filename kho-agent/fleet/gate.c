@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "fleet/gate.h"
 #include "fleet/labels.h"
 
@@ -137,7 +138,7 @@ static int judge_samples(const struct kho_gate *gate, const char *type, sd_json_
 
 int kho_gate_judge(const struct kho_gate *gate, const char *text, size_t size, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *answer = NULL;
+	_cleanup_variant_ sd_json_variant *answer = NULL;
 	sd_json_variant *data, *samples;
 	char status[16] = "", type[16] = "";
 	int r = kho_json_parse(text, size, &answer, err);

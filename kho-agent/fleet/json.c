@@ -9,7 +9,7 @@
 int kho_json_parse(const char *text, size_t size, sd_json_variant **ret, struct kho_err *err)
 {
 	_cleanup_free_ char *copy = NULL;
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r;
 
 	if (memchr(text, '\0', size))

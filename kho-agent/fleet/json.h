@@ -14,8 +14,6 @@
 
 #include "base/err.h"
 
-#define _cleanup_json_	__attribute__((cleanup(sd_json_variant_unrefp)))
-
 struct kho_json_field {
 	const char *name;
 	bool need;

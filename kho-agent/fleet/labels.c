@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "fleet/labels.h"
 
 static bool is_of(const char *text, const char *others)
@@ -77,7 +78,7 @@ int kho_labels_parse(sd_json_variant *object, struct kho_labels *ret, struct kho
 
 int kho_labels_build(const struct kho_labels *labels, sd_json_variant **ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r = sd_json_variant_new_object(&v, NULL, 0);
 
 	for (unsigned int i = 0; i < labels->nr && r >= 0; i++)

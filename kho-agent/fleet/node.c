@@ -95,7 +95,7 @@ static int parse_node(sd_json_variant *object, struct kho_node *node, struct kho
 
 int kho_node_parse(const char *text, size_t size, struct kho_node *ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *object = NULL;
+	_cleanup_variant_ sd_json_variant *object = NULL;
 	struct kho_node node = {};
 	int r = kho_json_parse(text, size, &object, err);
 
@@ -114,7 +114,7 @@ int kho_node_parse(const char *text, size_t size, struct kho_node *ret, struct k
 int kho_node_format(const struct kho_node *node, char **ret, struct kho_err *err)
 {
 	const struct kho_node_status *status = &node->status;
-	_cleanup_json_ sd_json_variant *v = NULL, *labels = NULL, *inner = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL, *labels = NULL, *inner = NULL;
 	int r = kho_labels_build(&node->labels, &labels, err);
 
 	if (r < 0)
@@ -145,7 +145,7 @@ int kho_node_format(const struct kho_node *node, char **ret, struct kho_err *err
 
 int kho_slot_parse(const char *text, size_t size, struct kho_node *ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *object = NULL;
+	_cleanup_variant_ sd_json_variant *object = NULL;
 	char rollout[KHO_FLEET_ID] = "";
 	uint64_t since_ms = 0, deadline_ms = UINT64_MAX, lost_ms = UINT64_MAX;
 	int r = kho_json_parse(text, size, &object, err);
@@ -172,7 +172,7 @@ int kho_slot_parse(const char *text, size_t size, struct kho_node *ret, struct k
 
 int kho_slot_format(const struct kho_node *node, char **ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r = sd_json_buildo(&v, SD_JSON_BUILD_PAIR_UNSIGNED("schema", NODE_SCHEMA),
 			       SD_JSON_BUILD_PAIR_STRING("rollout", node->slot_rollout),
 			       SD_JSON_BUILD_PAIR_UNSIGNED("since_ms", node->slot_since_ms),
@@ -238,7 +238,7 @@ static int parse_holders(sd_json_variant *list, struct kho_semaphore *semaphore,
 int kho_semaphore_parse(const char *text, size_t size, struct kho_semaphore *ret,
 			struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *object = NULL;
+	_cleanup_variant_ sd_json_variant *object = NULL;
 	sd_json_variant *list = NULL;
 	int r = kho_json_parse(text, size, &object, err);
 
@@ -253,11 +253,11 @@ int kho_semaphore_parse(const char *text, size_t size, struct kho_semaphore *ret
 
 int kho_semaphore_format(const struct kho_semaphore *semaphore, char **ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL, *list = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL, *list = NULL;
 	int r = sd_json_variant_new_array(&list, NULL, 0);
 
 	for (unsigned int i = 0; i < semaphore->nr && r >= 0; i++) {
-		_cleanup_json_ sd_json_variant *name = NULL;
+		_cleanup_variant_ sd_json_variant *name = NULL;
 
 		r = sd_json_variant_new_string(&name, semaphore->holders[i]);
 		if (r >= 0)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cleanup.h"
 #include "base/parse.h"
 #include "fleet/rollout.h"
 
@@ -332,7 +333,7 @@ static int parse_text(const char *text, size_t size, sd_json_variant **ret, stru
 int kho_rollout_spec_parse(const char *text, size_t size, struct kho_rollout_spec *ret,
 			   struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *object = NULL;
+	_cleanup_variant_ sd_json_variant *object = NULL;
 	int r = parse_text(text, size, &object, err);
 
 	return r < 0 ? r : parse_spec(object, ret, err);
@@ -393,7 +394,7 @@ static int parse_rest(sd_json_variant *object, struct kho_rollout *rollout, stru
 
 int kho_rollout_parse(const char *text, size_t size, struct kho_rollout *ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *object = NULL;
+	_cleanup_variant_ sd_json_variant *object = NULL;
 	struct kho_rollout rollout = {};
 	sd_json_variant *spec = NULL;
 	int r = parse_text(text, size, &object, err);
@@ -414,7 +415,7 @@ int kho_rollout_parse(const char *text, size_t size, struct kho_rollout *ret, st
 int kho_rollout_format(const struct kho_rollout *rollout, const char *spec, char **ret,
 		       struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *inner = NULL, *v = NULL;
+	_cleanup_variant_ sd_json_variant *inner = NULL, *v = NULL;
 	int r = kho_json_parse(spec, strlen(spec), &inner, err);
 
 	if (r < 0)
@@ -434,7 +435,7 @@ int kho_rollout_format(const struct kho_rollout *rollout, const char *spec, char
 
 int kho_rollout_spec_text(const char *text, size_t size, char **ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *object = NULL;
+	_cleanup_variant_ sd_json_variant *object = NULL;
 	sd_json_variant *spec = NULL;
 	int r = parse_text(text, size, &object, err);
 

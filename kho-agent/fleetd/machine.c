@@ -122,7 +122,7 @@ static int read_history(sd_json_variant **ret, sd_json_variant **ret_list, struc
 /* For how long its workloads stood still. */
 static int read_blackout(sd_json_variant *entry, struct blackout *ret, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *parameters = NULL, *answer = NULL;
+	_cleanup_variant_ sd_json_variant *parameters = NULL, *answer = NULL;
 	sd_json_variant *upgrade = NULL;
 	int r = sd_json_buildo(&parameters, SD_JSON_BUILD_PAIR_STRING(
 				       "id", kho_field_text(entry, "id") ?: ""));
@@ -141,7 +141,7 @@ static int read_blackout(sd_json_variant *entry, struct blackout *ret, struct kh
 static int take_result(const struct kho_rollout_spec *spec, uint64_t since_ms,
 		       struct kho_fleet_facts *facts, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *answer = NULL;
+	_cleanup_variant_ sd_json_variant *answer = NULL;
 	sd_json_variant *list = NULL, *last;
 	struct blackout blackout = {};
 	int r = read_history(&answer, &list, err);
@@ -165,7 +165,7 @@ static int take_result(const struct kho_rollout_spec *spec, uint64_t since_ms,
 static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_ms,
 		struct kho_fleet_facts *facts, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *status = NULL;
+	_cleanup_variant_ sd_json_variant *status = NULL;
 	sd_json_variant *upgrade;
 	const char *phase;
 	int r = call(KHO_API_METHOD("Status"), NULL, &status, err);
@@ -186,7 +186,7 @@ static int look(void *ctx, const struct kho_rollout_spec *spec, uint64_t since_m
 
 static int start(void *ctx, const struct kho_rollout_spec *spec, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *parameters = NULL;
+	_cleanup_variant_ sd_json_variant *parameters = NULL;
 	int r = sd_json_buildo(
 		&parameters, SD_JSON_BUILD_PAIR_STRING("image", spec->image),
 		SD_JSON_BUILD_PAIR_CONDITION(!!spec->blackout_ms, "maxFrozenMs",
@@ -236,7 +236,7 @@ static int check_image(const struct kho_config *config, const struct kho_rollout
 /* What the newest upgrade that was kept took is what's known before memory is copied. */
 static int check_budget(const struct kho_rollout_spec *spec, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *answer = NULL;
+	_cleanup_variant_ sd_json_variant *answer = NULL;
 	sd_json_variant *list = NULL, *entry = NULL;
 	struct blackout last = {};
 	size_t nr;

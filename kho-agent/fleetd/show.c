@@ -140,7 +140,7 @@ static int picture_json(const struct settings *settings, const struct picture *p
 			sd_json_variant **ret)
 {
 	const struct kho_rollout *rollout = &picture->cache.view.rollout;
-	_cleanup_json_ sd_json_variant *waves = NULL, *machines = NULL, *v = NULL;
+	_cleanup_variant_ sd_json_variant *waves = NULL, *machines = NULL, *v = NULL;
 	int r = waves_json(picture, &waves);
 
 	if (r >= 0)
@@ -268,7 +268,7 @@ static void print_picture(const struct settings *settings, const struct picture 
 
 static int show(const struct settings *settings, const struct picture *picture, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r;
 
 	if (!arg_json) {
@@ -371,7 +371,7 @@ static void print_ended(const struct kho_etcd_kv *kv)
 
 static void print_audit(const struct kho_etcd_kv *kv)
 {
-	_cleanup_json_ sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	char when[TIME_TEXT];
 
 	if (kho_json_parse(kv->value, kv->size, &v, NULL) < 0)
@@ -384,7 +384,7 @@ static void print_audit(const struct kho_etcd_kv *kv)
 
 static int show_list(const struct kho_etcd_kvs *kvs, bool audit, struct kho_err *err)
 {
-	_cleanup_json_ sd_json_variant *list = NULL, *v = NULL;
+	_cleanup_variant_ sd_json_variant *list = NULL, *v = NULL;
 	int r = sd_json_variant_new_array(&list, NULL, 0);
 
 	for (size_t i = 0; i < kvs->nr && r >= 0; i++) {

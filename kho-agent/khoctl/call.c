@@ -9,8 +9,6 @@
 #include "base/cleanup.h"
 #include "khoctl/khoctl.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 struct pending {
 	struct kho_call *call;
 	sd_json_variant *answer;

@@ -11,6 +11,7 @@
 
 #include "api/api.h"
 #include "base/bits.h"
+#include "base/cleanup.h"
 #include "base/parse.h"
 #include "khoctl/khoctl.h"
 
@@ -152,7 +153,7 @@ static sd_json_variant *parameters_of(const char *image, const struct check_opti
 
 int verb_check(int argc, char **argv)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	_cleanup_variant_ sd_json_variant *answer = NULL;
 	struct kho_call call = { .method = KHO_API_METHOD("Check") };
 	struct check_options opts = {};
 	sd_json_variant *blocked;

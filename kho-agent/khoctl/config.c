@@ -10,7 +10,7 @@
 
 static int refuse(const struct kho_err *err)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 
 	if (arg_json && sd_json_buildo(&v, SD_JSON_BUILD_PAIR_BOOLEAN("valid", false),
 				       SD_JSON_BUILD_PAIR_INTEGER("code", -err->code),
@@ -23,7 +23,7 @@ static int refuse(const struct kho_err *err)
 static int check(void)
 {
 	_cleanup_free_ struct kho_config *config = NULL;
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	struct kho_err err;
 
 	if (kho_config_load(&config, &err) < 0)
@@ -44,7 +44,7 @@ static int check(void)
 
 static int show(void)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	_cleanup_free_ char *text = NULL;
 	struct kho_err err;
 

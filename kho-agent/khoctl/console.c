@@ -5,6 +5,7 @@
 
 #include "api/api.h"
 #include "base/bits.h"
+#include "base/cleanup.h"
 #include "khoctl/khoctl.h"
 
 static unsigned long long number(sd_json_variant *answer, const char *name)
@@ -34,7 +35,7 @@ static int type(const char *text)
 
 static int show(struct kho_call *call)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	_cleanup_variant_ sd_json_variant *answer = NULL;
 	int r = kho_call(call, &answer);
 
 	if (r == KHO_EXIT_OK && arg_json)

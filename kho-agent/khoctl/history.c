@@ -17,8 +17,6 @@
 #define ID_SHOWN	8
 #define FILE_MAX	(4u << 20)
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 /* In local time, as "2026-11-26 01:40:33". */
 static void format_time(uint64_t ms, char ret[TIME_SIZE])
 {

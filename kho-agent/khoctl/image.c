@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cleanup.h"
 #include "base/version.h"
 #include "image/build.h"
 #include "image/dir.h"
@@ -93,7 +94,7 @@ static int parse_build_option(int option, struct build_options *opts)
 
 static void print_dir(const char *path, const struct kho_manifest *manifest)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 
 	if (!arg_json)
 		printf("%s: kernel %s, made %s, whole\n", path, manifest->release, manifest->created);

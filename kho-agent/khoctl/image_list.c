@@ -59,7 +59,7 @@ static int refused_json(const struct kho_refused *refused, sd_json_variant **ret
 static int look_json(const struct listing *listing, const struct kho_image_look *look,
 		     sd_json_variant **ret)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *refused = NULL;
+	_cleanup_variant_ sd_json_variant *refused = NULL;
 	bool good = look->signed_well.code == 0;
 	int r = look->is_refused ? refused_json(&look->refused, &refused) : 0;
 
@@ -205,7 +205,7 @@ static int list_refused(struct listing *listing, struct kho_err *err)
 
 static int print_lists(struct listing *listing, struct kho_err *err)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r = sd_json_buildo(&v, SD_JSON_BUILD_PAIR_VARIANT("images", listing->images),
 			       SD_JSON_BUILD_PAIR_VARIANT("refused", listing->refused));
 
@@ -252,7 +252,7 @@ static int verify(const char *path, struct kho_err *err)
 static int print_inspected(const struct listing *listing, const struct kho_image_look *look,
 			   struct kho_err *err)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	int r;
 
 	if (arg_json) {

@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "base/bits.h"
+#include "base/cleanup.h"
 #include "base/parse.h"
 #include "image/dir.h"
 #include "khoctl/khoctl.h"
@@ -139,7 +140,7 @@ static int parse_spawn(int argc, char **argv, const struct option *options,
 
 static sd_json_variant *spawn_parameters(const struct spawn_options *opts)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 	char *image = realpath(opts->image, NULL);
 	int r;
 
@@ -250,7 +251,7 @@ int verb_plan(int argc, char **argv)
 
 static void print_unneeded(const char *release)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *v = NULL;
+	_cleanup_variant_ sd_json_variant *v = NULL;
 
 	if (!arg_json)
 		printf("%s runs already; nothing is to be done\n", release);

@@ -40,7 +40,7 @@ static int find(const struct kho_config *config, const char *name, struct kho_vo
 /* This is the new kernel of two, and what is configured is still the old one's. */
 static bool is_to_come(void)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	_cleanup_variant_ sd_json_variant *answer = NULL;
 	struct kho_call call = { .method = KHO_API_METHOD("Status") };
 	const char *role, *phase;
 	bool json = arg_json;
@@ -103,7 +103,7 @@ static int stop(const char *name, const char **state, struct kho_err *err)
 
 static int tell(const char *name, const char *state)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *answer = NULL;
+	_cleanup_variant_ sd_json_variant *answer = NULL;
 
 	if (!arg_json)
 		printf("volume %s is %s\n", name, state);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/cleanup.h"
 #include "khoctl/watch.h"
 #include "view/view.h"
 
@@ -45,7 +46,7 @@ static void show_lines(sd_json_variant *message)
 
 static int watch_lines(bool until_over)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *last = NULL;
+	_cleanup_variant_ sd_json_variant *last = NULL;
 	struct kho_call call = {
 		.method = KHO_API_METHOD("Status"),
 		.progress = arg_json ? kho_print_json : show_lines,

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "api/api.h"
+#include "base/cleanup.h"
 #include "base/now.h"
 #include "khoctl/watch.h"
 #include "view/layout.h"
@@ -63,7 +64,7 @@ static int on_reply(sd_varlink *link, sd_json_variant *parameters, const char *e
 
 static int ask(struct watch *watch)
 {
-	__attribute__((cleanup(sd_json_variant_unrefp))) sd_json_variant *parameters = NULL;
+	_cleanup_variant_ sd_json_variant *parameters = NULL;
 	int r = kho_watch_parameters(watch->until_over, &parameters);
 
 	sd_varlink_set_userdata(watch->link, watch);

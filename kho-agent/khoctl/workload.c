@@ -14,8 +14,6 @@
 #include "migrate/workload/config.h"
 #include "migrate/workload/unit.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 /* "active", "inactive", ...; "missing": systemd doesn't know it; "unknown": nor is it there. */
 static void unit_state(const char *name, char *ret, size_t size)
 {

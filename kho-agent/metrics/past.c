@@ -7,7 +7,6 @@
 #include "metrics/past.h"
 
 #define TALLY_VERSION	1
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 
 const uint64_t kho_bounds_ms[KHO_HISTOGRAM_BUCKETS - 1] = {
 	20, 50, 100, 200, 500, 1000, 2000, 5000, 10000, 20000, 30000, 60000,

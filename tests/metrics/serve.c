@@ -22,8 +22,6 @@
 #include "view/html.h"
 
 #define SECOND_USEC	1000000u
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 struct server {
 	struct kho_past past;
 	struct kho_metrics metrics;

@@ -18,7 +18,6 @@
 #include "base/cleanup.h"
 #include "tests/unit/run.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 #define UPGRADES	70u
 
 /* Each process of a test has an empty /var/lib of its own. */

@@ -9,8 +9,6 @@
 #include "tests/unit/run.h"
 #include "view/html.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
-
 #define EVIL	"<script>alert(1)</script>\\\"'&"
 
 /* Of JSON with ' for ", and @ for something evil. */

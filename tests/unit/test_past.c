@@ -8,7 +8,6 @@
 #include "tests/unit/fake_metrics.h"
 #include "tests/unit/run.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 #define COMMITTED_MS	1764120000123ull
 #define ROLLED_BACK_MS	1764110000000ull
 

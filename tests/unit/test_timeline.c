@@ -14,7 +14,6 @@
 #include "timeline/timeline.h"
 #include "unit/golden.h"
 
-#define _cleanup_variant_ _cleanup_(sd_json_variant_unrefp)
 #define BARS	256
 
 /* A bar as it's drawn, on the axis of the recording. */
