@@ -108,10 +108,19 @@ int mk_console_start(void *arg);
 void mk_console_kick(void);
 bool mk_console_is_on(u32 region);
 
-/* pci_host.c, pci_hold.c */
+/* pci_grant.c */
+#define MK_PCI_CONFIG_SIZE 4096
 int mk_pci_grant(void *arg);
 int mk_pci_revoke(void *arg);
 unsigned int mk_pci_nr_granted(void);
+
+/* pci_grant_kernel.c, or pci_grant_host.c where the kernel has no such function */
+/* Scans a function and offers it to drivers; -EEXIST, -ENODEV, -EADDRINUSE (a BAR), -EBUSY, -ENOMEM. */
+int mk_pci_show(const struct mk_pci *req);
+/* Takes it from its driver; -ENOENT. */
+int mk_pci_hide(const struct mk_pci *req);
+
+/* pci_hold.c */
 int mk_pci_hold_init(void);
 void mk_pci_hold_exit(void);
 unsigned int mk_pci_nr_held(void);

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * PCI in a spawned kernel: host bridges that show granted functions only.
+ * Granted PCI functions on host bridges of ours, where the kernel has none for them.
  *
- * A spawned kernel boots with pci=off, or it would probe the bus under the old
- * kernel's feet. Each function that's granted brings its own 4 KiB of
- * configuration space (ECAM); configuration cycles for anything else are
- * answered as by an empty slot. There's one root bus for each (domain, bus) with
- * granted functions: the bridges above them stay as the old kernel, or the
- * firmware, set them up, and aren't seen. BARs are claimed where they are.
+ * Configuration cycles for anything but a granted function are answered as by an empty
+ * slot. There's one root bus for each (domain, bus) with granted functions: the bridges
+ * above them stay as the old kernel, or the firmware, set them up, and aren't seen. BARs
+ * are claimed where they are.
  *
  * Anybody may read configuration space at any time, and on x86 the kernel takes no
  * lock for that: functions are found under RCU. Lists are changed under mk_lock.
+ *
+ * pci_grant_kernel.c stands in for this file in kernels with kernel/patches/0004.
  */
 #include <linux/io.h>
 #include <linux/list.h>
@@ -20,8 +20,6 @@
 #include <asm/pci.h>
 
 #include "mk.h"
-
-#define CONFIG_SIZE 4096
 
 struct function {
 	struct list_head list;
@@ -39,7 +37,6 @@ struct host {
 };
 
 static LIST_HEAD(hosts);
-static unsigned int nr_granted;
 
 static struct function *find_function(struct host *host, unsigned int devfn)
 {
@@ -62,7 +59,7 @@ static u8 __iomem *config_at(struct pci_bus *bus, unsigned int devfn, int reg, i
 	struct host *host = host_of(bus);
 	struct function *fn = bus->number == host->busnr ? find_function(host, devfn) : NULL;
 
-	return fn && reg >= 0 && reg + len <= CONFIG_SIZE ? fn->config + reg : NULL;
+	return fn && reg >= 0 && reg + len <= MK_PCI_CONFIG_SIZE ? fn->config + reg : NULL;
 }
 
 static int config_read(struct pci_bus *bus, unsigned int devfn, int reg, int len, u32 *value)
@@ -196,7 +193,7 @@ static struct function *add_function(struct host *host, const struct mk_pci *req
 	if (!fn)
 		return ERR_PTR(-ENOMEM);
 	fn->devfn = req->devfn;
-	fn->config = ioremap(req->config, CONFIG_SIZE);
+	fn->config = ioremap(req->config, MK_PCI_CONFIG_SIZE);
 	if (!fn->config) {
 		kfree(fn);
 		return ERR_PTR(-ENOMEM);
@@ -226,21 +223,14 @@ static int grant(struct host *host, const struct mk_pci *req)
 	ret = show(host, fn);
 	if (ret)
 		drop_function(fn);
-	else
-		nr_granted++;
 	return ret;
 }
 
-int mk_pci_grant(void *arg)
+int mk_pci_show(const struct mk_pci *req)
 {
-	const struct mk_pci *req = arg;
 	struct host *host;
 	int ret;
 
-	if (req->reserved || !IS_ALIGNED(req->config, CONFIG_SIZE))
-		return -EINVAL;
-	if (!mk_is_spawned())
-		return -EPERM;
 	pci_lock_rescan_remove();
 	host = find_host(req->domain, req->bus) ?: make_host(req->domain, req->bus);
 	if (IS_ERR(host)) {
@@ -250,14 +240,11 @@ int mk_pci_grant(void *arg)
 		drop_host(host);
 	}
 	pci_unlock_rescan_remove();
-	if (!ret)
-		__module_get(THIS_MODULE);
 	return ret;
 }
 
-int mk_pci_revoke(void *arg)
+int mk_pci_hide(const struct mk_pci *req)
 {
-	const struct mk_pci *req = arg;
 	struct host *host = find_host(req->domain, req->bus);
 	struct function *fn = host ? find_function(host, req->devfn) : NULL;
 	struct pci_dev *dev;
@@ -274,12 +261,5 @@ int mk_pci_revoke(void *arg)
 	drop_function(fn);
 	drop_host(host);
 	pci_unlock_rescan_remove();
-	nr_granted--;
-	module_put(THIS_MODULE);
 	return 0;
-}
-
-unsigned int mk_pci_nr_granted(void)
-{
-	return nr_granted;
 }
