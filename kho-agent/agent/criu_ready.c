@@ -5,8 +5,7 @@
 #include "agent/criu_ready.h"
 #include "agent/page_stream.h"
 
-int kho_criu_ready_make(struct kho_criu_ready *ready, const char *cgroup, pid_t root,
-			struct kho_err *err)
+int kho_criu_ready_make(struct kho_criu_ready *ready, pid_t root, struct kho_err *err)
 {
 	int fds[2], r;
 
@@ -17,16 +16,22 @@ int kho_criu_ready_make(struct kho_criu_ready *ready, const char *cgroup, pid_t 
 		return r;
 	r = kho_criu_start(root, fds[1], &ready->criu, err);
 	close(fds[1]);
-	if (r >= 0)
-		r = kho_criu_guard(ready->criu, cgroup, err);
 	if (r < 0) {
-		ready->criu = kho_criu_free(ready->criu);
 		close(fds[0]);
 		return r;
 	}
 	ready->pages = fds[0];
 	ready->page_fd = fds[1];
 	return 0;
+}
+
+int kho_criu_ready_guard(struct kho_criu_ready *ready, const char *cgroup, struct kho_err *err)
+{
+	int r = ready->guarded ? 0 : kho_criu_guard(ready->criu, cgroup, err);
+
+	if (r >= 0)
+		ready->guarded = true;
+	return r;
 }
 
 void kho_criu_ready_drop(struct kho_criu_ready *ready)

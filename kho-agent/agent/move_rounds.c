@@ -73,10 +73,15 @@ static void cover(struct kho_departure *d, const struct kho_criu *criu)
 
 static int make_ready(struct kho_departure *d, struct kho_err *err)
 {
-	int r = kho_criu_ready_make(&d->ready, d->unit.cgroup, d->root, err);
+	int r = kho_criu_ready_make(&d->ready, d->root, err);
 
-	if (r >= 0)
-		cover(d, d->ready.criu);
+	if (r < 0)
+		return r;
+	/* at once: until then anybody may end it */
+	cover(d, d->ready.criu);
+	r = kho_criu_ready_guard(&d->ready, d->unit.cgroup, err);
+	if (r < 0)
+		kho_departure_drop_ready(d);
 	return r;
 }
 
