@@ -12,11 +12,12 @@ TIER_ENV = SAN=$(SAN) UNIT_PROGS="$(TEST_PROGS)" SIM_PROGS="$(SIM_PROGS)" FUZZ_P
 # Guests have no sanitizer runtime: SAN=1 is for the tiers on this machine
 # Two machines at a time keep two CPUs busy; one alone waits a good part of the time
 check: $(METRICS_SERVE)
-check: all tests fuzzers $(if $(SAN),,lab-image deb) ## build, then all tiers: docs/testing.md (SAN=1: no lab)
+check: all tests fuzzers $(if $(SAN),,lab-image deb) ## all tiers: docs/testing.md (LONG=1: all lab tests)
 	$(Q)$(TIER_ENV) LAB_JOBS=$${LAB_JOBS:-2} TESTS="$(TESTS)" \
-		mk/check.sh lint unit sim metrics model fuzz $(if $(SAN),,package lab)
+		mk/check.sh lint unit sim metrics model fuzz $(if $(SAN),,package lab $(if $(LONG),lab-long))
 
-check-all: check ## make check, unit and sim under ASan and UBSan, 20 reclaims, long lab tests, benches
+check-all: ## make check LONG=1, sanitizers, 20 reclaims, soaks, kernels with KHO, benches
+	$(Q)$(MAKE) --no-print-directory LONG=1 check
 	$(Q)$(MAKE) --no-print-directory SAN=1 unit
 	$(Q)$(MAKE) --no-print-directory SAN=1 sim
 	$(Q)LAB_CYCLES=20 TESTS=reclaim mk/check.sh lab

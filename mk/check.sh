@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Runs tiers of tests (lint, unit, sim, metrics, model, fuzz, package, lab), each to its end whatever the one
-# before did, and closes with one line that sums up all. A tier that breaks
+# Runs tiers of tests (lint, unit, sim, metrics, model, fuzz, package, lab, lab-long), each to its
+# end whatever the one before did, and closes with one line that sums up all. A tier that breaks
 # without having recorded a failure counts as one. UNIT_PROGS, SIM_PROGS,
 # FUZZ_PROGS, MODEL_TESTS and TESTS are lists of names; LAB_JOBS is how many machines run at the same time.
 set -uo pipefail
@@ -22,7 +22,8 @@ tier() {
 	model) mk/model.py ${MODEL_TESTS:-} ;;
 	fuzz) mk/fuzz.py ${FUZZ_PROGS:-} ;;
 	package) tests/package/run.sh ;;
-	lab) tests/lab/run --jobs="${LAB_JOBS:-1}" ${TESTS:-} ;;
+	lab) tests/lab/run --jobs="${LAB_JOBS:-1}" --which=short ${TESTS:-} ;;
+	lab-long) tests/lab/run --jobs="${LAB_JOBS:-1}" --which=long ;;
 	esac
 }
 

@@ -6,6 +6,7 @@ from lib.failover import ask, go_there, is_back, machine_with_policy, write
 from lib.upgrade import status, wait_status
 
 TIME_LIMIT = 600
+LONG = True
 
 
 def test(lab):

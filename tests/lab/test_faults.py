@@ -5,6 +5,8 @@ steps and sides are in soak_faults_*.py and soak_committed.py."""
 
 from lib.faults import Fault, Faults
 
+LONG = True
+
 FAULTS = (
     Fault(20, "the new kernel's memory is full", free=60,
           says="MiB available; spawn it with more"),

@@ -9,6 +9,7 @@ from lib.stuck import start_stuck, starts
 from lib.upgrade import move, report, spawn
 
 TIME_LIMIT = 800
+LONG = True
 
 CONFIG = """
 [Workload redis]

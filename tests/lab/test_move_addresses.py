@@ -8,6 +8,8 @@ from lib.qemu import Nic
 from lib.service import give_address, nic_functions, start_redis
 from lib.upgrade import move, spawn
 
+LONG = True
+
 FIRST, SECOND = "10.77.0.10", "10.77.0.11"
 
 CONFIG = """

@@ -5,6 +5,8 @@ that can't be met leaves the task where it is, and as fast as it was."""
 from lib.abmem import goes_on, start_abmem
 from lib.upgrade import move, report, spawn
 
+LONG = True
+
 CONFIG = """
 [Workload abmem]
 Unit=lab-abmem.service

@@ -8,6 +8,8 @@ from lib.qemu import Nic
 from lib.service import give_address, nic_functions, start_redis
 from lib.upgrade import move, retire, spawn
 
+LONG = True
+
 ADDRESS, OTHER, ADDRESS6 = "10.77.0.10", "10.77.0.11", "fd77::10"
 FAR = "10.99.0.0/16"
 

@@ -12,6 +12,7 @@ from lib.service import disk_of_size, give_address, nic_functions
 from lib.upgrade import move, retire, spawn
 
 TIME_LIMIT = 700
+LONG = True
 ADDRESS, SUBNET = "10.77.0.10", "10.77.0.0/24"
 WRITERS = 8
 SECTORS = 1 << 19

@@ -8,6 +8,8 @@ from lib.service import give_address, machine_and_client, nic_functions
 from lib.upgrade import move, report, spawn
 from lib.zoo import SCOPE, ask, start, start_scope
 
+LONG = True
+
 ADDRESS, ADDRESS6 = "10.77.0.10", "fd77::10"
 PORT, EACH = 7777, 100
 UNIT, FOLDER = f"lab-zoo@stream-{PORT}.service", f"zoo-stream-{PORT}"

@@ -11,6 +11,7 @@ from lib.traffic import nic_function
 from lib.upgrade import IMAGES, memory_kib, status
 
 TIME_LIMIT = 900
+LONG = True
 BLOCKED, REFUSED = 6, (1, 3)
 MAC = "52:54:00:00:00:01"
 CONFIG = """
@@ -122,7 +123,7 @@ def drivers(lab, old, nic):
     # as an image of a kernel without that driver would say; its files are the same
     old.run(f"cp -al {IMAGES}/new {IMAGES}/poor")
     old.run(f"sed -i '/virtio_net/d; /^virtio:d00000001/d' {IMAGES}/poor/manifest")
-    for name in ("modules", "devices"):
+    for name in ("modules", "devices", "built-in"):
         old.run(COUNT.format(name=name, path=f"{IMAGES}/poor/manifest"))
     old.write_file("/etc/kho-agent/kho-agent.conf", CONFIG.format(function=nic).encode())
     answer, _ = check(lab, old, f"{IMAGES}/poor", BLOCKED)

@@ -3,6 +3,8 @@
 
 from pathlib import Path
 
+LONG = True
+
 GUEST = Path(__file__).parent / "guest"
 SECONDS = 20
 

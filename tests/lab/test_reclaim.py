@@ -12,6 +12,7 @@ from pathlib import Path
 from lib.upgrade import IMAGES, memory_kib, spawn, status, wait_status
 
 TIME_LIMIT = 900
+LONG = True
 CYCLES = int(os.environ.get("LAB_CYCLES", "3"))
 # What is free wanders by 1 MiB as blocks go and come (watermarks). A leak grows with the
 # cycles: twenty of them tell half a MiB each.

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from lib.upgrade import IMAGES, memory_kib, status
 
+LONG = True
+
 TOOL = "/run/refuse.py"
 
 # what's wrong with the image, and what the message has to name

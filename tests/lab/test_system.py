@@ -5,6 +5,8 @@ what the old one ran."""
 
 from lib.upgrade import IMAGES, memory_kib, retire, spawn
 
+LONG = True
+
 STAGED = "/var/lib/kho-agent/staged"
 # the unit's way through a whole system, but for what takes minutes to be compressed
 STAGE = b"[Image]\nStage=yes\nStageOptions=--system --exclude=usr --exclude=opt --exclude=var\n"

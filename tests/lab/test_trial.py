@@ -8,6 +8,8 @@ from lib.reactor import SLOWNESS
 from lib.service import start_redis
 from lib.upgrade import spawn, status
 
+LONG = True
+
 REDIS = b"""
 [Workload redis]
 Unit=redis-server.service

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from lib.upgrade import IMAGES, retire, spawn
 
+LONG = True
+
 IOMMU = ["-device", "intel-iommu,intremap=on,eim=on"]
 
 

@@ -91,7 +91,7 @@ def spoil(folder, what):
     elif what == "empty-initramfs":
         os.truncate(initramfs, 0)
     elif what == "large-initramfs":
-        os.truncate(initramfs, 700 << 20)
+        os.truncate(initramfs, 1000 << 20)
     elif what == "long-command-line":
         with open(os.path.join(folder, "cmdline"), "w", encoding="ascii") as out:
             out.write("x" * 3000 + "\n")
