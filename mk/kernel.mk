@@ -25,10 +25,8 @@ build/kernel/$(2)/multikernel.ko: $(KERNEL_SRC) $(1)/Module.symvers
 	$$(Q)touch $$@
 endef
 
-# one that mk/kho-kernel.sh has built, for make lab-kho
-ifneq ($(KHO_KERNEL),)
-KDIRS += $(KHO_KERNEL)/headers
-endif
+# those that mk/kho-kernel.sh has built, for make lab-kho: ROLE=FOLDER each
+KDIRS += $(foreach kernel,$(KHO_KERNELS),$(lastword $(subst =, ,$(kernel)))/headers)
 
 # mk/enter hands FLAVOUR on; jobs and flags of this make aren't the kernel's
 ifneq ($(IN_ROOT),)

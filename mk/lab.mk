@@ -8,23 +8,25 @@ LAB_GUEST := $(wildcard tests/lab/guest/*)
 .PHONY: lab lab-image lab-kho soak demo bench-spawn bench-blackout bench-probes bench-methods
 # one of them installs the packages
 lab: $(if $(filter guide,$(or $(TESTS),guide)),deb)
-lab: lab-image ## tests in emulated machines; TESTS="spawn chain" picks some
-	$(Q)TESTS="$(TESTS)" mk/check.sh lab
+lab: lab-image ## tests in emulated machines, LONG=1: the long ones too; TESTS="spawn chain" picks some
+	$(Q)TESTS="$(TESTS)" mk/check.sh lab $(if $(LONG),lab-long)
 
 soak: lab-image ## long tests in emulated machines (tests/lab/soak_*.py); TESTS="faults" picks some
 	$(Q)tests/lab/run --prefix=soak_ $(TESTS)
 
-# with a kernel that has KHO as a third one, or ROLE=old, ROLE=new in the place of one of the others;
-# it's built first, which takes long once
-KHO_LAB := lab-kho$(if $(ROLE),-$(ROLE))
+# with a kernel that has KHO as a third one, or ROLE=old, ROLE=new in the place of one of the others, and
+# NEXT=, a flavour, as one more; they're built first, which takes long once
+KHO_LAB := $(subst $() ,-,$(strip lab $(or $(FLAVOUR),kho) $(ROLE) $(NEXT)))
+KHO_BUILD := env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL mk/kho-kernel.sh
 define with_kho
-	$(Q)kernel=$$(env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL mk/kho-kernel.sh $(or $(FLAVOUR),kho)) && \
-		$(MAKE) --no-print-directory KHO_KERNEL=$$kernel build/$(KHO_LAB)/disk.img && \
+	$(Q)kernels=$(or $(ROLE),kho)=$$($(KHO_BUILD) $(or $(FLAVOUR),kho)) && \
+		$(if $(NEXT),kernels="$$kernels next=$$($(KHO_BUILD) $(NEXT))" &&) \
+		$(MAKE) --no-print-directory KHO_KERNELS="$$kernels" build/$(KHO_LAB)/disk.img && \
 		LAB_IMAGES=$(KHO_LAB) tests/lab/run
 endef
 
-lab-kho: ## tests/lab/kho_*.py, with a kernel of make kernel; FLAVOUR=; ROLE=new: all other tests
-	$(with_kho) --prefix=$(if $(ROLE),test_,kho_) $(TESTS)
+lab-kho: ## tests/lab/kho_*.py, with a kernel of make kernel; FLAVOUR=, NEXT=; ROLE=new: all other tests
+	$(with_kho) --jobs=$${LAB_JOBS:-1} --prefix=$(if $(ROLE),test_,kho_) $(TESTS)
 
 bench-methods: ## how long clients wait: our two methods, CRIU and kexec, plain kexec, reboot
 	$(with_kho) --prefix=bench_ methods
@@ -59,7 +61,7 @@ build/lab/disk.img build/$(KHO_LAB)/disk.img: $(HANGS) $(PROGRAMS) $(TEST_AGENT)
 		mk/install.mk $(wildcard kho-agent/image/*.sh)
 	$(call msg,IMAGE,$@)
 	@mkdir -p $(@D)
-	$(Q)tests/lab/guest/make-image.sh $(@D) $(KHO_KERNEL) $(ROLE)
+	$(Q)tests/lab/guest/make-image.sh $(@D) $(KHO_KERNELS)
 
 build/lab/lab-shell: tests/lab/guest/lab-shell.c
 	$(call msg,CC,$<)

@@ -5,7 +5,7 @@ killed in it, the workload runs on where it was."""
 
 import json
 
-from lib.by_kexec import KERNEL, UPGRADE, tell, upgrade
+from lib.by_kexec import KERNEL, command, tell, upgrade
 from lib.load import Load
 from lib.qemu import Disk
 from lib.service import check_volume, machine_and_client
@@ -30,7 +30,7 @@ def fails(lab, old, pid):
     assert refused.rc == 3 and "has no KHO" in refused.out, refused.out
     is_there(old, pid)
     old.run("echo commit before error >/run/kho-agent/failpoints")
-    failed = old.call(UPGRADE, 300)
+    failed = old.call(command(lab), 300)
     lab.step(failed.out.strip().splitlines()[-1])
     assert failed.rc == 1 and "failpoint" in failed.out, failed.out
     is_there(old, pid)
@@ -45,7 +45,7 @@ def fails(lab, old, pid):
 def is_killed(lab, old, pid):
     """The agent, when all is dumped and the kernel about to jump; the next one undoes it."""
     old.run("echo commit before kill >/run/kho-agent/failpoints")
-    assert old.call(UPGRADE, 300).rc
+    assert old.call(command(lab), 300).rc
     lab.reactor.wait(lambda: old.call("khoctl --json history | grep -q 'agent was killed'").rc == 0, 120,
                      "the next agent's end of it")
     wait_status(lab, old, 60, phase="idle")

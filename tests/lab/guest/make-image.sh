@@ -7,8 +7,8 @@
 #	{old,new}.vmlinuz	the two stock kernels
 #	{old,new}.initrd	a first init for each, just enough to mount the disk
 #
-# $2, if it's given, is the folder of a kernel with KHO (mk/kho-kernel.sh): a third one, "kho", or with
-# $3 the one in the place of the stock kernel of that name.
+# Further arguments are ROLE=FOLDER of kernels with KHO (mk/kho-kernel.sh): one more kernel, or the one in
+# the place of the stock kernel of that name.
 #
 # Our programs are laid over the cached tree by an overlay mount, so that tree
 # stays clean and nothing is copied but into the image. Runs in the build root.
@@ -18,30 +18,23 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 . "$here/../../../mk/common.sh"
 disk_size=2G
 roles=(old new)
-kho_kernel=
-kho_role=
+declare -A ours=() # folders by role
 
 # kernel ROLE: its folder
-kernel() {
-	if [[ $1 == "$kho_role" ]]; then
-		echo "$kho_kernel"
-	else
-		echo "/opt/kernels/$1"
-	fi
-}
+kernel() { echo "${ours[$1]:-/opt/kernels/$1}"; }
 
 # release ROLE
 release() { cat "$(kernel "$1")/release"; }
 
-# install_kho ROOT: the guest's system has the stock kernels only
-install_kho() {
+# install_kernel ROOT ROLE: one of ours; the guest's system has the stock kernels only
+install_kernel() {
 	local release
-	release=$(release "$kho_role")
+	release=$(release "$2")
 	mkdir -p "$1/usr/lib/modules/$release"
-	cp -r "$kho_kernel/modules/." "$1/usr/lib/modules/$release/"
+	cp -r "${ours[$2]}/modules/." "$1/usr/lib/modules/$release/"
 	rm -f "$1/usr/lib/modules/$release/"{build,source}
-	cp -L "$kho_kernel/vmlinuz" "$1/boot/vmlinuz-$release"
-	cp -L "$kho_kernel/config" "$1/boot/config-$release"
+	cp -L "${ours[$2]}/vmlinuz" "$1/boot/vmlinuz-$release"
+	cp -L "${ours[$2]}/config" "$1/boot/config-$release"
 }
 
 # overlay TREE UPPER: mounts a writable view of TREE at UPPER/root
@@ -119,11 +112,12 @@ target_images() {
 	done
 }
 
-# drivers ROLE RELEASE: of the root disk; a kernel of ours has them built in
+# drivers ROLE RELEASE: of the root disk; a small kernel of ours has them built in
 drivers() {
-	[[ $1 != "$kho_role" ]] || return 0
-	modprobe -S "$2" --show-depends virtio_blk
-	modprobe -S "$2" --show-depends ext4
+	local tree=/
+	[[ ! ${ours[$1]:-} ]] || tree=${ours[$1]}/tree
+	modprobe -d "$tree" -S "$2" --show-depends virtio_blk
+	modprobe -d "$tree" -S "$2" --show-depends ext4
 }
 
 # initrd ROLE FILE
@@ -136,7 +130,7 @@ initrd() {
 	install "$here/init" "$dir/init"
 	while read -r _ module _; do
 		[[ $module == /* ]] || continue
-		xz -dc "$module" >"$dir/modules/$number-$(basename "${module%.xz}")"
+		xz -dcf "$module" >"$dir/modules/$number-$(basename "${module%.xz}")"
 		number=$((number + 1))
 	done < <(drivers "$1" "$release")
 	(cd "$dir" && find . | cpio -o -H newc --quiet) >"$2"
@@ -144,14 +138,19 @@ initrd() {
 }
 
 main() {
-	local out=$1 tree role work
-	kho_kernel=${2:-}
-	[[ -z $kho_kernel ]] || kho_role=${3:-kho}
-	[[ $kho_role != kho ]] || roles+=(kho)
+	local out=$1 tree role work arg
+	shift
+	for arg; do
+		role=${arg%%=*}
+		ours[$role]=${arg#*=}
+		[[ " ${roles[*]} " == *" $role "* ]] || roles+=("$role")
+	done
 	tree=$("$here/make-system.sh")
 	work=$(mktemp -d)
 	overlay "$tree" "$work"
-	[[ -z $kho_kernel ]] || install_kho "$work/root"
+	for role in "${!ours[@]}"; do
+		install_kernel "$work/root" "$role"
+	done
 	install_ours "$work/root"
 	sign_kernels "$work/root"
 	target_images "$work/root"

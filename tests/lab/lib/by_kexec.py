@@ -10,20 +10,28 @@ from .upgrade import IMAGES, report
 NO_WATCHDOG = "tsc=nowatchdog"
 # scratch memory is where the image goes to, unpacked by the next kernel
 KERNEL = f"kho=on liveupdate=on kho_scratch=64M,600M,64M {NO_WATCHDOG}"
-IMAGE = f"{IMAGES}/kho-system"
-UPGRADE = (f"khoctl upgrade {IMAGE} --method=kexec "
-           f"--append='console=ttyS0 lab.port=ttyS1 {NO_WATCHDOG}'")
+OPTIONS = f"--method=kexec --append='console=ttyS0 lab.port=ttyS1 {NO_WATCHDOG}'"
 BOOT_ID = "cat /proc/sys/kernel/random/boot_id"
+
+
+def target(lab):
+    """The kernel that is jumped to: another one than the first, if the lab has one (NEXT=)."""
+    return "next" if lab.has_kernel("next") else "kho"
+
+
+def command(lab):
+    """The upgrade."""
+    return f"khoctl upgrade {IMAGES}/{target(lab)}-system {OPTIONS}"
 
 
 def upgrade(lab, machine, old):
     """Returns the next kernel's shell, once it has told what came of it."""
-    planned = json.loads(old.run(f"khoctl --json plan {IMAGE} --method=kexec"))
+    planned = json.loads(old.run(f"khoctl --json plan {IMAGES}/{target(lab)}-system --method=kexec"))
     lab.step(f"predicted: {planned['blackoutMs']} ms")
     boot = old.run(BOOT_ID)
-    old.start(UPGRADE, 600)
+    old.start(command(lab), 600)
     new = machine.shell("ttyS1", "next").wait_ready(300)
-    assert new.run(BOOT_ID) != boot
+    assert new.run(BOOT_ID) != boot and new.run("uname -r") == lab.release(target(lab))
     new.run("dmesg | grep 'KHO: found kexec handover data'")
     new.wait_until("khoctl --json report", 240)
     return new

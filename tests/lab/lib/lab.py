@@ -37,8 +37,12 @@ class Lab:
         self.machines.append(machine)
         return machine
 
+    def has_kernel(self, kernel):
+        """Whether there's one of that name: "old" and "new" always are."""
+        return (self.images / f"{kernel}.release").exists()
+
     def release(self, kernel):
-        """The release of the stock kernel "old" or "new"."""
+        """Of one that there is."""
         return (self.images / f"{kernel}.release").read_text().strip()
 
     def step(self, text):

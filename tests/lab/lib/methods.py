@@ -7,15 +7,13 @@ Those without our agent boot the machine's own disk again. What they need at boo
 there: one for the address, and where CRIU is used one that restores as early as it can.
 """
 
-from .by_kexec import KERNEL, NO_WATCHDOG, UPGRADE
+from .by_kexec import KERNEL, NO_WATCHDOG, command
 from .service import REDIS_CONFIG, give_address, nic_functions, start_redis
 from .upgrade import IMAGES, wait_status
 
 ADDRESS = "10.77.0.10"
-DATA_MIB = 64
 BOOT_SECONDS = 300
-POPULATE = f"redis-cli debug populate {DATA_MIB * 8} data 131072"
-SPAWN = (f"khoctl upgrade {IMAGES}/kho-system --cpus=2-3 --memory=1536M --soak=1 "
+SPAWN = (f"khoctl upgrade {IMAGES}/kho-system --cpus=2-3 --memory=3G --soak=1 "
          "--append=lab.port=ttyS1")
 
 # packets to redis wait outside until it's restored: their sender repeats them
@@ -67,6 +65,11 @@ kexec -e
 """
 
 
+def _populate(shell, mib):
+    """Values of 128 KiB."""
+    shell.run(f"redis-cli debug populate {mib * 8} data 131072", 300)
+
+
 def _write_program(shell, name, text):
     shell.run("mkdir -p /var/lab")
     shell.write_file(f"/var/lab/{name}", text)
@@ -85,8 +88,8 @@ class Way:
 
     title, breaks, kernel = "", False, ""
 
-    def set_up(self, shell):
-        """Up to a redis that serves."""
+    def set_up(self, shell, mib):
+        """Up to a redis that serves so much data."""
         raise NotImplementedError
 
     def go(self, lab, machine, shell):
@@ -97,21 +100,23 @@ class Way:
 class _Ours(Way):
     """By our agent."""
 
-    def set_up(self, shell):
+    def set_up(self, shell, mib):
         functions = nic_functions(shell)
         give_address(shell, functions[0], f"{ADDRESS}/24")
         shell.write_file("/etc/kho-agent/kho-agent.conf", REDIS_CONFIG.format(
             address=ADDRESS, functions=" ".join(functions)))
         start_redis(shell, ADDRESS, 'enable-debug-command yes\\nsave ""\\n')
-        shell.run(POPULATE, 120)
-
-    command = ""
+        _populate(shell, mib)
 
     def go(self, lab, machine, shell):
-        shell.start(self.command, 600)
+        shell.start(self.command(lab), 600)
         new = machine.shell("ttyS1", "next").wait_ready(BOOT_SECONDS)
         self.wait(lab, new)
         return new
+
+    def command(self, lab):
+        """What begins it."""
+        raise NotImplementedError
 
     def wait(self, lab, new):
         """Until it's over."""
@@ -121,7 +126,10 @@ class _Ours(Way):
 class Spawn(_Ours):
     """A second kernel beside the first one."""
 
-    title, command = "khoctl upgrade", SPAWN
+    title = "khoctl upgrade"
+
+    def command(self, lab):
+        return SPAWN
 
     def wait(self, lab, new):
         wait_status(lab, new, BOOT_SECONDS, phase="idle")
@@ -130,7 +138,10 @@ class Spawn(_Ours):
 class Kexec(_Ours):
     """Through LUO."""
 
-    title, command, kernel = "khoctl upgrade --method=kexec", UPGRADE, KERNEL
+    title, kernel = "khoctl upgrade --method=kexec", KERNEL
+
+    def command(self, lab):
+        return command(lab)
 
     def wait(self, lab, new):
         new.wait_until("khoctl --json report", BOOT_SECONDS)
@@ -141,7 +152,7 @@ class _Boots(Way):
 
     kernel = NO_WATCHDOG
 
-    def set_up(self, shell):
+    def set_up(self, shell, mib):
         function = nic_functions(shell)[0]
         _at_boot(shell, "address", ADDRESS_AT_BOOT.replace("FUNCTION", function))
         shell.run("systemctl start lab-address")
@@ -155,12 +166,12 @@ class CriuKexec(_Boots):
 
     title = "CRIU to disk, kexec, CRIU"
 
-    def set_up(self, shell):
-        super().set_up(shell)
+    def set_up(self, shell, mib):
+        super().set_up(shell, mib)
         shell.write_file("/run/start", REDIS_BY_HAND.format(address=ADDRESS))
         shell.run("sh /run/start")
         shell.wait_until("redis-cli ping", 30)
-        shell.run(POPULATE, 120)
+        _populate(shell, mib)
         _at_boot(shell, "restore", RESTORE_AT_BOOT, "lab-address.service")
         _write_program(shell, "jump", DUMP_AND_JUMP)
         shell.run(f"criu check; {LOAD}")
@@ -179,10 +190,11 @@ class _Plain(_Boots):
 
     breaks, command = True, ""
 
-    def set_up(self, shell):
-        super().set_up(shell)
+    def set_up(self, shell, mib):
+        super().set_up(shell, mib)
         start_redis(shell, ADDRESS, "enable-debug-command yes\\n")
-        shell.run(f"{POPULATE} && systemctl enable redis-server && {LOAD}", 120)
+        _populate(shell, mib)
+        shell.run(f"systemctl enable redis-server && {LOAD}", 120)
 
     def go(self, lab, machine, shell):
         shell.start(self.command)
