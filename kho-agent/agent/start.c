@@ -47,6 +47,9 @@ const char *kho_agent_phase_name(struct kho_agent *agent)
 {
 	bool new_owns = kho_side(agent)->is_new ? kho_side_owns(agent) : kho_side_peer_owns(agent);
 
+	/* inherit.h: to those who ask it isn't idle */
+	if (agent->heir)
+		return "restore";
 	return agent->phase == KHO_PHASE_SYNC && new_owns ? "soak" : kho_phase_name(agent->phase);
 }
 

@@ -16,7 +16,7 @@ static SD_VARLINK_DEFINE_METHOD_FULL(
 	OUT(role, STRING),
 	OUT(release, STRING),
 	OUT(agentVersion, STRING),
-	SD_VARLINK_FIELD_COMMENT("idle, reserve, spawn, sync, soak or retire"),
+	SD_VARLINK_FIELD_COMMENT("idle, reserve, spawn, sync, soak or retire; restore: after a kexec"),
 	OUT(phase, STRING),
 	SD_VARLINK_FIELD_COMMENT("How the last upgrade or command ended"),
 	OUT(message, STRING),

@@ -24,7 +24,9 @@ static void fill_kernel(X, M)
 
 static void fill_phase(X, M)
 {
-	static const char *const names[] = { "idle", "reserve", "spawn", "sync", "soak", "retire" };
+	static const char *const names[] = {
+		"idle", "reserve", "spawn", "sync", "soak", "retire", "restore",
+	};
 
 	kho_expose_states(x, names, NR(names), m->phase);
 }

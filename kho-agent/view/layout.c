@@ -121,9 +121,12 @@ static void put_states(struct pen *pen, const struct kho_view *view)
 	static const char *const forward[] = { "check", "spawn", "move", "soak", "retire" };
 	static const char *const back[] = { "check", "spawn", "move", "rollback", "reclaim" };
 	static const char *const phases[] = { "idle", "reserve", "spawn", "sync", "soak", "retire" };
+	static const char *const by_kexec[] = { "restore", "idle" };
 	bool undone = strcmp(view->state, "rollback") == 0 || strcmp(view->state, "reclaim") == 0;
 
-	if (!view->upgrade)
+	if (strcmp(view->phase, by_kexec[0]) == 0)
+		put_phases(pen, by_kexec, KHO_ARRAY_SIZE(by_kexec), view->phase);
+	else if (!view->upgrade)
 		put_phases(pen, phases, KHO_ARRAY_SIZE(phases), view->phase);
 	else
 		put_phases(pen, undone ? back : forward, KHO_ARRAY_SIZE(forward), view->state);

@@ -58,6 +58,8 @@ def tells(lab, new):
     """What the next kernel's agent says of it."""
     told = tell(lab, new, "redis-server", "kho-volume@*")
     assert [workload["result"] for workload in told["workloads"]] == ["moved"], told
+    meanwhile = json.loads(new.run("cat /run/lab-health.json"))
+    assert meanwhile["phase"] == "restore", meanwhile
     entries = json.loads(new.run("khoctl --json history"))["upgrades"]
     assert [entry["method"] for entry in entries] == 4 * ["kexec"], entries
     assert [entry["result"] == "committed" for entry in entries] == [True] + 3 * [False], entries
@@ -68,6 +70,8 @@ def test(lab):
     machine, client = machine_and_client(lab, "10.77.0.2/24", disks=[Disk("data", "128M")])
     with machine.boot("kho", KERNEL) as old:
         set_up(old)
+        old.run("sed -i 's|^HealthCommand=.*|HealthCommand=/usr/lib/kho-lab/health.sh "
+                f"{ADDRESS}|' /etc/kho-agent/kho-agent.conf")
         old.run(f"redis-cli set key {VALUE}")
         pid = old.run("systemctl show -P MainPID redis-server")
         load = Load(lab, client, "--redis", f"{ADDRESS}:6379", "--connections", str(CLIENTS))

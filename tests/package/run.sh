@@ -185,7 +185,8 @@ refuses() {
 stays_in_upgrade() {
 	local status trace verdict=0
 	fake_machine
-	for status in '{"phase": "soak"}' '{"phase":"idle","upgrade":{"state":"check"}}' \
+	for status in '{"phase": "soak"}' '{"phase":"restore"}' \
+		'{"phase":"idle","upgrade":{"state":"check"}}' \
 		$'{\n\t"phase" : "idle",\n\t"upgrade" : {}\n}'; do
 		printf '%s\n' "$status" >"$view/root/tmp/status"
 		refuses || { echo "not with $status"; verdict=1; }

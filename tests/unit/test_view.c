@@ -129,6 +129,9 @@ START_TEST(single_commands)
 	ck_assert_str_eq(row(2), " [idle]  reserve  spawn  sync  soak  retire");
 	ck_assert_str_eq(row(3), " last: it broke; mend it");
 	ck_assert_int_eq(screen.attr[3][1], KHO_ATTR_BAD);
+	update("{\"release\":\"6.12\",\"phase\":\"restore\",\"message\":\"\"}");
+	lay_out(80, 24);
+	ck_assert_str_eq(row(2), " [restore]  idle");
 }
 END_TEST
 

@@ -57,7 +57,7 @@ install_ours() {
 	install build/test/kho-agent "$1/usr/sbin/"
 	install -D -t "$1/usr/lib/kho-lab" build/lab/lab-shell build/lab/abmem build/lab/zoo \
 		build/lab/lab-pages build/lab/lab-net build/lab/lab-bpf "$here/traffic.py" "$here/stuck.py" \
-		"$here/kill-agent.sh" "$here/kho.py"
+		"$here/kill-agent.sh" "$here/health.sh" "$here/kho.py"
 	install -m 644 "$here/lab-shell.service" "$1/etc/systemd/system/"
 	mkdir -p "$1/etc/systemd/system/multi-user.target.wants"
 	ln -sf ../lab-shell.service "$1/etc/systemd/system/multi-user.target.wants/"
