@@ -48,6 +48,11 @@ def memory_kib(shell):
     return int(shell.run("awk '/^MemTotal/{print $2}' /proc/meminfo"))
 
 
+def memory_share(machine, shell):
+    """MemTotal as a part of the machine's RAM: a kernel's own size isn't the other one's."""
+    return memory_kib(shell) / (int(machine.spec.memory.removesuffix("G")) << 20)
+
+
 def assert_clock(new):
     """A spawned kernel hasn't given up its only clock, and has timers that are finer than ticks."""
     assert new.run(f"cat {CLOCKSOURCE}") == "tsc"
