@@ -12,6 +12,7 @@ import glob
 import hashlib
 import mmap
 import os
+import re
 import shutil
 import struct
 import sys
@@ -71,9 +72,10 @@ def kho_version(folder, version):
     """Makes the manifest say another one."""
     path = os.path.join(folder, "manifest")
     text = open(path, encoding="ascii").read()
-    assert "\nkho = none\n" in text, text
+    text, count = re.subn(r"\nkho = [\w-]+\n", f"\nkho = {version}\n", text)
+    assert count == 1, text
     with open(path, "w", encoding="ascii") as out:
-        out.write(text.replace("\nkho = none\n", f"\nkho = {version}\n"))
+        out.write(text)
 
 
 def spoil(folder, what):
