@@ -23,6 +23,9 @@ check-all: ## make check LONG=1, sanitizers, 20 reclaims, soaks, kernels with KH
 	$(Q)LAB_CYCLES=20 TESTS=reclaim mk/check.sh lab
 	$(Q)$(MAKE) --no-print-directory soak
 	$(Q)$(MAKE) --no-print-directory lab-kho
+	$(Q)$(MAKE) --no-print-directory lab-kho NEXT=kho-btf TESTS="kexec kexec_many"
+	$(Q)$(MAKE) --no-print-directory lab-kho ROLE=new FLAVOUR=kho-btf
+	$(Q)$(MAKE) --no-print-directory lab-kho ROLE=old FLAVOUR=kho-btf
 	$(Q)$(MAKE) --no-print-directory bench-spawn
 	$(Q)$(MAKE) --no-print-directory bench-blackout
 	$(Q)$(MAKE) --no-print-directory bench-probes
