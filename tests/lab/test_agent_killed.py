@@ -5,6 +5,8 @@ import time
 
 from lib.upgrade import IMAGES, memory_kib, retire, spawn, status, wait_status
 
+LONG = True
+
 HELLO_SECONDS = 120 # that a new kernel has (kho-agent/agent/spawn.h)
 
 

@@ -5,6 +5,7 @@ data volume: no connection, no answer and no byte is lost."""
 from lib.there_and_back import back, machine_with_clients, there
 
 TIME_LIMIT = 600
+LONG = True
 
 
 def test(lab):
