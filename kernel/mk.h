@@ -109,7 +109,6 @@ void mk_console_kick(void);
 bool mk_console_is_on(u32 region);
 
 /* pci_grant.c */
-#define MK_PCI_CONFIG_SIZE 4096
 int mk_pci_grant(void *arg);
 int mk_pci_revoke(void *arg);
 unsigned int mk_pci_nr_granted(void);

@@ -10,6 +10,7 @@
  */
 #include <linux/align.h>
 #include <linux/module.h>
+#include <linux/pci_regs.h>
 
 #include "mk.h"
 
@@ -20,7 +21,7 @@ int mk_pci_grant(void *arg)
 	const struct mk_pci *req = arg;
 	int ret;
 
-	if (req->reserved || !IS_ALIGNED(req->config, MK_PCI_CONFIG_SIZE))
+	if (req->reserved || !IS_ALIGNED(req->config, PCI_CFG_SPACE_EXP_SIZE))
 		return -EINVAL;
 	if (!mk_is_spawned())
 		return -EPERM;

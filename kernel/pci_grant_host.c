@@ -59,7 +59,7 @@ static u8 __iomem *config_at(struct pci_bus *bus, unsigned int devfn, int reg, i
 	struct host *host = host_of(bus);
 	struct function *fn = bus->number == host->busnr ? find_function(host, devfn) : NULL;
 
-	return fn && reg >= 0 && reg + len <= MK_PCI_CONFIG_SIZE ? fn->config + reg : NULL;
+	return fn && reg >= 0 && reg + len <= PCI_CFG_SPACE_EXP_SIZE ? fn->config + reg : NULL;
 }
 
 static int config_read(struct pci_bus *bus, unsigned int devfn, int reg, int len, u32 *value)
@@ -193,7 +193,7 @@ static struct function *add_function(struct host *host, const struct mk_pci *req
 	if (!fn)
 		return ERR_PTR(-ENOMEM);
 	fn->devfn = req->devfn;
-	fn->config = ioremap(req->config, MK_PCI_CONFIG_SIZE);
+	fn->config = ioremap(req->config, PCI_CFG_SPACE_EXP_SIZE);
 	if (!fn->config) {
 		kfree(fn);
 		return ERR_PTR(-ENOMEM);

@@ -7,11 +7,8 @@
 
 int kho_criu_ready_make(struct kho_criu_ready *ready, pid_t root, struct kho_err *err)
 {
-	int fds[2], r;
+	int fds[2], r = kho_page_stream_sockets(fds, err);
 
-	if (ready->criu)
-		return 0;
-	r = kho_page_stream_sockets(fds, err);
 	if (r < 0)
 		return r;
 	r = kho_criu_start(root, fds[1], &ready->criu, err);
@@ -23,15 +20,6 @@ int kho_criu_ready_make(struct kho_criu_ready *ready, pid_t root, struct kho_err
 	ready->pages = fds[0];
 	ready->page_fd = fds[1];
 	return 0;
-}
-
-int kho_criu_ready_guard(struct kho_criu_ready *ready, const char *cgroup, struct kho_err *err)
-{
-	int r = ready->guarded ? 0 : kho_criu_guard(ready->criu, cgroup, err);
-
-	if (r >= 0)
-		ready->guarded = true;
-	return r;
 }
 
 void kho_criu_ready_drop(struct kho_criu_ready *ready)

@@ -10,7 +10,6 @@
 #ifndef KHO_AGENT_CRIU_READY_H
 #define KHO_AGENT_CRIU_READY_H
 
-#include <stdbool.h>
 #include <sys/types.h>
 
 #include "migrate/criu/criu.h"
@@ -20,14 +19,13 @@ struct kho_criu_ready {
 	struct kho_criu *criu;
 	int pages;		/* our end of the socket */
 	int page_fd;		/* number of the other end in the child, for the request */
-	bool guarded;
 };
 
-/* Makes one in the namespaces of @root, the first one of its tasks, unless there is one. */
+/*
+ * Makes one where there's none, in the namespaces of @root, the first one of the tasks that it's
+ * for. It has no guard (criu.h) yet.
+ */
 int kho_criu_ready_make(struct kho_criu_ready *ready, pid_t root, struct kho_err *err);
-
-/* Gives it a guard (criu.h) for the tasks of @cgroup, unless it has one. */
-int kho_criu_ready_guard(struct kho_criu_ready *ready, const char *cgroup, struct kho_err *err);
 
 /* It's never asked. None is fine. */
 void kho_criu_ready_drop(struct kho_criu_ready *ready);

@@ -71,15 +71,19 @@ static void cover(struct kho_departure *d, const struct kho_criu *criu)
 		unshielded(d->mover, &err);
 }
 
+/* Unless there is one. */
 static int make_ready(struct kho_departure *d, struct kho_err *err)
 {
-	int r = kho_criu_ready_make(&d->ready, d->root, err);
+	int r;
 
+	if (d->ready.criu)
+		return 0;
+	r = kho_criu_ready_make(&d->ready, d->root, err);
 	if (r < 0)
 		return r;
 	/* at once: until then anybody may end it */
 	cover(d, d->ready.criu);
-	r = kho_criu_ready_guard(&d->ready, d->unit.cgroup, err);
+	r = kho_criu_guard(d->ready.criu, d->unit.cgroup, err);
 	if (r < 0)
 		kho_departure_drop_ready(d);
 	return r;

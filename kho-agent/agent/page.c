@@ -17,6 +17,7 @@
 
 #define PICTURES	"/upgrade/"
 #define SVG		".svg"
+
 struct kho_page {
 	struct kho_agent *agent;
 	struct kho_http *http;

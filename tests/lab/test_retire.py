@@ -4,16 +4,16 @@
 from lib.upgrade import memory_share, spawn, wait_status
 
 
-def check_all_is_ours(lab, new, before):
+def check_all_is_ours(lab, machine, new, functions):
     """Every CPU, nearly all memory, every function but the bridges between buses."""
     # the one that was offline on purpose stays so, and can be used
     assert new.run("cat /sys/devices/system/cpu/online") == "0-2"
     new.run("echo 1 >/sys/devices/system/cpu/cpu3/online")
-    share = memory_share(before["machine"], new)
+    share = memory_share(machine, new)
     lab.step(f"{share:.1%} of the memory")
     assert share >= 0.91, share
-    functions = set(new.run("ls /sys/bus/pci/devices").split())
-    assert functions == before["functions"], functions ^ before["functions"]
+    there = set(new.run("ls /sys/bus/pci/devices").split())
+    assert there == functions, there ^ functions
 
 
 def work(new):
@@ -63,12 +63,8 @@ def test(lab):
     """Spawn, retire, work, reboot."""
     machine = lab.machine()
     with machine.boot("old") as old:
-        before = {
-            "machine": machine,
-            "functions": set(old.run(
-                "cd /sys/bus/pci/devices; for f in *; do case $(cat $f/class) in "
-                "0x0604*) ;; *) echo $f ;; esac; done").split()),
-        }
+        functions = set(old.run("cd /sys/bus/pci/devices; for f in *; do case $(cat $f/class) in "
+                                "0x0604*) ;; *) echo $f ;; esac; done").split())
         # one that was offline before comes along, too, but stays offline
         old.run("echo 0 >/sys/devices/system/cpu/cpu1/online")
         new = spawn(machine, old, "new", "ttyS1", "--cpus=2-3 --memory=1G")
@@ -78,7 +74,7 @@ def test(lab):
         retire_past_a_kill(lab, old, new)
         lab.step("retired")
         assert machine.resets() == 0
-        check_all_is_ours(lab, new, before)
+        check_all_is_ours(lab, machine, new, functions)
         work(new)
         assert machine.resets() == 0
         new.start("reboot -f")
