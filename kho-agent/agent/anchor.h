@@ -14,6 +14,7 @@
 #include "agent/receive.h"
 #include "migrate/net/nic_state.h"
 #include "migrate/net/silence.h"
+#include "migrate/net/wake.h"
 
 struct kho_anchor {
 	struct kho_receiver *receiver;
@@ -29,6 +30,8 @@ struct kho_anchor {
 	struct kho_address gateway;
 	bool has_gateway;
 	struct kho_silence *silence;
+	struct kho_connection *peers;	/* that wait, as is known when it's announced */
+	size_t nr_peers;
 	struct kho_command *modules;
 	sd_event_source *source, *timer;
 	enum kho_step asked;		/* answered once the NIC is set up */
@@ -58,5 +61,9 @@ int kho_anchor_lift(struct kho_anchor *anchor, struct kho_err *err);
 /* receive_nic.c: a NIC that comes later. */
 int kho_anchor_expect(struct kho_anchor *anchor, const Kho__MoveAddress *address,
 		      struct kho_err *err);
+
+/* receive_wake.c: peers of workloads that run here and have waited for long, if there are such. */
+void kho_anchor_find_peers(struct kho_anchor *anchor);
+void kho_anchor_wake_peers(struct kho_anchor *anchor);
 
 #endif

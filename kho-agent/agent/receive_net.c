@@ -28,6 +28,7 @@ void kho_anchor_free(struct kho_anchor *a)
 	sd_event_source_disable_unref(a->timer);
 	kho_silence_free(a->silence);
 	kho_command_free(a->modules);
+	free(a->peers);
 	free(a->state);
 	free(a);
 }
@@ -297,6 +298,7 @@ static int on_burst(sd_event_source *source, uint64_t usec, void *userdata)
 	a->bursts++;
 	if (kho_announce(a->services, a->count, &err) < 0)
 		kho_agent_progress(a->receiver->agent, "%s", err.msg);
+	kho_anchor_wake_peers(a);
 	burst_later(a);
 	if (a->bursts >= KHO_ANNOUNCE_TIMES)
 		end_silence(a);
@@ -318,6 +320,8 @@ static int announce(struct kho_receiver *receiver, const Kho__MoveStep *step, st
 		r = kho_silence_end(a->silence, err);
 	if (r >= 0)
 		r = kho_announce(a->services, a->count, err);
+	kho_anchor_find_peers(a);
+	kho_anchor_wake_peers(a);
 	a->bursts = 1;
 	burst_later(a);
 	return r;

@@ -71,12 +71,15 @@ def test(lab):
         load.settle_on()
         lab.step("the move failed, and clients are answered by the old kernel")
         configure(old, function, f"/usr/bin/redis-cli -h {ADDRESS} ping")
+        client.count_wakes(ADDRESS, ADDRESS6)
         move(lab, old, new)
         for line in old.run("khoctl report").splitlines():
             lab.step(line)
         assert old.call(f"ls /sys/bus/pci/devices/{function}/virtio*/net").rc != 0
         check_nic(new, function)
         load.settle_on()
+        # five clients by each, all of them told at least once
+        assert min(client.wakes()) >= 5, client.wakes()
         retire(lab, old, new)
         seen = load.settle()
         lab.step(f"clients: {seen}")

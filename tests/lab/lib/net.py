@@ -7,6 +7,7 @@ that shall see a machine from outside gets a namespace and a veth.
 """
 
 import itertools
+import json
 import subprocess
 
 from .qemu import Nic
@@ -72,3 +73,18 @@ class Client:
         """Runs to the end; returns its output."""
         return subprocess.run(["ip", "netns", "exec", self.name, *command], check=True, text=True,
                               timeout=timeout, stdin=subprocess.DEVNULL, capture_output=True).stdout
+
+    def count_wakes(self, address, address6):
+        """Counts from now on how often each of them says that it can't be reached: wakes()."""
+        kind = "type destination-unreachable counter name"
+        self.run("nft", "add table inet lab; add counter inet lab four; add counter inet lab six; "
+                 "add chain inet lab in { type filter hook input priority 0; }; "
+                 f"add rule inet lab in ip saddr {address} icmp {kind} four; "
+                 f"add rule inet lab in ip6 saddr {address6} icmpv6 {kind} six")
+
+    def wakes(self):
+        """How often so far: (IPv4, IPv6)."""
+        listed = json.loads(self.run("nft", "-j", "list", "counters"))["nftables"]
+        counters = [entry["counter"] for entry in listed if "counter" in entry]
+        packets = {counter["name"]: counter["packets"] for counter in counters}
+        return packets["four"], packets["six"]
