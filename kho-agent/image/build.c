@@ -46,9 +46,21 @@ static int check_spec(const struct kho_image_spec *spec, struct kho_err *err)
 
 /* ---- files of the image ---- */
 
+/* An archive straight into @file, if there's something for it. */
+static int write_packed(const struct kho_image_plan *plan, struct kho_sink_file *file,
+			struct kho_err *err)
+{
+	_cleanup_(kho_cpio_done) struct kho_cpio cpio = { 0 };
+	int r;
+
+	kho_cpio_init(&cpio, &file->sink);
+	r = kho_image_packed_write(plan, &cpio, err);
+	return r < 0 || !cpio.size ? r : kho_cpio_finish(&cpio, err);
+}
+
 /* An archive through a compressor into @file. */
-static int write_archive(const struct kho_image_plan *plan, struct kho_sink_file *file,
-			 struct kho_err *err)
+static int write_rest(const struct kho_image_plan *plan, struct kho_sink_file *file,
+		      struct kho_err *err)
 {
 	_cleanup_(kho_compressor_done) struct kho_compressor compressor = { 0 };
 	_cleanup_(kho_cpio_done) struct kho_cpio cpio = { 0 };
@@ -63,6 +75,15 @@ static int write_archive(const struct kho_image_plan *plan, struct kho_sink_file
 	if (r == 0)
 		r = kho_cpio_finish(&cpio, err);
 	return r < 0 ? r : kho_compressor_finish(&compressor, err);
+}
+
+/* The kernel takes any number of them, one after the other, compressed or not. */
+static int write_archives(const struct kho_image_plan *plan, struct kho_sink_file *file,
+			  struct kho_err *err)
+{
+	int r = write_packed(plan, file, err);
+
+	return r < 0 ? r : write_rest(plan, file, err);
 }
 
 static int write_kernel(const struct kho_image_plan *plan, struct kho_sink_file *file,
@@ -87,7 +108,7 @@ static const struct {
 	mode_t mode;
 } writers[KHO_IMAGE_NR_FILES] = {
 	[KHO_IMAGE_KERNEL] = { write_kernel, 0644 },
-	[KHO_IMAGE_INITRAMFS] = { write_archive, 0600 },
+	[KHO_IMAGE_INITRAMFS] = { write_archives, 0600 },
 	[KHO_IMAGE_CMDLINE] = { write_cmdline, 0644 },
 };
 

@@ -11,6 +11,9 @@
  *	/usr/lib/kho-agent	multikernel.ko for this release
  *	/etc			passwd, group, hostname, machine-id and the like
  *
+ * What's compressed in itself is in an archive of its own, which isn't compressed, before that of
+ * all the rest: to unpack it twice would cost as long as a boot does otherwise.
+ *
  * Everything comes from one tree (@root) as that tree's own system would see it.
  * The same tree and spec make the same initramfs, byte for byte.
  */
@@ -36,6 +39,7 @@
 struct kho_image_extra {
 	const char *source;		/* in the root */
 	const char *dest;		/* in the image; NULL: where it is in the root */
+	bool packed;			/* compressed in itself: isn't compressed once more */
 };
 
 /*

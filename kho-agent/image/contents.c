@@ -376,15 +376,29 @@ static int put_extra(const struct contents *contents, const struct kho_image_ext
 	return r < 0 ? kho_wrap(err, r, "extra file %s", extra->source) : 0;
 }
 
-static int put_extras(const struct contents *contents, struct kho_err *err)
+static int put_extras_that(const struct contents *contents, bool packed, struct kho_err *err)
 {
 	const struct kho_image_spec *spec = contents->plan->spec;
 	size_t i;
 	int r = 0;
 
 	for (i = 0; r == 0 && i < spec->nr_extras; i++)
-		r = put_extra(contents, &spec->extras[i], err);
+		if (spec->extras[i].packed == packed)
+			r = put_extra(contents, &spec->extras[i], err);
 	return r;
+}
+
+static int put_extras(const struct contents *contents, struct kho_err *err)
+{
+	return put_extras_that(contents, false, err);
+}
+
+int kho_image_packed_write(const struct kho_image_plan *plan, struct kho_cpio *cpio,
+			   struct kho_err *err)
+{
+	const struct contents contents = { .plan = plan, .cpio = cpio };
+
+	return put_extras_that(&contents, true, err);
 }
 
 int kho_image_contents_write(const struct kho_image_plan *plan, struct kho_cpio *cpio,

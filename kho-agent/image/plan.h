@@ -35,8 +35,13 @@ void kho_image_plan_free(struct kho_image_plan *plan);
 /* What follows ".ko" in a module's file name: "", ".xz", ".zst", ".gz"; NULL: no module. */
 const char *kho_image_module_suffix(const char *path);
 
-/* Writes the initramfs, but doesn't finish the archive. */
+/*
+ * Write the initramfs, but don't finish the archive: what's to be compressed, and what is compressed
+ * in itself.
+ */
 int kho_image_contents_write(const struct kho_image_plan *plan, struct kho_cpio *cpio,
 			     struct kho_err *err);
+int kho_image_packed_write(const struct kho_image_plan *plan, struct kho_cpio *cpio,
+			   struct kho_err *err);
 
 #endif

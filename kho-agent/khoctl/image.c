@@ -139,7 +139,9 @@ static int build_with_system(struct build_options *opts, struct kho_err *err)
 	if (r)
 		r = kho_fail(err, -E2BIG, "too many modules or files are asked for");
 	else
-		opts->extras[opts->spec.nr_extras - 1].dest = KHO_IMAGE_SYSTEM;
+		opts->extras[opts->spec.nr_extras - 1] = (struct kho_image_extra){
+			.source = file.path, .dest = KHO_IMAGE_SYSTEM, .packed = true,
+		};
 	opts->spec.has_system = true;
 	if (r >= 0)
 		r = kho_image_make_system(&system, err);

@@ -310,10 +310,10 @@ END_TEST
 START_TEST(extra_files_and_directories)
 {
 	static const struct kho_image_extra extras[] = {
-		{ "/etc/kho-agent", NULL },
-		{ "/srv/hook.sh", "/etc/kho-agent/init.d/50-lab.sh" },
-		{ "/lib/os-release", NULL },
-		{ "/srv/data", "/opt/data" },
+		{ .source = "/etc/kho-agent" },
+		{ .source = "/srv/hook.sh", .dest = "/etc/kho-agent/init.d/50-lab.sh" },
+		{ .source = "/lib/os-release" },
+		{ .source = "/srv/data", .dest = "/opt/data" },
 	};
 
 	fake_put(&tree, "etc/kho-agent/agent.conf", "x=1\n");
@@ -331,6 +331,48 @@ START_TEST(extra_files_and_directories)
 	expect_link("opt/data/link", "sub/file");
 	ck_assert_uint_eq(mode_of("opt/data/empty"), S_IFDIR | 0700);
 	ck_assert_uint_eq(mode_of("srv"), 0);
+}
+END_TEST
+
+/* Where the archive that's in front ends. */
+static size_t end_of_first(void)
+{
+	struct cpio_entry entry;
+	size_t offset = 0;
+
+	while (cpio_next(archive, archive_size, &offset, &entry))
+		;
+	ck_assert_uint_eq(offset % 4, 0);
+	return offset;
+}
+
+/* In an archive of its own, as it is; the other one follows, compressed or not, without it. */
+START_TEST(packed_files)
+{
+	static const struct kho_image_extra extra = {
+		.source = "/srv/system", .dest = "/system", .packed = true,
+	};
+	size_t end;
+
+	fake_put(&tree, "srv/system", "compressed in itself\n");
+	spec.extras = &extra;
+	spec.nr_extras = 1;
+	build();
+	expect_text("system", "compressed in itself\n");
+	ck_assert_uint_eq(mode_of("init"), 0);
+	end = end_of_first();
+	ck_assert_uint_lt(end, archive_size);
+	cpio_expect_text(archive + end, archive_size - end, "etc/hostname", "box\n");
+	ck_assert(!cpio_find(archive + end, archive_size - end, "system", &(struct cpio_entry){}));
+
+	fake_put(&tree, "boot/config-" FAKE_RELEASE,
+		 "CONFIG_BLK_DEV_INITRD=y\nCONFIG_RD_ZSTD=y\n");
+	spec.compression = KHO_COMPRESSION_ZSTD;
+	spec.replace = true;
+	build();
+	expect_text("system", "compressed in itself\n");
+	ck_assert_uint_eq(end_of_first(), end);
+	ck_assert_mem_eq(archive + end, "\x28\xb5\x2f\xfd", 4);
 }
 END_TEST
 
@@ -539,7 +581,7 @@ END_TEST
 
 START_TEST(other_files_that_are_missing)
 {
-	struct kho_image_extra extra = { "/srv/none", NULL };
+	struct kho_image_extra extra = { .source = "/srv/none" };
 
 	spec.extras = &extra;
 	spec.nr_extras = 1;
@@ -584,6 +626,7 @@ static void add_tests(TCase *tc)
 	tcase_add_test(tc, our_module_from_elsewhere);
 	tcase_add_test(tc, etc_from_the_root_or_made_up);
 	tcase_add_test(tc, extra_files_and_directories);
+	tcase_add_test(tc, packed_files);
 	tcase_add_test(tc, kernel_and_command_line);
 	tcase_add_test(tc, same_tree_same_bytes);
 	tcase_add_test(tc, compression_by_the_kernels_configuration);
