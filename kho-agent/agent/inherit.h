@@ -16,7 +16,8 @@
  * each workload is by itself: there's no kernel that it could be given back to.
  *
  * Until the addresses are announced nothing leaves from them and nothing is let in: peers hear
- * nothing, repeat what they've sent, and no reset is sent for connections that aren't here yet.
+ * nothing, repeat what they've sent, and no reset is sent for connections that aren't here yet. Then
+ * they're told to repeat it at once (receive_wake.c).
  *
  * What LUO has kept ends with this process. So an agent that's killed before all is restored
  * loses it: what runs by then goes on, the rest has to be started anew.
