@@ -19,13 +19,13 @@ from pathlib import Path
 from lib import bars
 from lib.by_kexec import BOOT_ID
 from lib.load import Load
-from lib.methods import ADDRESS, WAYS
+from lib.methods import ADDRESS, DISK, WAYS
 from lib.net import Network
 
 TIME_LIMIT = 3600
 TIMED = True
 CLIENTS = 10
-SIZES_MIB = (64, 512)
+SIZES_MIB = (64, 512, 2048)
 GOAL, MIN_GAIN = 100, 10
 
 
@@ -33,7 +33,7 @@ def measure(lab, number, way, mib):
     """One upgrade, in a network that knows nothing of the others."""
     network = Network()
     client = network.client(f"outside{number}", "10.77.0.2/24")
-    machine = lab.machine(memory="8G", nics=network.two_nics())
+    machine = lab.machine(memory=f"{8 + 3 * (mib // 1024)}G", nics=network.two_nics(), disks=[DISK])
     with machine.boot("kho", way.kernel) as old:
         way.set_up(old, mib)
         boot = old.run(BOOT_ID)
@@ -41,7 +41,7 @@ def measure(lab, number, way, mib):
                     *(["--reconnect"] if way.breaks else []))
         load.settle_on()
         begin = time.monotonic()
-        new = way.go(lab, machine, old)
+        new = way.go(lab, machine, old, mib)
         load.settle_on(300)
         total_ms = round((time.monotonic() - begin) * 1000)
         seen = load.stop()
@@ -79,10 +79,10 @@ def keep(lab, rows):
 
 def test(lab):
     """One method after the other."""
-    sizes = [[measure(lab, f"{mib}-{number}", way, mib) for number, way in enumerate(WAYS)]
-             for mib in SIZES_MIB]
-    for rows in sizes:
-        show(rows)
+    sizes = []
+    for mib in SIZES_MIB:
+        sizes.append([measure(lab, f"{mib}-{number}", way, mib) for number, way in enumerate(WAYS)])
+        show(sizes[-1])
     keep(lab, sum(sizes, []))
     for rows in sizes:
         spawn, _, by_disk, _, reboot = (row["blackout_ms"] for row in rows)

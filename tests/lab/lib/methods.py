@@ -8,13 +8,16 @@ there: one for the address, and where CRIU is used one that restores as early as
 """
 
 from .by_kexec import KERNEL, NO_WATCHDOG, command
-from .service import REDIS_CONFIG, give_address, nic_functions, start_redis
+from .qemu import Disk
+from .service import REDIS_CONFIG, disk_of_size, give_address, nic_functions, start_redis
 from .upgrade import IMAGES, wait_status
 
 ADDRESS = "10.77.0.10"
 BOOT_SECONDS = 300
-SPAWN = (f"khoctl upgrade {IMAGES}/kho-system --cpus=2-3 --memory=3G --soak=1 "
+SPAWN = ("khoctl upgrade {images}/kho-system --cpus=2-3 --memory={mib}M --soak=1 "
          "--append=lab.port=ttyS1")
+DISK = Disk("dump", "6G")  # for what CRIU dumps
+SECTORS = 6 << 21
 
 # packets to redis wait outside until it's restored: their sender repeats them
 LOCK = """nft add table inet lab
@@ -92,8 +95,8 @@ class Way:
         """Up to a redis that serves so much data."""
         raise NotImplementedError
 
-    def go(self, lab, machine, shell):
-        """Returns the next kernel's shell."""
+    def go(self, lab, machine, shell, mib):
+        """Returns the next kernel's shell; redis has that much data."""
         raise NotImplementedError
 
 
@@ -108,13 +111,13 @@ class _Ours(Way):
         start_redis(shell, ADDRESS, 'enable-debug-command yes\\nsave ""\\n')
         _populate(shell, mib)
 
-    def go(self, lab, machine, shell):
-        shell.start(self.command(lab), 600)
+    def go(self, lab, machine, shell, mib):
+        shell.start(self.command(lab, mib), 600)
         new = machine.shell("ttyS1", "next").wait_ready(BOOT_SECONDS)
         self.wait(lab, new)
         return new
 
-    def command(self, lab):
+    def command(self, lab, mib):
         """What begins it."""
         raise NotImplementedError
 
@@ -128,8 +131,8 @@ class Spawn(_Ours):
 
     title = "khoctl upgrade"
 
-    def command(self, lab):
-        return SPAWN
+    def command(self, lab, mib):
+        return SPAWN.format(images=IMAGES, mib=2048 + 2 * max(mib, 512))
 
     def wait(self, lab, new):
         wait_status(lab, new, BOOT_SECONDS, phase="idle")
@@ -140,7 +143,7 @@ class Kexec(_Ours):
 
     title, kernel = "khoctl upgrade --method=kexec", KERNEL
 
-    def command(self, lab):
+    def command(self, lab, mib):
         return command(lab)
 
     def wait(self, lab, new):
@@ -167,6 +170,8 @@ class CriuKexec(_Boots):
     title = "CRIU to disk, kexec, CRIU"
 
     def set_up(self, shell, mib):
+        shell.run(f"mkfs.ext4 -q -L dump /dev/{disk_of_size(shell, SECTORS)} && mkdir -p /var/lab && "
+                  "echo 'LABEL=dump /var/lab ext4 defaults 0 0' >>/etc/fstab && mount /var/lab")
         super().set_up(shell, mib)
         shell.write_file("/run/start", REDIS_BY_HAND.format(address=ADDRESS))
         shell.run("sh /run/start")
@@ -176,10 +181,10 @@ class CriuKexec(_Boots):
         _write_program(shell, "jump", DUMP_AND_JUMP)
         shell.run(f"criu check; {LOAD}")
 
-    def go(self, lab, machine, shell):
+    def go(self, lab, machine, shell, mib):
         shell.start("/var/lab/jump")
         new = self._boots(machine, shell)
-        new.wait_until("! systemctl is-active lab-restore | grep activating", 60)
+        new.wait_until("! systemctl is-active lab-restore | grep activating", 180)
         restored = new.call("systemctl is-active lab-restore")
         assert restored.rc == 0, new.call("tail -n 20 /var/lab/dump/restore.log").out
         return new
@@ -196,7 +201,7 @@ class _Plain(_Boots):
         _populate(shell, mib)
         shell.run(f"systemctl enable redis-server && {LOAD}", 120)
 
-    def go(self, lab, machine, shell):
+    def go(self, lab, machine, shell, mib):
         shell.start(self.command)
         return self._boots(machine, shell)
 
