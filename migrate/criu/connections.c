@@ -12,50 +12,14 @@
 #include "base/file.h"
 #include "criu-images.pb-c.h"
 #include "migrate/criu/connections.h"
+#include "migrate/criu/image_file.h"
 
-#define MAGIC_COMMON	0x54564319u
 #define MAGIC_FILES	0x56303138u
 #define MAGIC_STREAM	0x51465506u
-#define MAGICS		(2 * sizeof(uint32_t))
 #define FILES_MAX	(64u << 20)	/* bytes: a million descriptors */
 #define STREAM_MAX	4096u		/* bytes of an image's beginning */
 #define WORDS4		1u		/* of an address */
 #define WORDS6		4u
-
-/* ---- an image ---- */
-
-struct image {
-	const uint8_t *data;
-	size_t size, at;
-};
-
-static int begin(struct image *image, uint32_t magic, struct kho_err *err)
-{
-	uint32_t head[2];
-
-	if (image->size < sizeof(head))
-		return kho_fail(err, -EBADMSG, "too short for an image; dump again");
-	memcpy(head, image->data, sizeof(head));
-	if (head[0] != MAGIC_COMMON || head[1] != magic)
-		return kho_fail(err, -EBADMSG, "not an image of that kind; dump with criu 4.2.1");
-	image->at = MAGICS;
-	return 0;
-}
-
-/* The next message's size; it begins at image->at. -EBADMSG: it's cut off. */
-static int next(struct image *image, size_t *ret, struct kho_err *err)
-{
-	uint32_t size;
-
-	if (image->size - image->at < sizeof(size))
-		return kho_fail(err, -EBADMSG, "cut off; dump again");
-	memcpy(&size, image->data + image->at, sizeof(size));
-	image->at += sizeof(size);
-	if (image->size - image->at < size)
-		return kho_fail(err, -EBADMSG, "cut off; dump again");
-	*ret = size;
-	return 0;
-}
 
 /* ---- sockets ---- */
 
@@ -122,15 +86,15 @@ int kho_tcp_parse_files(const void *data, size_t size, struct kho_tcp_socket **r
 			size_t *ret_nr, struct kho_err *err)
 {
 	_cleanup_free_ struct kho_tcp_socket *list = NULL;
-	struct image image = { .data = data, .size = size };
+	struct kho_image_file image = { .data = data, .size = size };
 	struct kho_tcp_socket one;
 	size_t nr = 0, length = 0;
-	int r = begin(&image, MAGIC_FILES, err);
+	int r = kho_image_file_begin(&image, MAGIC_FILES, err);
 
 	while (r >= 0 && image.at < image.size) {
 		_cleanup_(cleanup_file) Kho__Image__File *file = NULL;
 
-		r = next(&image, &length, err);
+		r = kho_image_file_next(&image, &length, err);
 		if (r < 0)
 			break;
 		file = kho__image__file__unpack(NULL, length, image.data + image.at);
@@ -151,12 +115,12 @@ int kho_tcp_parse_stream(const void *data, size_t size, uint32_t *ret_len, uint3
 			 struct kho_err *err)
 {
 	_cleanup_(cleanup_stream) Kho__Image__TcpStream *stream = NULL;
-	struct image image = { .data = data, .size = size };
+	struct kho_image_file image = { .data = data, .size = size };
 	size_t length = 0;
-	int r = begin(&image, MAGIC_STREAM, err);
+	int r = kho_image_file_begin(&image, MAGIC_STREAM, err);
 
 	if (r >= 0)
-		r = next(&image, &length, err);
+		r = kho_image_file_next(&image, &length, err);
 	if (r < 0)
 		return r;
 	stream = kho__image__tcp_stream__unpack(NULL, length, image.data + image.at);

@@ -2,9 +2,8 @@
 /*
  * Connections of TCP in CRIU's images: who the peers are, and what they'll send next.
  *
- * files.img has the sockets; tcp-stream-INO.img has the state of one that's connected. Both begin
- * with two magic numbers of 4 bytes (common, then the kind's); then come messages, each a length of 4
- * bytes and a protobuf (proto/criu-images.proto).
+ * files.img has the sockets; tcp-stream-INO.img has the state of one that's connected, and what's in
+ * its queues (image_file.h).
  */
 #ifndef KHO_MIGRATE_CONNECTIONS_H
 #define KHO_MIGRATE_CONNECTIONS_H

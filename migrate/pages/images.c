@@ -11,10 +11,10 @@
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "criu-images.pb-c.h"
+#include "migrate/criu/image_file.h"
 #include "migrate/pages/images.h"
 #include "migrate/pages/wire.h"
 
-#define MAGIC_COMMON	0x54564319u
 #define MAGIC_MM	0x57492820u
 #define MAGIC_PAGEMAP	0x56084025u
 #define MM_MAX		(64u << 20)	/* bytes: 65530 mappings take about 4 MiB */
@@ -72,16 +72,15 @@ int kho_image_parse_vmas(const void *data, size_t size, struct kho_image_vma **r
 			 size_t *ret_nr, struct kho_err *err)
 {
 	_cleanup_(cleanup_mm) Kho__Image__Mm *mm = NULL;
-	uint32_t head[3];
+	struct kho_image_file image = { .data = data, .size = size };
+	size_t length = 0;
+	int r = kho_image_file_begin(&image, MAGIC_MM, err);
 
-	if (size < sizeof(head))
-		return kho_fail(err, -EBADMSG, "too short for an image; dump again");
-	memcpy(head, data, sizeof(head));
-	if (head[0] != MAGIC_COMMON || head[1] != MAGIC_MM)
-		return kho_fail(err, -EBADMSG, "not an image of mappings; dump with criu 4.2.1");
-	if (head[2] > size - sizeof(head))
-		return kho_fail(err, -EBADMSG, "cut off; dump again");
-	mm = kho__image__mm__unpack(NULL, head[2], (const uint8_t *)data + sizeof(head));
+	if (r >= 0)
+		r = kho_image_file_next(&image, &length, err);
+	if (r < 0)
+		return r;
+	mm = kho__image__mm__unpack(NULL, length, image.data + image.at);
 	if (!mm)
 		return kho_fail(err, -EBADMSG, "no valid message in it; dump with criu 4.2.1");
 	return take_vmas(mm, ret, ret_nr, err);
@@ -173,7 +172,7 @@ void kho_image_pagemap_begin(struct kho_image_pagemap *map, int fd, uint32_t pag
 	map->entries = map->nr_pages = 0;
 	map->error = 0;
 	head.pages_id = pages_id;
-	put_u32(map, MAGIC_COMMON);
+	put_u32(map, KHO_CRIU_MAGIC);
 	put_u32(map, MAGIC_PAGEMAP);
 	put_u32(map, (uint32_t)kho__image__pagemap_head__pack(&head, packed));
 	put(map, packed, kho__image__pagemap_head__get_packed_size(&head));

@@ -2,9 +2,8 @@
 /*
  * CRIU's image files, as far as pages need them: mappings in, pagemaps out.
  *
- * An image file is two magic numbers of 4 bytes (common, then the kind's), and
- * then messages, each a length of 4 bytes and a protobuf. pages-N.img is raw.
- * Field numbers: proto/criu-images.proto.
+ * Image files: migrate/criu/image_file.h; but pages-N.img is raw. Field numbers:
+ * proto/criu-images.proto.
  */
 #ifndef KHO_PAGES_IMAGES_H
 #define KHO_PAGES_IMAGES_H
