@@ -46,7 +46,9 @@ void kho_anchor_find_peers(struct kho_anchor *a)
 	struct kho_receiver *receiver = a->receiver;
 
 	a->nr_peers = 0;
-	for (size_t i = 0; i < KHO_MOVE_ITEMS && was_silent(a); i++) {
+	if (!was_silent(a))
+		return;
+	for (size_t i = 0; i < KHO_MOVE_ITEMS; i++) {
 		const struct kho_arrival *from = receiver->arrivals[i];
 		_cleanup_free_ struct kho_connection *list = NULL;
 		struct kho_err err = {};

@@ -12,7 +12,7 @@
  *	/etc			passwd, group, hostname, machine-id and the like
  *
  * What's compressed in itself is in an archive of its own, which isn't compressed, before that of
- * all the rest: to unpack it twice would cost as long as a boot does otherwise.
+ * all the rest: it would be no smaller, and the kernel would unpack it for nothing.
  *
  * Everything comes from one tree (@root) as that tree's own system would see it.
  * The same tree and spec make the same initramfs, byte for byte.

@@ -88,19 +88,15 @@ int kho_tcp_parse_files(const void *data, size_t size, struct kho_tcp_socket **r
 	_cleanup_free_ struct kho_tcp_socket *list = NULL;
 	struct kho_image_file image = { .data = data, .size = size };
 	struct kho_tcp_socket one;
-	size_t nr = 0, length = 0;
+	size_t nr = 0;
 	int r = kho_image_file_begin(&image, MAGIC_FILES, err);
 
 	while (r >= 0 && image.at < image.size) {
 		_cleanup_(cleanup_file) Kho__Image__File *file = NULL;
 
-		r = kho_image_file_next(&image, &length, err);
-		if (r < 0)
-			break;
-		file = kho__image__file__unpack(NULL, length, image.data + image.at);
+		file = kho_image_file_next(&image, &kho__image__file__descriptor, err);
 		if (!file)
-			return kho_fail(err, -EBADMSG, "no valid message in it; dump with criu 4.2.1");
-		image.at += length;
+			return -EBADMSG;
 		if (file->isk && read_socket(file->isk, &one))
 			r = add_socket(&list, &nr, &one, err);
 	}
@@ -116,16 +112,13 @@ int kho_tcp_parse_stream(const void *data, size_t size, uint32_t *ret_len, uint3
 {
 	_cleanup_(cleanup_stream) Kho__Image__TcpStream *stream = NULL;
 	struct kho_image_file image = { .data = data, .size = size };
-	size_t length = 0;
 	int r = kho_image_file_begin(&image, MAGIC_STREAM, err);
 
-	if (r >= 0)
-		r = kho_image_file_next(&image, &length, err);
 	if (r < 0)
 		return r;
-	stream = kho__image__tcp_stream__unpack(NULL, length, image.data + image.at);
+	stream = kho_image_file_next(&image, &kho__image__tcp_stream__descriptor, err);
 	if (!stream)
-		return kho_fail(err, -EBADMSG, "no valid message in it; dump with criu 4.2.1");
+		return -EBADMSG;
 	*ret_len = stream->inq_len;
 	*ret_seq = stream->inq_seq;
 	return 0;

@@ -18,16 +18,27 @@ int kho_image_file_begin(struct kho_image_file *file, uint32_t magic, struct kho
 	return 0;
 }
 
-int kho_image_file_next(struct kho_image_file *file, size_t *ret, struct kho_err *err)
+/* Its size; it begins at file->at then. */
+static int next_size(struct kho_image_file *file, uint32_t *ret, struct kho_err *err)
 {
-	uint32_t size;
+	if (file->size - file->at < sizeof(*ret))
+		return kho_fail(err, -EBADMSG, "cut off; dump again");
+	memcpy(ret, file->data + file->at, sizeof(*ret));
+	file->at += sizeof(*ret);
+	return file->size - file->at < *ret ? kho_fail(err, -EBADMSG, "cut off; dump again") : 0;
+}
 
-	if (file->size - file->at < sizeof(size))
-		return kho_fail(err, -EBADMSG, "cut off; dump again");
-	memcpy(&size, file->data + file->at, sizeof(size));
-	if (file->size - file->at - sizeof(size) < size)
-		return kho_fail(err, -EBADMSG, "cut off; dump again");
-	file->at += sizeof(size);
-	*ret = size;
-	return 0;
+void *kho_image_file_next(struct kho_image_file *file, const ProtobufCMessageDescriptor *kind,
+			  struct kho_err *err)
+{
+	void *message;
+	uint32_t size = 0;
+
+	if (next_size(file, &size, err) < 0)
+		return NULL;
+	message = protobuf_c_message_unpack(kind, NULL, size, file->data + file->at);
+	if (!message)
+		kho_fail(err, -EBADMSG, "no valid message in it; dump with criu 4.2.1");
+	file->at += size;
+	return message;
 }

@@ -7,6 +7,7 @@
 #ifndef KHO_MIGRATE_IMAGE_FILE_H
 #define KHO_MIGRATE_IMAGE_FILE_H
 
+#include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,16 +17,17 @@
 
 struct kho_image_file {
 	const uint8_t *data;		/* not owned */
-	size_t size, at;
+	size_t size, at;		/* of the next message */
 };
 
 /* Goes to the first message. -EBADMSG: it's no image of that kind. */
 int kho_image_file_begin(struct kho_image_file *file, uint32_t magic, struct kho_err *err);
 
 /*
- * The size of the next message, which begins at file->at; add it to go on. -EBADMSG: there's none, or
- * it's cut off.
+ * The next message, of that kind, which the caller frees by its free_unpacked(). NULL, with -EBADMSG in
+ * @err: there's none, it's cut off, or damaged.
  */
-int kho_image_file_next(struct kho_image_file *file, size_t *ret, struct kho_err *err);
+void *kho_image_file_next(struct kho_image_file *file, const ProtobufCMessageDescriptor *kind,
+			  struct kho_err *err);
 
 #endif

@@ -20,6 +20,7 @@
 #include "base/bits.h"
 #include "base/cleanup.h"
 #include "migrate/net/announce.h"
+#include "migrate/net/packet.h"
 
 #define NA_PAYLOAD	32	/* of the IPv6 packet */
 #define NA_TYPE		136
@@ -35,12 +36,6 @@ unsigned int kho_announce_delay_ms(unsigned int n)
 	return n < KHO_ANNOUNCE_TIMES ? delays[n] : 0;
 }
 
-static uint8_t *put(uint8_t *p, const void *data, size_t size)
-{
-	memcpy(p, data, size);
-	return p + size;
-}
-
 size_t kho_announce_arp(const struct kho_address *address, const uint8_t mac[KHO_MAC_SIZE],
 			bool reply, uint8_t frame[KHO_ANNOUNCE_FRAME_MAX])
 {
@@ -48,35 +43,15 @@ size_t kho_announce_arp(const struct kho_address *address, const uint8_t mac[KHO
 	static const uint8_t nobody[KHO_MAC_SIZE];
 	uint8_t *p = frame;
 
-	p = put(p, everybody, KHO_MAC_SIZE);
-	p = put(p, mac, KHO_MAC_SIZE);
-	p = put(p, kind, sizeof(kind));
+	p = kho_put(p, everybody, KHO_MAC_SIZE);
+	p = kho_put(p, mac, KHO_MAC_SIZE);
+	p = kho_put(p, kind, sizeof(kind));
 	*p++ = reply ? 2 : 1;
-	p = put(p, mac, KHO_MAC_SIZE);
-	p = put(p, address->bytes, 4);
-	p = put(p, reply ? everybody : nobody, KHO_MAC_SIZE);
-	p = put(p, address->bytes, 4);
+	p = kho_put(p, mac, KHO_MAC_SIZE);
+	p = kho_put(p, address->bytes, 4);
+	p = kho_put(p, reply ? everybody : nobody, KHO_MAC_SIZE);
+	p = kho_put(p, address->bytes, 4);
 	return (size_t)(p - frame);
-}
-
-/* Of big endian words; @size is even. */
-static uint32_t add_words(uint32_t sum, const uint8_t *data, size_t size)
-{
-	size_t i;
-
-	for (i = 0; i < size; i += 2)
-		sum += (uint32_t)data[i] << 8 | data[i + 1];
-	return sum;
-}
-
-/* Over the pseudo header, whose addresses are before the payload, and the payload. */
-static uint16_t checksum(const uint8_t *addresses)
-{
-	uint32_t sum = add_words(NA_PAYLOAD + IPPROTO_ICMPV6, addresses, 32 + NA_PAYLOAD);
-
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
 }
 
 size_t kho_announce_na(const struct kho_address *address, const uint8_t mac[KHO_MAC_SIZE],
@@ -91,18 +66,19 @@ size_t kho_announce_na(const struct kho_address *address, const uint8_t mac[KHO_
 	uint8_t *p = frame, *addresses, *icmp;
 	uint16_t sum;
 
-	p = put(p, to, KHO_MAC_SIZE);
-	p = put(p, mac, KHO_MAC_SIZE);
-	p = put(p, ipv6, sizeof(ipv6));
+	p = kho_put(p, to, KHO_MAC_SIZE);
+	p = kho_put(p, mac, KHO_MAC_SIZE);
+	p = kho_put(p, ipv6, sizeof(ipv6));
 	addresses = p;
-	p = put(p, address->bytes, 16);
-	p = put(p, all_nodes, 16);
+	p = kho_put(p, address->bytes, 16);
+	p = kho_put(p, all_nodes, 16);
 	icmp = p;
-	p = put(p, na, sizeof(na));
-	p = put(p, address->bytes, 16);
-	p = put(p, option, sizeof(option));
-	p = put(p, mac, KHO_MAC_SIZE);
-	sum = htons(checksum(addresses));
+	p = kho_put(p, na, sizeof(na));
+	p = kho_put(p, address->bytes, 16);
+	p = kho_put(p, option, sizeof(option));
+	p = kho_put(p, mac, KHO_MAC_SIZE);
+	/* over the pseudo header, whose addresses are before the payload, and the payload */
+	sum = htons(kho_inet_checksum(NA_PAYLOAD + IPPROTO_ICMPV6, addresses, 32 + NA_PAYLOAD));
 	memcpy(icmp + 2, &sum, sizeof(sum));
 	return (size_t)(p - frame);
 }

@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
+#include "migrate/net/packet.h"
 #include "migrate/net/wake.h"
 
 #define ICMP_SIZE		8
@@ -27,17 +28,11 @@
 #define TCP_HEADER		20
 #define HOPS			64
 
-static uint8_t *put(uint8_t *p, const void *data, size_t size)
-{
-	memcpy(p, data, size);
-	return p + size;
-}
-
 static uint8_t *put_u16(uint8_t *p, uint16_t value)
 {
 	const uint16_t big = htons(value);
 
-	return put(p, &big, sizeof(big));
+	return kho_put(p, &big, sizeof(big));
 }
 
 static uint8_t *put_tcp(uint8_t *p, const struct kho_connection *connection)
@@ -46,19 +41,7 @@ static uint8_t *put_tcp(uint8_t *p, const struct kho_connection *connection)
 
 	p = put_u16(p, connection->remote_port);
 	p = put_u16(p, connection->local_port);
-	return put(p, &seq, sizeof(seq));
-}
-
-/* Of an even number of bytes (RFC 1071). */
-static uint16_t checksum(const uint8_t *data, size_t size)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < size; i += 2)
-		sum += (uint32_t)data[i] << 8 | data[i + 1];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
+	return kho_put(p, &seq, sizeof(seq));
 }
 
 static size_t message4(const struct kho_connection *connection, uint8_t *message)
@@ -67,14 +50,14 @@ static size_t message4(const struct kho_connection *connection, uint8_t *message
 	const uint8_t ip[HEADER4 - 8] = {
 		0x45, 0, 0, HEADER4 + TCP_HEADER, [8] = HOPS, IPPROTO_TCP,
 	};
-	uint8_t *p = put(message, icmp, sizeof(icmp)), *quoted = p;
+	uint8_t *p = kho_put(message, icmp, sizeof(icmp)), *quoted = p;
 
-	p = put(p, ip, sizeof(ip));
-	p = put(p, connection->remote.bytes, 4);
-	p = put(p, connection->local.bytes, 4);
-	put_u16(quoted + 10, checksum(quoted, HEADER4));
+	p = kho_put(p, ip, sizeof(ip));
+	p = kho_put(p, connection->remote.bytes, 4);
+	p = kho_put(p, connection->local.bytes, 4);
+	put_u16(quoted + 10, kho_inet_checksum(0, quoted, HEADER4));
 	p = put_tcp(p, connection);
-	put_u16(message + 2, checksum(message, (size_t)(p - message)));
+	put_u16(message + 2, kho_inet_checksum(0, message, (size_t)(p - message)));
 	return (size_t)(p - message);
 }
 
@@ -82,11 +65,11 @@ static size_t message6(const struct kho_connection *connection, uint8_t *message
 {
 	static const uint8_t icmp[ICMP_SIZE] = { UNREACHABLE6, UNREACHABLE6_ROUTE };
 	static const uint8_t ip[8] = { 0x60, 0, 0, 0, 0, TCP_HEADER, IPPROTO_TCP, HOPS };
-	uint8_t *p = put(message, icmp, sizeof(icmp));
+	uint8_t *p = kho_put(message, icmp, sizeof(icmp));
 
-	p = put(p, ip, sizeof(ip));
-	p = put(p, connection->remote.bytes, 16);
-	p = put(p, connection->local.bytes, 16);
+	p = kho_put(p, ip, sizeof(ip));
+	p = kho_put(p, connection->remote.bytes, 16);
+	p = kho_put(p, connection->local.bytes, 16);
 	p = put_tcp(p, connection);
 	return (size_t)(p - message);
 }
@@ -109,21 +92,21 @@ union control {
 /* As the source. */
 static void set_source(struct msghdr *message, const struct kho_address *local)
 {
+	const bool ipv6 = local->family == AF_INET6;
 	struct cmsghdr *header = message->msg_control;
 	struct in6_pktinfo info6 = {};
 	struct in_pktinfo info = {};
+	const size_t size = ipv6 ? sizeof(info6) : sizeof(info);
 
-	if (local->family == AF_INET6) {
-		*header = (struct cmsghdr){ CMSG_LEN(sizeof(info6)), IPPROTO_IPV6, IPV6_PKTINFO };
-		memcpy(&info6.ipi6_addr, local->bytes, sizeof(info6.ipi6_addr));
-		memcpy(CMSG_DATA(header), &info6, sizeof(info6));
-		message->msg_controllen = CMSG_SPACE(sizeof(info6));
-	} else {
-		*header = (struct cmsghdr){ CMSG_LEN(sizeof(info)), IPPROTO_IP, IP_PKTINFO };
-		memcpy(&info.ipi_spec_dst, local->bytes, sizeof(info.ipi_spec_dst));
-		memcpy(CMSG_DATA(header), &info, sizeof(info));
-		message->msg_controllen = CMSG_SPACE(sizeof(info));
-	}
+	memcpy(ipv6 ? (void *)&info6.ipi6_addr : &info.ipi_spec_dst, local->bytes,
+	       kho_address_size(local));
+	*header = (struct cmsghdr){
+		.cmsg_len = CMSG_LEN(size),
+		.cmsg_level = ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+		.cmsg_type = ipv6 ? IPV6_PKTINFO : IP_PKTINFO,
+	};
+	memcpy(CMSG_DATA(header), ipv6 ? (void *)&info6 : &info, size);
+	message->msg_controllen = CMSG_SPACE(size);
 }
 
 static void set_target(struct msghdr *message, struct sockaddr_storage *to,

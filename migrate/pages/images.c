@@ -73,17 +73,12 @@ int kho_image_parse_vmas(const void *data, size_t size, struct kho_image_vma **r
 {
 	_cleanup_(cleanup_mm) Kho__Image__Mm *mm = NULL;
 	struct kho_image_file image = { .data = data, .size = size };
-	size_t length = 0;
 	int r = kho_image_file_begin(&image, MAGIC_MM, err);
 
-	if (r >= 0)
-		r = kho_image_file_next(&image, &length, err);
 	if (r < 0)
 		return r;
-	mm = kho__image__mm__unpack(NULL, length, image.data + image.at);
-	if (!mm)
-		return kho_fail(err, -EBADMSG, "no valid message in it; dump with criu 4.2.1");
-	return take_vmas(mm, ret, ret_nr, err);
+	mm = kho_image_file_next(&image, &kho__image__mm__descriptor, err);
+	return !mm ? -EBADMSG : take_vmas(mm, ret, ret_nr, err);
 }
 
 static int read_image(int dir_fd, const char *name, char **ret, size_t *ret_size,

@@ -14,8 +14,6 @@ from .upgrade import IMAGES, wait_status
 
 ADDRESS = "10.77.0.10"
 BOOT_SECONDS = 300
-SPAWN = ("khoctl upgrade {images}/kho-system --cpus=2-3 --memory={mib}M --soak=1 "
-         "--append=lab.port=ttyS1")
 DISK = Disk("dump", "6G")  # for what CRIU dumps
 SECTORS = 6 << 21
 
@@ -132,7 +130,8 @@ class Spawn(_Ours):
     title = "khoctl upgrade"
 
     def command(self, lab, mib):
-        return SPAWN.format(images=IMAGES, mib=2048 + 2 * max(mib, 512))
+        return (f"khoctl upgrade {IMAGES}/kho-system --cpus=2-3 --memory={2048 + 2 * max(mib, 512)}M "
+                "--soak=1 --append=lab.port=ttyS1")
 
     def wait(self, lab, new):
         wait_status(lab, new, BOOT_SECONDS, phase="idle")
